@@ -1,0 +1,197 @@
+namespace Tidegate.Exchanges;
+
+/// <summary>
+/// One request and what becomes of it. Made by the edge, carried through routing, policies and forwarding, read by the recorder.
+/// Policies and the forwarder leave the answer here; only the gateway handler writes it to the client.
+/// </summary>
+public sealed class Exchange
+{
+    private List<PolicyDecision>? _observed;
+
+    /// <summary>Unique within this process's life; see <see cref="ExchangeId"/> for the form that users see.</summary>
+    public ulong Id { get; set; }
+
+    /// <summary>The edge that the request came in on.</summary>
+    public Direction Direction { get; set; }
+
+    /// <summary>The connection that the request came in on.</summary>
+    public required ClientConnection Connection { get; set; }
+
+    /// <summary>What the client spoke.</summary>
+    public ProtocolVersion ClientProtocol { get; set; }
+
+    /// <summary>The client's address: the peer's, or what a trusted proxy said.</summary>
+    public System.Net.IPAddress ClientAddress { get => field ?? Connection.PeerAddress; set; }
+
+    /// <summary>The response goes here.</summary>
+    public required ClientResponseWriter Client { get; set; }
+
+    /// <summary>Cancelled when the client goes away, or the gateway stops waiting for the exchange.</summary>
+    public CancellationToken Aborted { get; set; }
+
+    // The request.
+
+    /// <summary>The method as sent; methods are case-sensitive. Interned, so that comparing references is quick.</summary>
+    public string Method { get; set; } = "";
+
+    /// <summary>Where it goes. Empty (<see cref="NoTarget"/>) only when the edge refused the request before it knew.</summary>
+    public ExchangeTarget Target { get; set; } = NoTarget;
+
+    /// <summary>The client's fields without hop-by-hop ones; policies change them, the forwarder sends them.</summary>
+    public HeaderList RequestHeaders { get; } = new();
+
+    /// <summary>The client's content.</summary>
+    public MessageBody RequestBody { get; set; } = MessageBody.Empty;
+
+    /// <summary>The protocol that the client asks to switch to (<c>websocket</c>), lower case; null for a plain request.</summary>
+    public string? UpgradeProtocol { get; set; }
+
+    /// <summary>A CONNECT: the client wants bytes carried to <see cref="Target"/>'s authority.</summary>
+    public bool IsTunnel { get; set; }
+
+    /// <summary>
+    /// In base-URL mode, what precedes the API's own path in the URL that the client wrote, for example <c>/stripe</c>: responses that
+    /// point into the API are rewritten to it. Null otherwise.
+    /// </summary>
+    public string? BasePath { get; set; }
+
+    /// <summary>In base-URL mode, scheme and authority under which the client reached us, for example <c>http://127.0.0.1:8080</c>.</summary>
+    public string? BaseOrigin { get; set; }
+
+    // What was found on the way.
+
+    /// <summary>The API that the target belongs to; empty while none is known.</summary>
+    public string ApiName { get; set; } = "";
+
+    /// <summary>The endpoint within the API; empty when the API has none or none fits.</summary>
+    public string EndpointName { get; set; } = "";
+
+    /// <summary>Who is calling.</summary>
+    public Consumer Consumer { get; set; } = Consumer.Anonymous;
+
+    /// <summary>What policies in observe mode would have done.</summary>
+    public IReadOnlyList<PolicyDecision> Observed => _observed ?? (IReadOnlyList<PolicyDecision>)[];
+
+    // The answer.
+
+    /// <summary>How it ended; <see cref="Exchanges.Outcome.Pending"/> until something was decided.</summary>
+    public Outcome Outcome { get; private set; }
+
+    /// <summary>Why it was refused, when it was.</summary>
+    public Rejection? Rejection { get; private set; }
+
+    /// <summary>Why it broke, when it did.</summary>
+    public Failure? Failure { get; private set; }
+
+    /// <summary>The final status that the client gets, or got; 0 while there is none.</summary>
+    public int ResponseStatus { get; set; }
+
+    /// <summary>The response's fields without hop-by-hop ones.</summary>
+    public HeaderList ResponseHeaders { get; } = new();
+
+    /// <summary>The response's content; read to its end by the gateway handler.</summary>
+    public MessageBody ResponseBody { get; set; } = MessageBody.Empty;
+
+    /// <summary>After a 101 or for a tunnel: the upstream's raw bytes.</summary>
+    public Stream? UpstreamStream { get; set; }
+
+    /// <summary>For a CONNECT that is to be intercepted: the edge answers it and serves the decrypted connection itself.</summary>
+    public bool Intercept { get; set; }
+
+    /// <summary>For a tunnel: the client's first bytes must be a TLS ClientHello that names the target.</summary>
+    public bool VerifyTunnelName { get; set; }
+
+    // For the record.
+
+    /// <summary>How many requests were sent upstream for this exchange.</summary>
+    public int Attempts { get; set; }
+
+    /// <summary>The destination of the last attempt, as scheme, host and port; empty when none was tried.</summary>
+    public string Destination { get; set; } = "";
+
+    /// <summary>What the upstream spoke on the last attempt.</summary>
+    public ProtocolVersion UpstreamProtocol { get; set; }
+
+    /// <summary>Request content bytes read from the client.</summary>
+    public long RequestBodyBytes { get; set; }
+
+    /// <summary>Response content bytes handed to the client.</summary>
+    public long ResponseBodyBytes { get; set; }
+
+    /// <summary>Points in time. A field, so that the path can write it in place.</summary>
+    public ExchangeTimings Timings;
+
+    /// <summary>The target of a request that was refused before its target was known.</summary>
+    public static ExchangeTarget NoTarget { get; } = new("http", "", 80, "", null);
+
+    /// <summary>Ends the exchange with a refusal. The first refusal or failure stands.</summary>
+    public void Reject(Rejection rejection)
+    {
+        if (Outcome is Outcome.Pending or Outcome.Forwarded)
+        {
+            Outcome = Outcome.Rejected;
+            Rejection = rejection;
+            ResponseStatus = rejection.Status;
+        }
+    }
+
+    /// <summary>Ends the exchange with a failure. The first refusal or failure stands; an answer that was being passed on is no longer one.</summary>
+    public void Fail(Failure failure)
+    {
+        if (Outcome is Outcome.Pending or Outcome.Forwarded or Outcome.ServedFromCache)
+        {
+            Outcome = Outcome.Failed;
+            Failure = failure;
+        }
+    }
+
+    /// <summary>An upstream's answer is on the exchange.</summary>
+    public void Answer(Outcome outcome, int status)
+    {
+        Outcome = outcome;
+        ResponseStatus = status;
+    }
+
+    /// <summary>Forgets an answer or failure so that another attempt can be made. The caller has disposed the response body.</summary>
+    public void ForgetAnswer()
+    {
+        Outcome = Outcome.Pending;
+        Rejection = null;
+        Failure = null;
+        ResponseStatus = 0;
+        ResponseHeaders.Clear();
+        ResponseBody = MessageBody.Empty;
+        UpstreamStream = null;
+    }
+
+    /// <summary>A policy in observe mode notes what it would have done.</summary>
+    public void Observe(string policy, Rejection rejection) => (_observed ??= []).Add(new PolicyDecision(policy, rejection.Code));
+
+    /// <summary>Makes the object ready for the next request on the same connection; keeps its memory.</summary>
+    public void Reset()
+    {
+        ForgetAnswer();
+        Id = 0;
+        ClientAddress = null!;
+        Method = "";
+        Target = NoTarget;
+        RequestHeaders.Clear();
+        RequestBody = MessageBody.Empty;
+        UpgradeProtocol = null;
+        IsTunnel = false;
+        BasePath = null;
+        BaseOrigin = null;
+        ApiName = "";
+        EndpointName = "";
+        Consumer = Consumer.Anonymous;
+        _observed = null;
+        Intercept = false;
+        VerifyTunnelName = false;
+        Attempts = 0;
+        Destination = "";
+        UpstreamProtocol = ProtocolVersion.None;
+        RequestBodyBytes = 0;
+        ResponseBodyBytes = 0;
+        Timings = default;
+    }
+}

@@ -1,0 +1,26 @@
+namespace Tidegate.Exchanges;
+
+/// <summary>
+/// Points in time of one exchange, as <see cref="TimeProvider.GetTimestamp"/> ticks; 0 means that the exchange did not get there.
+/// Durations are made from them when the record is written.
+/// </summary>
+public struct ExchangeTimings
+{
+    /// <summary>The request head was complete.</summary>
+    public long Received;
+
+    /// <summary>The pipeline handed over to the forwarder for the first time: policies end here.</summary>
+    public long Forwarded;
+
+    /// <summary>Ticks spent waiting in queues of ours, inside policies.</summary>
+    public long Queued;
+
+    /// <summary>Ticks spent on opening upstream connections (name, TCP, TLS); 0 when a pooled one was used.</summary>
+    public long Connecting;
+
+    /// <summary>The first byte of the final upstream response head arrived.</summary>
+    public long ResponseStarted;
+
+    /// <summary>The last byte was handed to the client's connection, or the exchange broke.</summary>
+    public long Ended;
+}
