@@ -1,0 +1,89 @@
+using Tidegate.Exchanges;
+
+namespace Tidegate.Recording;
+
+/// <summary>
+/// What is kept of one exchange. Immutable; holds no secret: fields that may carry credentials are not part of it, and the query's
+/// values are masked before it is made.
+/// </summary>
+public sealed record ExchangeRecord
+{
+    /// <summary>See <see cref="ExchangeId"/>.</summary>
+    public required ulong Id { get; init; }
+
+    /// <summary>When the request's head was complete, UTC.</summary>
+    public required DateTimeOffset Started { get; init; }
+
+    public required Direction Direction { get; init; }
+
+    /// <summary>Empty when the request was refused before an API was found.</summary>
+    public required string Api { get; init; }
+
+    /// <summary>Empty when the API has no endpoints or none fits.</summary>
+    public required string Endpoint { get; init; }
+
+    public required Consumer Consumer { get; init; }
+
+    /// <summary>Textual, IPv4 or IPv6; what a trusted proxy said, else the peer.</summary>
+    public required string ClientAddress { get; init; }
+
+    public required ProtocolVersion ClientProtocol { get; init; }
+
+    public required string Method { get; init; }
+
+    public required string Scheme { get; init; }
+
+    public required string Host { get; init; }
+
+    public required int Port { get; init; }
+
+    public required string Path { get; init; }
+
+    /// <summary>Names kept, values masked unless the recorder was told otherwise; null when there is none.</summary>
+    public string? Query { get; init; }
+
+    /// <summary>The status that the client got; 0 when it got none.</summary>
+    public required int Status { get; init; }
+
+    public required Outcome Outcome { get; init; }
+
+    /// <summary>The rejection's policy, or the failure's source in lower case; empty when forwarded.</summary>
+    public string Reason { get; init; } = "";
+
+    /// <summary>The rejection's or failure's stable code; empty when forwarded.</summary>
+    public string Code { get; init; } = "";
+
+    /// <summary>A refusal or failure's sentence; empty when forwarded.</summary>
+    public string Detail { get; init; } = "";
+
+    /// <summary>What policies in observe mode would have done.</summary>
+    public IReadOnlyList<PolicyDecision> Observed { get; init; } = [];
+
+    public int Attempts { get; init; }
+
+    /// <summary>Scheme, host and port of the last attempt; empty when there was none.</summary>
+    public string Destination { get; init; } = "";
+
+    public ProtocolVersion UpstreamProtocol { get; init; }
+
+    public long RequestBytes { get; init; }
+
+    public long ResponseBytes { get; init; }
+
+    /// <summary>Time in queues of ours.</summary>
+    public TimeSpan Queue { get; init; }
+
+    /// <summary>From the complete head to the forwarder, less the queue.</summary>
+    public TimeSpan Policies { get; init; }
+
+    /// <summary>Opening an upstream connection; zero when a pooled one was used.</summary>
+    public TimeSpan Connect { get; init; }
+
+    /// <summary>From the forwarder to the first byte of the response head; zero when there was none.</summary>
+    public TimeSpan TimeToFirstByte { get; init; }
+
+    public TimeSpan Total { get; init; }
+
+    /// <summary>W3C trace id of the exchange, 32 hex digits, when the client sent one or the gateway began one.</summary>
+    public string? TraceId { get; init; }
+}
