@@ -1,5 +1,4 @@
 using Tidegate.Exchanges;
-using Tidegate.Policies;
 using Tidegate.Routing;
 
 namespace Tidegate;

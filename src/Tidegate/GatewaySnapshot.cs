@@ -1,4 +1,3 @@
-using Tidegate.Exchanges;
 using Tidegate.Forwarding;
 using Tidegate.Policies;
 using Tidegate.Routing;
