@@ -1,5 +1,4 @@
 using Tidegate.Exchanges;
-using Tidegate.Routing;
 
 namespace Tidegate;
 

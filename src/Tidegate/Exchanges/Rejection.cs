@@ -13,4 +13,7 @@ public sealed record Rejection(string Policy, string Code, int Status, string De
 
     /// <summary>The <c>WWW-Authenticate</c> or <c>Proxy-Authenticate</c> challenge that goes with 401 and 407.</summary>
     public string? Challenge { get; init; }
+
+    /// <summary>The methods that the <c>Allow</c> field of a 405 lists (RFC 9110 15.5.6).</summary>
+    public string? Allow { get; init; }
 }
