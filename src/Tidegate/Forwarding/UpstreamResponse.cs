@@ -1,0 +1,60 @@
+using System.Text;
+using Tidegate.Exchanges;
+
+namespace Tidegate.Forwarding;
+
+/// <summary>Puts an upstream response's head onto the exchange, without what belongs to the upstream connection only.</summary>
+internal static class UpstreamResponse
+{
+    public static void CopyHead(HttpResponseMessage response, Exchange exchange)
+    {
+        var named = response.Headers.NonValidated.TryGetValues("Connection", out var connection) ? connection.ToString() : null;
+        Copy(response.Headers.NonValidated, named, exchange.ResponseHeaders);
+        Copy(response.Content.Headers.NonValidated, named, exchange.ResponseHeaders);
+    }
+
+    public static ProtocolVersion Protocol(Version version) => version.Major switch
+    {
+        3 => ProtocolVersion.Http3,
+        2 => ProtocolVersion.Http2,
+        _ => version.Minor == 0 ? ProtocolVersion.Http10 : ProtocolVersion.Http11,
+    };
+
+    private static void Copy(System.Net.Http.Headers.HttpHeadersNonValidated fields, string? namedByConnection, HeaderList into)
+    {
+        foreach (var field in fields)
+        {
+            if (IsHopByHop(field.Key) || (namedByConnection is not null && Names(namedByConnection, field.Key)))
+            {
+                continue;
+            }
+
+            foreach (var value in field.Value)
+            {
+                into.Add(field.Key, value);
+            }
+        }
+    }
+
+    /// <summary>RFC 9110 7.6.1. Content-Length travels as the body's length.</summary>
+    private static bool IsHopByHop(string name)
+    {
+        Span<byte> bytes = stackalloc byte[Math.Min(name.Length, 32)];
+        return name.Length <= bytes.Length && Encoding.Latin1.GetBytes(name, bytes) > 0 && KnownHeaders.Identify(bytes) is
+            KnownHeader.Connection or KnownHeader.KeepAlive or KnownHeader.ProxyConnection or KnownHeader.TransferEncoding or
+            KnownHeader.Upgrade or KnownHeader.Http2Settings or KnownHeader.ContentLength;
+    }
+
+    private static bool Names(string connection, string name)
+    {
+        foreach (var part in connection.AsSpan().Split(','))
+        {
+            if (connection.AsSpan(part).Trim().Equals(name, StringComparison.OrdinalIgnoreCase))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}
