@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, checks the format and runs every suite. The last line is "N passed, N failed, N skipped".
+set -uo pipefail
+cd "$(dirname "$0")"
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+
+install_missing() {
+  local packages=()
+  command -v curl >/dev/null || packages+=(curl)
+  command -v node >/dev/null || packages+=(nodejs)
+  command -v java >/dev/null || packages+=(openjdk-17-jdk-headless)
+  [ ${#packages[@]} -eq 0 ] && return
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "Missing: ${packages[*]}. Tests that need them are skipped; install them, or run this script as root on Debian." >&2
+    return
+  fi
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
+    echo "Could not install ${packages[*]}. Tests that need them are skipped." >&2
+}
+
+finish() { # message
+  [ -n "$1" ] && echo "$1" >&2
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" -eq 0 ]
+  exit
+}
+
+passed=0 failed=0 skipped=0
+install_missing
+dotnet build -c Release || { failed=1; finish "The build failed."; }
+dotnet format --no-restore --verify-no-changes || { failed=1; finish "The format differs. Run: dotnet format"; }
+
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+for suite in Tidegate.Tests Tidegate.EndToEndTests; do
+  dotnet run -c Release --no-build --project "test/$suite" -- --report-xunit --report-xunit-filename "$suite.xml" --results-directory "$results"
+  code=$?
+  counts=$(grep -o '<assembly [^>]*>' "$results/$suite.xml" 2>/dev/null | head -n 1)
+  count() { grep -o " $1=\"[0-9]*\"" <<<"$counts" | grep -o '[0-9]*' | head -n 1; }
+  if [ -z "$counts" ]; then
+    echo "$suite ended with code $code and without a report." >&2
+    failed=$((failed + 1))
+    continue
+  fi
+  passed=$((passed + $(count passed)))
+  failed=$((failed + $(count failed) + $(count errors)))
+  skipped=$((skipped + $(count skipped)))
+  # A suite that fails outside a test, or finds none, must not look green.
+  [ "$code" -ne 0 ] && [ "$(count failed)" -eq 0 ] && failed=$((failed + 1))
+done
+finish ""

@@ -1,0 +1,213 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Tidegate.Exchanges;
+using Tidegate.Forwarding;
+using Xunit;
+
+namespace Tidegate.EndToEndTests;
+
+/// <summary>The forwarder against raw sockets that answer byte for byte what the test says.</summary>
+public sealed class ForwarderTests : IAsyncDisposable
+{
+    private readonly Forwarder _forwarder = new(TimeProvider.System);
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+
+    public ForwarderTests() => _listener.Start();
+
+    private int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task The_answers_status_fields_and_content_stand_on_the_exchange()
+    {
+        var upstream = AnswerAsync("HTTP/1.1 201 Created\r\nX-Twice: a\r\nX-Twice: b\r\nConnection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nContent-Length: 5\r\n\r\nhello");
+        var exchange = NewExchange("/a%2Fb;v=1?q=%20x");
+        exchange.RequestHeaders.Add("X-Mixed-Case", "ÿ");
+
+        await _forwarder.ForwardAsync(exchange, Upstream());
+
+        Assert.Equal((Outcome.Forwarded, 201, "hello"), (exchange.Outcome, exchange.ResponseStatus, await ReadAsync(exchange)));
+        Assert.Equal("a", exchange.ResponseHeaders.Get("x-twice"));
+        Assert.Null(exchange.ResponseHeaders.Get("X-Hop"));
+        Assert.Null(exchange.ResponseHeaders.Get(KnownHeader.KeepAlive));
+        var request = await upstream;
+        Assert.StartsWith("GET /a%2Fb;v=1?q=%20x HTTP/1.1\r\n", request, StringComparison.Ordinal);
+        Assert.Contains($"Host: 127.0.0.1:{Port}\r\n", request, StringComparison.Ordinal);
+        Assert.Contains("X-Mixed-Case: ÿ\r\n", request, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")]
+    [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")]
+    public async Task Content_that_was_cut_short_is_never_an_end(string answer)
+    {
+        var upstream = AnswerAsync(answer);
+        var exchange = NewExchange("/");
+
+        await _forwarder.ForwardAsync(exchange, Upstream());
+
+        var broken = await Assert.ThrowsAsync<MessageBodyException>(() => ReadAsync(exchange));
+        Assert.Equal("response_truncated", broken.Failure.Code);
+        await upstream;
+    }
+
+    [Fact]
+    public async Task Trailers_are_there_after_the_last_byte()
+    {
+        var upstream = AnswerAsync("HTTP/1.1 200 OK\r\nTrailer: Grpc-Status\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nGrpc-Status: 0\r\n\r\n");
+        var exchange = NewExchange("/");
+
+        await _forwarder.ForwardAsync(exchange, Upstream());
+
+        Assert.Equal("hi", await ReadAsync(exchange));
+        Assert.Equal("0", exchange.ResponseBody.Trailers?.Get("grpc-status"));
+        await upstream;
+    }
+
+    [Fact]
+    public async Task A_port_where_nobody_listens_is_connect_failed_and_may_be_tried_again()
+    {
+        _listener.Stop();
+        var exchange = NewExchange("/");
+
+        await _forwarder.ForwardAsync(exchange, Upstream());
+
+        Assert.Equal(("connect_failed", 502, true), (exchange.Failure!.Code, exchange.Failure.Status, exchange.Failure.Retryable));
+    }
+
+    [Fact]
+    public async Task An_unknown_name_is_dns_failed()
+    {
+        var exchange = NewExchange("/", host: "no-such-name.invalid");
+
+        await _forwarder.ForwardAsync(exchange, Upstream());
+
+        Assert.Equal("dns_failed", exchange.Failure!.Code);
+    }
+
+    [Fact]
+    public async Task An_upstream_that_does_not_answer_in_time_is_response_headers_timeout()
+    {
+        var exchange = NewExchange("/");
+
+        await _forwarder.ForwardAsync(exchange, Upstream(new UpstreamTimeouts(TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(50), TimeSpan.FromSeconds(5), null)));
+
+        Assert.Equal(("response_headers_timeout", 504), (exchange.Failure!.Code, exchange.Failure.Status));
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_not_http_is_response_malformed()
+    {
+        var upstream = AnswerAsync("220 mail.test ESMTP\r\n\r\n");
+        var exchange = NewExchange("/");
+
+        await _forwarder.ForwardAsync(exchange, Upstream());
+
+        Assert.Equal("response_malformed", exchange.Failure!.Code);
+        await upstream;
+    }
+
+    [Fact]
+    public async Task A_client_that_leaves_cancels_the_upstream_call()
+    {
+        using var client = new CancellationTokenSource();
+        var exchange = NewExchange("/");
+        exchange.Aborted = client.Token;
+        var forwarding = _forwarder.ForwardAsync(exchange, Upstream());
+        using var connection = await _listener.AcceptTcpClientAsync(Cancellation);
+
+        // Only a connection that carries the request is ended by it; one that is still unused goes back to the pool.
+        var buffer = new byte[4096];
+        Assert.NotEqual(0, await connection.GetStream().ReadAsync(buffer, Cancellation));
+
+        await client.CancelAsync();
+        await forwarding;
+
+        Assert.Equal("client_aborted", exchange.Failure!.Code);
+        int read;
+        do
+        {
+            read = await connection.GetStream().ReadAsync(buffer, Cancellation);
+        }
+        while (read > 0);
+    }
+
+    [Fact]
+    public async Task A_call_to_the_gateways_own_address_is_refused_as_a_loop()
+    {
+        _forwarder.OwnEndpoints = [(IPEndPoint)_listener.LocalEndpoint];
+        var exchange = NewExchange("/");
+
+        await _forwarder.ForwardAsync(exchange, Upstream());
+
+        Assert.Equal(("self_connection", 508), (exchange.Failure!.Code, exchange.Failure.Status));
+    }
+
+    [Fact]
+    public async Task In_base_url_mode_links_into_the_api_lead_through_the_gateway()
+    {
+        var origin = $"http://127.0.0.1:{Port}";
+        var upstream = AnswerAsync($"HTTP/1.1 302 Found\r\nLocation: {origin}/v1/x?a=1\r\nContent-Location: /v1/y\r\nLink: <{origin}/v1?page=2>; rel=\"next\", <https://else.test/>; rel=\"docs\"\r\nContent-Length: 0\r\n\r\n");
+        var exchange = NewExchange("/v1");
+        exchange.BaseOrigin = "http://gate:8080";
+        exchange.BasePath = "/stripe";
+
+        await _forwarder.ForwardAsync(exchange, Upstream());
+
+        Assert.Equal("http://gate:8080/stripe/v1/x?a=1", exchange.ResponseHeaders.Get("Location"));
+        Assert.Equal("http://gate:8080/stripe/v1/y", exchange.ResponseHeaders.Get("Content-Location"));
+        Assert.Equal("<http://gate:8080/stripe/v1?page=2>; rel=\"next\", <https://else.test/>; rel=\"docs\"", exchange.ResponseHeaders.Get("Link"));
+        await upstream;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _listener.Dispose();
+        await _forwarder.DisposeAsync();
+    }
+
+    private static Upstream Upstream(UpstreamTimeouts? timeouts = null) => new() { Name = "test", Destinations = [], Timeouts = timeouts ?? UpstreamTimeouts.Default };
+
+    private Exchange NewExchange(string pathAndQuery, string host = "127.0.0.1")
+    {
+        var parts = pathAndQuery.Split('?', 2);
+        return new Exchange
+        {
+            Connection = new ClientConnection { PeerAddress = IPAddress.Loopback },
+            Client = null!,
+            Method = "GET",
+            Target = new ExchangeTarget("http", host, Port, parts[0], parts.Length > 1 ? parts[1] : null),
+            Timings = { Received = TimeProvider.System.GetTimestamp() },
+        };
+    }
+
+    private static async Task<string> ReadAsync(Exchange exchange)
+    {
+        var text = new StringBuilder();
+        var buffer = new byte[1024];
+        while (await exchange.ResponseBody.ReadAsync(buffer, Cancellation) is > 0 and var read)
+        {
+            text.Append(Encoding.Latin1.GetString(buffer, 0, read));
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>Reads one request head, answers and closes; returns the head.</summary>
+    private async Task<string> AnswerAsync(string answer)
+    {
+        using var client = await _listener.AcceptTcpClientAsync(Cancellation);
+        var stream = client.GetStream();
+        var head = new StringBuilder();
+        var buffer = new byte[4096];
+        while (!head.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal))
+        {
+            head.Append(Encoding.Latin1.GetString(buffer, 0, await stream.ReadAsync(buffer, Cancellation)));
+        }
+
+        await stream.WriteAsync(Encoding.Latin1.GetBytes(answer), Cancellation);
+        return head.ToString();
+    }
+}
