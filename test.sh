@@ -33,7 +33,7 @@ dotnet format --no-restore --verify-no-changes || { failed=1; finish "The format
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 for suite in Tidegate.Tests Tidegate.EndToEndTests; do
-  dotnet run -c Release --no-build --project "test/$suite" -- --report-xunit --report-xunit-filename "$suite.xml" --results-directory "$results"
+  dotnet run -c Release --no-build --project "test/$suite" -- --progress off --report-xunit-xml --report-xunit-xml-filename "$suite.xml" --results-directory "$results"
   code=$?
   counts=$(grep -o '<assembly [^>]*>' "$results/$suite.xml" 2>/dev/null | head -n 1)
   count() { grep -o " $1=\"[0-9]*\"" <<<"$counts" | grep -o '[0-9]*' | head -n 1; }
