@@ -8,7 +8,7 @@ install_missing() {
   local packages=()
   command -v curl >/dev/null || packages+=(curl)
   command -v node >/dev/null || packages+=(nodejs)
-  command -v java >/dev/null || packages+=(openjdk-17-jdk-headless)
+  command -v javac >/dev/null || packages+=(openjdk-17-jdk-headless)
   [ ${#packages[@]} -eq 0 ] && return
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
     echo "Missing: ${packages[*]}. Tests that need them are skipped; install them, or run this script as root on Debian." >&2
