@@ -1,0 +1,16 @@
+namespace Tidegate.Configuration;
+
+/// <summary>What a key means, with its default and the reason. Becomes the JSON Schema's description.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class DocAttribute(string text) : Attribute
+{
+    public string Text { get; } = text;
+}
+
+/// <summary>A size in bytes, written as <c>512</c>, <c>64KB</c>, <c>10MB</c>.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class SizeAttribute : Attribute;
+
+/// <summary>A bare word is short for a mapping that has it as its only key: <c>[api_key]</c> for <c>[{ api_key: {} }]</c>.</summary>
+[AttributeUsage(AttributeTargets.Class)]
+internal sealed class BareWordAttribute : Attribute;

@@ -1,0 +1,368 @@
+using Tidegate.Exchanges;
+using Tidegate.Policies;
+
+namespace Tidegate.Configuration;
+
+/// <summary>The whole file, as the user wrote it.</summary>
+internal sealed record GatewayConfig
+{
+    [Doc("Further files whose apis, consumers and sections are added to this one. Paths are relative to this file.")]
+    public IReadOnlyList<string> Include { get; init; } = [];
+
+    [Doc("Where the gateway listens.")]
+    public ListenersConfig Listeners { get; init; } = new();
+
+    [Doc("What holds for every API of a direction unless the API says otherwise.")]
+    public DefaultsConfig Defaults { get; init; } = new();
+
+    [Doc("Who may call, and how they are known.")]
+    public IReadOnlyList<ConsumerConfig> Consumers { get; init; } = [];
+
+    [Doc("The APIs on both edges.")]
+    public IReadOnlyList<ApiConfig> Apis { get; init; } = [];
+
+    [Doc("What is kept of every exchange and where it goes.")]
+    public RecordingConfig Recording { get; init; } = new();
+
+    [Doc("The one directory that the gateway writes to. Default: $STATE_DIRECTORY (systemd sets it), else .tidegate beside the configuration.")]
+    public string? StateDirectory { get; init; }
+}
+
+internal sealed record ListenersConfig
+{
+    [Doc("For our services' calls to other people's APIs: HTTP proxy, CONNECT and base-URL calls.")]
+    public EgressListenerConfig? Egress { get; init; }
+
+    [Doc("For other people's calls to our APIs.")]
+    public IngressListenerConfig? Ingress { get; init; }
+
+    [Doc("Admin API and metrics. Default: 127.0.0.1:9900.")]
+    public AdminListenerConfig? Admin { get; init; }
+}
+
+internal sealed record EgressListenerConfig
+{
+    [Doc("Address and port, for example 127.0.0.1:8080.")]
+    public required string Address { get; init; }
+
+    [Doc("Open HTTPS tunnels with the gateway's own CA, so that policies see what is inside. Default: false, because clients must trust the CA first (tidegate ca).")]
+    public bool Intercept { get; init; }
+
+    [Doc("The CA that signs certificates for intercepted hosts. Default: the one that tidegate ca created in state_directory.")]
+    public CertificateConfig? Authority { get; init; }
+
+    [Doc("What one client may take from this listener.")]
+    public LimitsConfig Limits { get; init; } = new();
+}
+
+internal sealed record IngressListenerConfig
+{
+    [Doc("Address and port, for example 0.0.0.0:8443.")]
+    public required string Address { get; init; }
+
+    [Doc("One certificate, or several that are chosen by the client's SNI. Absent means cleartext.")]
+    public IReadOnlyList<CertificateConfig> Tls { get; init; } = [];
+
+    [Doc("Networks whose X-Forwarded-* and Forwarded fields are believed, for example 10.0.0.0/8. Default: none, because anybody can write them.")]
+    public IReadOnlyList<string> TrustedProxies { get; init; } = [];
+
+    [Doc("What one client may take from this listener.")]
+    public LimitsConfig Limits { get; init; } = new();
+}
+
+internal sealed record AdminListenerConfig
+{
+    [Doc("Address and port. Off loopback a token is needed.")]
+    public required string Address { get; init; }
+
+    [Doc("Callers must send it as Authorization: Bearer. Needed when the address is not loopback.")]
+    public Secret? Token { get; init; }
+}
+
+internal sealed record CertificateConfig
+{
+    [Doc("PEM file: the certificate, then its intermediates. Read again when it changes.")]
+    public required string Certificate { get; init; }
+
+    [Doc("PEM file: the unencrypted private key.")]
+    public required string Key { get; init; }
+}
+
+internal sealed record LimitsConfig
+{
+    [Doc("Request line and fields together. Default: 32KB."), Size]
+    public long? Head { get; init; }
+
+    [Doc("Fields in one request. Default: 100.")]
+    public int? HeaderCount { get; init; }
+
+    [Doc("From the first byte of a request's head to its end. Default: 15s.")]
+    public TimeSpan? HeaderTimeout { get; init; }
+
+    [Doc("How long a connection may wait for its next request. Default: 75s.")]
+    public TimeSpan? IdleTimeout { get; init; }
+
+    [Doc("Open connections in all. Default: 10000.")]
+    public int? Connections { get; init; }
+
+    [Doc("Open connections of one client address. Default: 1000.")]
+    public int? ConnectionsPerAddress { get; init; }
+
+    [Doc("Concurrent streams of one HTTP/2 connection. Default: 100.")]
+    public int? StreamsPerConnection { get; init; }
+}
+
+internal sealed record DefaultsConfig
+{
+    [Doc("For calls to other people's APIs.")]
+    public EgressDefaultsConfig Egress { get; init; } = new();
+
+    [Doc("For our own APIs.")]
+    public IngressDefaultsConfig Ingress { get; init; } = new();
+}
+
+/// <summary>What happens to egress calls to a host that no API lists.</summary>
+internal enum UnlistedHosts
+{
+    Deny,
+    Observe,
+    Allow,
+}
+
+internal sealed record EgressDefaultsConfig
+{
+    [Doc("Calls to hosts that no API lists: deny, observe (let through, and record that it would have been denied) or allow. Default: deny, so that nothing leaves unseen.")]
+    public UnlistedHosts UnlistedHosts { get; init; }
+
+    [Doc("How long each phase may take.")]
+    public TimeoutsConfig Timeouts { get; init; } = new();
+}
+
+internal sealed record IngressDefaultsConfig
+{
+    [Doc("How long each phase may take.")]
+    public TimeoutsConfig Timeouts { get; init; } = new();
+}
+
+internal sealed record TimeoutsConfig
+{
+    [Doc("Name, TCP and TLS together. Default: 5s, because a lost SYN is sent again after 1 and 3 s.")]
+    public TimeSpan? Connect { get; init; }
+
+    [Doc("From the request's last byte to the complete head of the answer. Default: 60s, because LLMs think.")]
+    public TimeSpan? ResponseHeaders { get; init; }
+
+    [Doc("Silence within a body or tunnel. Default: 5m, because event streams send a sign of life each 15 to 60 s.")]
+    public TimeSpan? Idle { get; init; }
+
+    [Doc("The whole exchange, upgrades and tunnels aside. Default: none, because streams have no length.")]
+    public TimeSpan? Total { get; init; }
+}
+
+internal sealed record ConsumerConfig
+{
+    [Doc("Unique. Stands in records and metrics.")]
+    public required string Name { get; init; }
+
+    [Doc("The tenant that the calls are booked on.")]
+    public string Tenant { get; init; } = "";
+
+    [Doc("For example production or staging.")]
+    public string Environment { get; init; } = "";
+
+    [Doc("Any one of them identifies the consumer.")]
+    public required IReadOnlyList<CredentialConfig> Credentials { get; init; }
+}
+
+internal sealed record CredentialConfig
+{
+    [Doc("A reference such as ${secret:billing_key}. Kept as a hash once loaded.")]
+    public required Secret ApiKey { get; init; }
+}
+
+internal sealed record ApiConfig
+{
+    [Doc("Unique. Stands in records and metrics.")]
+    public required string Name { get; init; }
+
+    [Doc("egress: somebody else's API that we call. ingress: an API of ours.")]
+    public required Direction Direction { get; init; }
+
+    [Doc("Exact names, or *.example.com for every name below. Ingress without hosts answers to every name.")]
+    public IReadOnlyList<string> Hosts { get; init; } = [];
+
+    [Doc("Egress: path on the gateway's own address that leads to the API's first host, for clients without proxy settings.")]
+    public string? BasePath { get; init; }
+
+    [Doc("Only paths at or below this one, on whole segments. Default: /.")]
+    public string Path { get; init; } = "/";
+
+    [Doc("Where requests go. Egress without it: wherever the request points.")]
+    public UpstreamConfig? Upstream { get; init; }
+
+    [Doc("How callers are known. Listed means needed; absent, callers may be anonymous.")]
+    public IReadOnlyList<AuthenticateConfig> Authenticate { get; init; } = [];
+
+    [Doc("Who may call what.")]
+    public AccessConfig? Access { get; init; }
+
+    [Doc("Put onto every request, so that callers never hold the provider's key.")]
+    public CredentialInjectionConfig? Credential { get; init; }
+
+    [Doc("What a CONNECT to these hosts does: verified (carried, when its TLS name is the host), any, intercept or refused. Default: intercept where the listener does; else refused when the API has rules about content, verified when not.")]
+    public TunnelMode? Tunnel { get; init; }
+
+    [Doc("How long each phase may take.")]
+    public TimeoutsConfig Timeouts { get; init; } = new();
+
+    [Doc("The largest request content. Default: none, because content is streamed and never held."), Size]
+    public long? MaxRequestBody { get; init; }
+
+    [Doc("Ingress: let %2F pass in paths. Default: false, because service and gateway could disagree about segments.")]
+    public bool AllowEncodedSlash { get; init; }
+
+    [Doc("Narrower rules within the API; everything else is inherited.")]
+    public IReadOnlyList<EndpointConfig> Endpoints { get; init; } = [];
+}
+
+internal sealed record EndpointConfig
+{
+    [Doc("Unique within the API. Default: the methods and the path.")]
+    public string? Name { get; init; }
+
+    [Doc("Which requests.")]
+    public required MatchConfig Match { get; init; }
+
+    [Doc("Who may call it; replaces the API's.")]
+    public AccessConfig? Access { get; init; }
+
+    [Doc("How long each phase may take.")]
+    public TimeoutsConfig Timeouts { get; init; } = new();
+}
+
+internal sealed record MatchConfig
+{
+    [Doc("Below the API's path: literal segments, * or {name} for one, a final ** for the rest.")]
+    public required string Path { get; init; }
+
+    [Doc("Default: every method.")]
+    public IReadOnlyList<string> Methods { get; init; } = [];
+}
+
+internal sealed record UpstreamConfig
+{
+    [Doc("Scheme, host and port of each instance, for example http://10.0.0.11:5000.")]
+    public required IReadOnlyList<string> Destinations { get; init; }
+
+    [Doc("How one is chosen. Default and only choice so far: round_robin.")]
+    public BalanceConfig Balance { get; init; }
+
+    [Doc("auto (ALPN over TLS; HTTP/1.1 over cleartext, HTTP/2 for gRPC), http1 or http2. Default: auto.")]
+    public UpstreamProtocolConfig Protocol { get; init; }
+
+    [Doc("How the destinations' certificates are judged.")]
+    public UpstreamTlsConfig Tls { get; init; } = new();
+
+    [Doc("Host field: preserve (the name that the caller used) or rewrite (the destination's). Default: preserve.")]
+    public UpstreamHostConfig Host { get; init; }
+
+    [Doc("Open connections per destination. Default: none.")]
+    public int? MaxConnections { get; init; }
+}
+
+internal enum BalanceConfig
+{
+    RoundRobin,
+}
+
+internal enum UpstreamProtocolConfig
+{
+    Auto,
+    Http1,
+    Http2,
+}
+
+internal enum UpstreamHostConfig
+{
+    Preserve,
+    Rewrite,
+}
+
+internal sealed record UpstreamTlsConfig
+{
+    [Doc("Default: true. False accepts any certificate: for development only.")]
+    public bool Verify { get; init; } = true;
+
+    [Doc("PEM file of roots to trust instead of the system's.")]
+    public string? Authority { get; init; }
+
+    [Doc("SNI and certificate name. Default: the host that the request names.")]
+    public string? ServerName { get; init; }
+}
+
+[BareWord]
+internal sealed record AuthenticateConfig
+{
+    [Doc("By API key.")]
+    public ApiKeyAuthenticateConfig? ApiKey { get; init; }
+
+    [Doc("Whether a caller without a credential is refused. Default: true.")]
+    public bool Required { get; init; } = true;
+
+    [Doc("enforce or observe. Default: enforce.")]
+    public PolicyMode Mode { get; init; }
+}
+
+internal sealed record ApiKeyAuthenticateConfig
+{
+    [Doc("The field that carries the key; on the proxy it is always Proxy-Authorization. Default: X-Api-Key.")]
+    public string Header { get; init; } = "X-Api-Key";
+}
+
+internal sealed record AccessConfig
+{
+    [Doc("Names of consumers. Default: everybody.")]
+    public IReadOnlyList<string> Consumers { get; init; } = [];
+
+    [Doc("Default: every method.")]
+    public IReadOnlyList<string> Methods { get; init; } = [];
+
+    [Doc("enforce or observe. Default: enforce.")]
+    public PolicyMode Mode { get; init; }
+}
+
+internal sealed record CredentialInjectionConfig
+{
+    [Doc("The field's name, for example Authorization. What the caller sent in it is replaced.")]
+    public required string Header { get; init; }
+
+    [Doc("The field's value, for example \"Bearer ${secret:stripe}\".")]
+    public required Secret Value { get; init; }
+}
+
+internal sealed record RecordingConfig
+{
+    [Doc("One JSON line per exchange.")]
+    public AccessLogConfig AccessLog { get; init; } = new();
+
+    [Doc("Metrics and traces to an OpenTelemetry collector. Absent: off.")]
+    public OtlpConfig? Otlp { get; init; }
+}
+
+internal sealed record AccessLogConfig
+{
+    [Doc("A file, stdout, or off. Default: stdout.")]
+    public string Path { get; init; } = "stdout";
+
+    [Doc("Keep the values of query parameters. Default: false, because keys and personal data travel there.")]
+    public bool QueryValues { get; init; }
+}
+
+internal sealed record OtlpConfig
+{
+    [Doc("For example http://127.0.0.1:4317.")]
+    public required string Endpoint { get; init; }
+
+    [Doc("Share of exchanges without a trace of their own that are traced, for example 10%. Default: 100%.")]
+    public string Sample { get; init; } = "100%";
+}
