@@ -1,4 +1,9 @@
 using System.CommandLine;
+using Tidegate.Host.Commands;
 
-var root = new RootCommand("Tidegate: an API traffic gateway for both edges, the calls that you make and the calls that you get.");
+var root = new RootCommand("Tidegate: an API traffic gateway for both edges, the calls that you make and the calls that you get.")
+{
+    CheckCommand.Create(),
+    InitCommand.Create(),
+};
 return await root.Parse(args).InvokeAsync();

@@ -11,6 +11,10 @@ internal sealed class DocAttribute(string text) : Attribute
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class SizeAttribute : Attribute;
 
+/// <summary>A file or directory; a relative one is relative to the file that names it.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class PathAttribute : Attribute;
+
 /// <summary>A bare word is short for a mapping that has it as its only key: <c>[api_key]</c> for <c>[{ api_key: {} }]</c>.</summary>
 [AttributeUsage(AttributeTargets.Class)]
 internal sealed class BareWordAttribute : Attribute;

@@ -82,7 +82,7 @@ internal sealed class ConfigBinder(string file, SecretReferences references, Con
             return false;
         }
 
-        property.SetValue(record, value);
+        property.SetValue(record, property.IsDefined(typeof(PathAttribute)) ? Path.GetFullPath(Path.Combine(_directory, (string)value)) : value);
         return true;
     }
 

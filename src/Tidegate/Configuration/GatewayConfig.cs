@@ -24,7 +24,7 @@ internal sealed record GatewayConfig
     [Doc("What is kept of every exchange and where it goes.")]
     public RecordingConfig Recording { get; init; } = new();
 
-    [Doc("The one directory that the gateway writes to. Default: $STATE_DIRECTORY (systemd sets it), else .tidegate beside the configuration.")]
+    [Doc("The one directory that the gateway writes to. Default: $STATE_DIRECTORY (systemd sets it), else .tidegate beside the configuration."), Path]
     public string? StateDirectory { get; init; }
 }
 
@@ -81,10 +81,10 @@ internal sealed record AdminListenerConfig
 
 internal sealed record CertificateConfig
 {
-    [Doc("PEM file: the certificate, then its intermediates. Read again when it changes.")]
+    [Doc("PEM file: the certificate, then its intermediates. Read again when it changes."), Path]
     public required string Certificate { get; init; }
 
-    [Doc("PEM file: the unencrypted private key.")]
+    [Doc("PEM file: the unencrypted private key."), Path]
     public required string Key { get; init; }
 }
 
@@ -293,7 +293,7 @@ internal sealed record UpstreamTlsConfig
     [Doc("Default: true. False accepts any certificate: for development only.")]
     public bool Verify { get; init; } = true;
 
-    [Doc("PEM file of roots to trust instead of the system's.")]
+    [Doc("PEM file of roots to trust instead of the system's."), Path]
     public string? Authority { get; init; }
 
     [Doc("SNI and certificate name. Default: the host that the request names.")]

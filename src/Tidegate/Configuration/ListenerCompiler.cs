@@ -1,0 +1,137 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Tidegate.Edge;
+using Tidegate.Exchanges;
+
+namespace Tidegate.Configuration;
+
+/// <summary>Compiles where the gateway listens, and looks at every certificate, so that a bad one is found before traffic is.</summary>
+internal sealed class ListenerCompiler(ConfigPositions positions, List<ConfigProblem> problems)
+{
+    public IReadOnlyList<ListenerSettings> Compile(GatewayConfig config)
+    {
+        var compiled = new List<ListenerSettings>();
+        if (config.Listeners.Egress is { } egress)
+        {
+            Certificate(egress.Authority);
+            compiled.Add(new ListenerSettings
+            {
+                Name = "egress",
+                Direction = Direction.Egress,
+                Address = Address(egress, egress.Address),
+                Authority = egress.Authority is { } authority ? new CertificateFiles(authority.Certificate, authority.Key) : null,
+                Limits = Limits(egress.Limits),
+            });
+        }
+
+        if (config.Listeners.Ingress is { } ingress)
+        {
+            foreach (var certificate in ingress.Tls)
+            {
+                Certificate(certificate);
+            }
+
+            compiled.Add(new ListenerSettings
+            {
+                Name = "ingress",
+                Direction = Direction.Ingress,
+                Address = Address(ingress, ingress.Address),
+                Certificates = [.. ingress.Tls.Select(certificate => new CertificateFiles(certificate.Certificate, certificate.Key))],
+                TrustedProxies = [.. Networks(ingress)],
+                Limits = Limits(ingress.Limits),
+            });
+        }
+
+        if (compiled.Count == 0)
+        {
+            Error(positions.Of(config), "nothing listens; add listeners.egress, listeners.ingress or both");
+        }
+
+        Admin(config.Listeners.Admin);
+        foreach (var twice in compiled.GroupBy(listener => listener.Address).Where(group => group.Key.Port != 0 && group.Count() > 1))
+        {
+            Error(positions.Of(config.Listeners.Ingress!, "address"), $"{twice.Key} is used by two listeners");
+        }
+
+        return compiled;
+    }
+
+    private void Admin(AdminListenerConfig? admin)
+    {
+        if (admin is not null && Address(admin, admin.Address) is var address && !IPAddress.IsLoopback(address.Address) && admin.Token is null)
+        {
+            Error(positions.Of(admin, "address"), "the admin listener is not on loopback; set listeners.admin.token, or use 127.0.0.1");
+        }
+    }
+
+    private IPEndPoint Address(object record, string text)
+    {
+        if (IPEndPoint.TryParse(text, out var endPoint) && text.EndsWith(":" + endPoint.Port, StringComparison.Ordinal))
+        {
+            return endPoint;
+        }
+
+        Error(positions.Of(record, "address"), $"'{text}' is no address; write IP and port, for example 127.0.0.1:8080 or [::]:8443");
+        return new IPEndPoint(IPAddress.Loopback, 0);
+    }
+
+    private void Certificate(CertificateConfig? files)
+    {
+        if (files is null)
+        {
+            return;
+        }
+
+        foreach (var (key, path) in (ReadOnlySpan<(string, string)>)[("certificate", files.Certificate), ("key", files.Key)])
+        {
+            if (!File.Exists(path))
+            {
+                Error(positions.Of(files, key), $"the file '{path}' cannot be read");
+                return;
+            }
+        }
+
+        try
+        {
+            using var certificate = X509Certificate2.CreateFromPemFile(files.Certificate, files.Key);
+        }
+        catch (Exception unusable) when (unusable is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            Error(positions.Of(files, "certificate"), $"the certificate and key cannot be used together: {unusable.Message}");
+        }
+    }
+
+    private IEnumerable<IPNetwork> Networks(IngressListenerConfig ingress)
+    {
+        for (var i = 0; i < ingress.TrustedProxies.Count; i++)
+        {
+            var text = ingress.TrustedProxies[i];
+            if (IPNetwork.TryParse(text, out var network))
+            {
+                yield return network;
+            }
+            else if (IPAddress.TryParse(text, out var address))
+            {
+                yield return new IPNetwork(address, address.GetAddressBytes().Length * 8);
+            }
+            else
+            {
+                Error(positions.Of(ingress, "trusted_proxies", i), $"'{text}' is no network; write for example 10.0.0.0/8 or 192.0.2.7");
+            }
+        }
+    }
+
+    private static EdgeLimits Limits(LimitsConfig config) => EdgeLimits.Default with
+    {
+        MaxHeadBytes = (int)Math.Min(config.Head ?? EdgeLimits.Default.MaxHeadBytes, 1 << 20),
+        MaxHeaderCount = config.HeaderCount ?? EdgeLimits.Default.MaxHeaderCount,
+        HeaderTimeout = config.HeaderTimeout ?? EdgeLimits.Default.HeaderTimeout,
+        IdleTimeout = config.IdleTimeout ?? EdgeLimits.Default.IdleTimeout,
+        MaxConnections = config.Connections ?? EdgeLimits.Default.MaxConnections,
+        MaxConnectionsPerAddress = config.ConnectionsPerAddress ?? EdgeLimits.Default.MaxConnectionsPerAddress,
+        MaxStreamsPerConnection = config.StreamsPerConnection ?? EdgeLimits.Default.MaxStreamsPerConnection,
+    };
+
+    private void Error(ConfigPosition position, string message) => problems.Add(new ConfigProblem(position, ConfigSeverity.Error, message));
+}

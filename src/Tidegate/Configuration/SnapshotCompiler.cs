@@ -1,0 +1,202 @@
+using System.Security.Cryptography;
+using System.Text;
+using Tidegate.Exchanges;
+using Tidegate.Forwarding;
+using Tidegate.Policies;
+using Tidegate.Policies.Access;
+using Tidegate.Policies.Authentication;
+using Tidegate.Policies.Credential;
+using Tidegate.Routing;
+
+namespace Tidegate.Configuration;
+
+/// <summary>
+/// Turns bound records into a snapshot, and finds what only shows when all of them are looked at together: duplicate names, routes
+/// that overlap, unknown consumers, addresses and certificates that cannot be used.
+/// </summary>
+internal sealed class SnapshotCompiler
+{
+    private readonly GatewayConfig _config;
+    private readonly ConfigPositions _positions;
+    private readonly CompilerServices _services;
+    private readonly List<ConfigProblem> _problems;
+    private readonly List<Route> _routes = [];
+    private readonly List<RoutePlan> _plans = [];
+
+    private SnapshotCompiler(LoadedConfiguration loaded, CompilerServices services)
+    {
+        _config = loaded.Config!;
+        _positions = loaded.Positions;
+        _services = services;
+        _problems = [.. loaded.Problems];
+    }
+
+    /// <summary>Compiles. Null when there is an error; the problems then say every one, those of loading included.</summary>
+    public static (CompiledConfiguration? Compiled, IReadOnlyList<ConfigProblem> Problems) Compile(LoadedConfiguration loaded, CompilerServices services, long version = 1)
+    {
+        if (loaded.Config is null)
+        {
+            return (null, loaded.Problems);
+        }
+
+        var compiler = new SnapshotCompiler(loaded, services);
+        var compiled = compiler.Compile(version);
+        return (compiled, compiler._problems);
+    }
+
+    private CompiledConfiguration? Compile(long version)
+    {
+        var listeners = new ListenerCompiler(_positions, _problems).Compile(_config);
+        var consumers = Consumers();
+        foreach (var api in _config.Apis)
+        {
+            Api(api, consumers);
+        }
+
+        new RouteConflicts(_positions, _problems).Find(_config.Apis);
+        if (_problems.Any(problem => problem.Severity == ConfigSeverity.Error))
+        {
+            return null;
+        }
+
+        var snapshot = new GatewaySnapshot { Version = version, Routes = new RouteTable(_routes), Plans = _plans, Unlisted = Unlisted(consumers) };
+        return new CompiledConfiguration(snapshot, listeners, _config);
+    }
+
+    private CredentialIndex Consumers()
+    {
+        var credentials = new List<ApiKeyCredential>();
+        var owners = new Dictionary<string, string>();
+        var names = new HashSet<string>();
+        foreach (var config in _config.Consumers)
+        {
+            if (!names.Add(config.Name))
+            {
+                Error(config, "name", $"there are two consumers named '{config.Name}'");
+            }
+
+            if (config.Name == Consumer.Anonymous.Name)
+            {
+                Error(config, "name", "'anonymous' is what callers without a credential are called; choose another name");
+            }
+
+            var consumer = new Consumer(config.Name, config.Tenant, config.Environment);
+            foreach (var credential in config.Credentials)
+            {
+                var hash = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(credential.ApiKey.Value)));
+                if (credential.ApiKey.Value.Length < 8)
+                {
+                    Error(credential, "api_key", "an API key needs at least 8 characters");
+                }
+                else if (!owners.TryAdd(hash, config.Name))
+                {
+                    Error(credential, "api_key", $"this key already belongs to '{owners[hash]}'");
+                }
+                else
+                {
+                    credentials.Add(new ApiKeyCredential(credential.ApiKey.Value, consumer));
+                }
+            }
+        }
+
+        return new CredentialIndex(credentials);
+    }
+
+    private void Api(ApiConfig api, CredentialIndex credentials)
+    {
+        var upstream = new UpstreamCompiler(_positions, _problems).Compile(api, _config.Defaults);
+        var hosts = new ApiChecks(_positions, _problems).Check(api, _config);
+        var tunnel = api.Tunnel ?? DefaultTunnel(api);
+        var baseHost = hosts.FirstOrDefault(host => !host.StartsWith('*'));
+        foreach (var endpoint in new EndpointConfig?[] { null }.Concat(api.Endpoints))
+        {
+            var route = new Route
+            {
+                Index = _plans.Count,
+                Direction = api.Direction,
+                ApiName = api.Name,
+                EndpointName = endpoint is null ? "" : EndpointName(endpoint),
+                Hosts = hosts,
+                PathPrefix = api.Path,
+                EndpointPath = endpoint?.Match.Path,
+                Methods = endpoint?.Match.Methods ?? [],
+                BasePath = api.BasePath,
+            };
+            var routeUpstream = endpoint is null ? upstream : upstream with { Timeouts = UpstreamCompiler.Timeouts(upstream.Timeouts, endpoint.Timeouts) };
+            var forward = new ForwardStep(_services.Forwarder, routeUpstream, tunnel);
+            _routes.Add(route);
+            _plans.Add(new RoutePlan
+            {
+                Route = route,
+                Upstream = routeUpstream,
+                Pipeline = new PolicyPipeline(Policies(api, endpoint, credentials), forward.InvokeAsync),
+                BaseTarget = baseHost is null ? null : new Destination("https", baseHost, 443),
+                AllowEncodedSlash = api.AllowEncodedSlash || api.Direction == Direction.Egress,
+                Tunnel = tunnel,
+                MaxRequestBodyBytes = api.MaxRequestBody,
+            });
+        }
+    }
+
+    private static List<IPolicy> Policies(ApiConfig api, EndpointConfig? endpoint, CredentialIndex credentials)
+    {
+        var policies = new List<IPolicy> { new AuthenticationPolicy(credentials, Authentication(api)) };
+        if ((endpoint?.Access ?? api.Access) is { } access)
+        {
+            policies.Add(new AccessPolicy(new AccessSettings { Consumers = access.Consumers, Methods = access.Methods, Mode = access.Mode }));
+        }
+
+        if (api.Credential is { } credential)
+        {
+            policies.Add(new CredentialPolicy(credential.Header, credential.Value.Value, requiresTls: api is { Direction: Direction.Egress, Upstream: null }));
+        }
+
+        return policies;
+    }
+
+    private static AuthenticationSettings Authentication(ApiConfig api) => api.Authenticate.FirstOrDefault() is not { } authenticate
+        ? AuthenticationSettings.Undeclared
+        : new AuthenticationSettings
+        {
+            Requirement = authenticate.Required ? CredentialRequirement.Required : CredentialRequirement.Optional,
+            Header = authenticate.ApiKey?.Header ?? "X-Api-Key",
+            Mode = authenticate.Mode,
+        };
+
+    private TunnelMode DefaultTunnel(ApiConfig api)
+    {
+        var looksInside = api.Credential is not null || api.Endpoints.Count > 0 || api.Access?.Methods.Count > 0 || api.Path != "/";
+        return _config.Listeners.Egress?.Intercept == true ? TunnelMode.Intercept : looksInside ? TunnelMode.Refused : TunnelMode.Verified;
+    }
+
+    private RoutePlan? Unlisted(CredentialIndex credentials)
+    {
+        var choice = _config.Defaults.Egress.UnlistedHosts;
+        if (choice == UnlistedHosts.Deny)
+        {
+            return null;
+        }
+
+        var upstream = new Upstream { Name = "", Destinations = [], Timeouts = UpstreamCompiler.Timeouts(UpstreamTimeouts.Default, _config.Defaults.Egress.Timeouts) };
+        var policies = new List<IPolicy> { new AuthenticationPolicy(credentials, AuthenticationSettings.Undeclared) };
+        if (choice == UnlistedHosts.Observe)
+        {
+            policies.Add(new UnlistedHostObserver());
+        }
+
+        // Tunnels of hosts that nobody listed are carried, never opened: interception is for APIs that somebody wrote down.
+        return new RoutePlan
+        {
+            Route = new Route { Index = -1, Direction = Direction.Egress, ApiName = "", Hosts = [] },
+            Upstream = upstream,
+            Pipeline = new PolicyPipeline(policies, new ForwardStep(_services.Forwarder, upstream, TunnelMode.Verified).InvokeAsync),
+            AllowEncodedSlash = true,
+        };
+    }
+
+    /// <summary>The endpoint's name, or its methods and path.</summary>
+    internal static string EndpointName(EndpointConfig endpoint) =>
+        endpoint.Name ?? (endpoint.Match.Methods.Count == 0 ? endpoint.Match.Path : string.Join(',', endpoint.Match.Methods) + " " + endpoint.Match.Path);
+
+    private void Error(object record, string key, string message) => _problems.Add(new ConfigProblem(_positions.Of(record, key), ConfigSeverity.Error, message));
+}

@@ -1,0 +1,71 @@
+using Tidegate.Exchanges;
+using Tidegate.Forwarding;
+
+namespace Tidegate.Configuration;
+
+/// <summary>Compiles where an API's requests go.</summary>
+internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigProblem> problems)
+{
+    public Upstream Compile(ApiConfig api, DefaultsConfig defaults)
+    {
+        var ofDirection = api.Direction == Direction.Egress ? defaults.Egress.Timeouts : defaults.Ingress.Timeouts;
+        var timeouts = Timeouts(Timeouts(UpstreamTimeouts.Default, ofDirection), api.Timeouts);
+        if (api.Upstream is not { } upstream)
+        {
+            if (api.Direction == Direction.Ingress)
+            {
+                Problem(ConfigSeverity.Error, positions.Of(api), "an ingress API needs an upstream with destinations");
+            }
+
+            return new Upstream { Name = api.Name, Destinations = [], Timeouts = timeouts };
+        }
+
+        if (!upstream.Tls.Verify)
+        {
+            Problem(ConfigSeverity.Warning, positions.Of(upstream.Tls, "verify"), "certificates of this upstream are not verified; anybody in between can read and change the traffic");
+        }
+
+        if (upstream.Tls.Authority is { } authority && !File.Exists(authority))
+        {
+            Problem(ConfigSeverity.Error, positions.Of(upstream.Tls, "authority"), $"the file '{authority}' cannot be read");
+        }
+
+        return new Upstream
+        {
+            Name = api.Name,
+            Destinations = [.. Destinations(upstream)],
+            Timeouts = timeouts,
+            Tls = new UpstreamTls(upstream.Tls.Verify, upstream.Tls.Authority, upstream.Tls.ServerName),
+            Protocol = (UpstreamProtocol)upstream.Protocol,
+            RewriteHost = upstream.Host == UpstreamHostConfig.Rewrite,
+            MaxConnections = upstream.MaxConnections ?? 0,
+        };
+    }
+
+    /// <summary>What the more specific place says, else what held before.</summary>
+    public static UpstreamTimeouts Timeouts(UpstreamTimeouts inherited, TimeoutsConfig own) =>
+        new(own.Connect ?? inherited.Connect, own.ResponseHeaders ?? inherited.ResponseHeaders, own.Idle ?? inherited.Idle, own.Total ?? inherited.Total);
+
+    private IEnumerable<Destination> Destinations(UpstreamConfig upstream)
+    {
+        if (upstream.Destinations.Count == 0)
+        {
+            Problem(ConfigSeverity.Error, positions.Of(upstream, "destinations"), "an upstream needs at least one destination");
+        }
+
+        for (var i = 0; i < upstream.Destinations.Count; i++)
+        {
+            var text = upstream.Destinations[i];
+            if (Uri.TryCreate(text, UriKind.Absolute, out var uri) && (uri.Scheme is "http" or "https") && uri.PathAndQuery == "/" && uri.UserInfo.Length == 0 && uri.Fragment.Length == 0)
+            {
+                yield return new Destination(uri.Scheme, uri.IdnHost.Trim('[', ']'), uri.Port);
+            }
+            else
+            {
+                Problem(ConfigSeverity.Error, positions.Of(upstream, "destinations", i), $"'{text}' is no destination; write scheme, host and port, for example http://10.0.0.11:5000");
+            }
+        }
+    }
+
+    private void Problem(ConfigSeverity severity, ConfigPosition position, string message) => problems.Add(new ConfigProblem(position, severity, message));
+}
