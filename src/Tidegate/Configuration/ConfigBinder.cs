@@ -35,7 +35,8 @@ internal sealed class ConfigBinder(string file, SecretReferences references, Con
             var name = (keyNode as YamlScalarNode)?.Value ?? "";
             if (keys.FirstOrDefault(key => key.Key == name).Property is { } property)
             {
-                complete &= Set(record, property, name, value);
+                // A wrong value of an optional key leaves its default, so that the rest of the record is still looked at.
+                complete &= Set(record, property, name, value) || !ConfigShape.IsRequired(property);
                 continue;
             }
 

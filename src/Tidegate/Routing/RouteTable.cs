@@ -1,19 +1,83 @@
+using System.Collections.Frozen;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Routing;
 
 /// <summary>
-/// Finds the route of a request. Hosts through a frozen dictionary (exact first, then the longest wildcard), then the longest path
-/// prefix on whole segments, then the most specific endpoint: literal before parameter before rest, a listed method before any.
+/// Finds the route of a request. Hosts through a frozen dictionary (exact first, then the longest wildcard, then APIs for any host), then
+/// the longest path prefix on whole segments, then the most specific endpoint: literal before parameter before rest, a listed method
+/// before any. Matching allocates nothing, base-URL calls aside, whose path is cut.
 /// </summary>
 public sealed class RouteTable
 {
+    private readonly FrozenDictionary<string, ApiRoutes[]>[] _byHost;
+    private readonly FrozenDictionary<string, ApiRoutes[]>.AlternateLookup<ReadOnlySpan<char>>[] _byWildcard;
+    private readonly (string BasePath, ApiRoutes Api)[] _byBasePath;
+
     /// <summary>Builds the table; the order of <paramref name="routes"/> does not matter.</summary>
-    public RouteTable(IEnumerable<Route> routes) => throw new NotSupportedException(routes.ToString());
+    public RouteTable(IEnumerable<Route> routes)
+    {
+        var apis = routes.GroupBy(route => (route.Direction, route.ApiName)).Select(group => new ApiRoutes([.. group])).ToList();
+        _byHost = [.. Enum.GetValues<Direction>().Select(direction => ByHost(apis.Where(api => api.Api.Direction == direction)))];
+        _byWildcard = [.. _byHost.Select(hosts => hosts.GetAlternateLookup<ReadOnlySpan<char>>())];
+        _byBasePath = [.. apis.Where(api => api.Api.BasePath is not null).Select(api => (api.Api.BasePath!.TrimEnd('/'), api)).OrderByDescending(entry => entry.Item1.Length)];
+    }
 
     /// <summary>By host and path (both directions, absolute-form, CONNECT and ingress). CONNECT has an empty path: only the API is found.</summary>
-    public RouteMatch Match(Direction direction, string method, ExchangeTarget target) => throw new NotSupportedException(target.ToString() + direction + method);
+    public RouteMatch Match(Direction direction, string method, ExchangeTarget target) => new(MatchHost(direction, target.Host, method, target.Path), target.Path);
 
     /// <summary>Egress, origin-form: by the API's base path on the gateway's own address.</summary>
-    public RouteMatch MatchBasePath(string method, string path) => throw new NotSupportedException(method + path);
+    public RouteMatch MatchBasePath(string method, string path)
+    {
+        foreach (var (basePath, api) in _byBasePath)
+        {
+            if (PathPattern.IsBelow(path, basePath))
+            {
+                var rest = path.Length == basePath.Length ? "/" : path[basePath.Length..];
+                return new RouteMatch(api.Match(method, rest), rest);
+            }
+        }
+
+        return new RouteMatch(null, path);
+    }
+
+    private static FrozenDictionary<string, ApiRoutes[]> ByHost(IEnumerable<ApiRoutes> apis) => apis
+        .SelectMany(api => (api.Api.Hosts.Count == 0 ? ["*"] : api.Api.Hosts).Select(host => (Host: host.TrimStart('*'), Api: api)))
+        .GroupBy(entry => entry.Host)
+        .ToFrozenDictionary(group => group.Key, group => group.Select(entry => entry.Api).OrderByDescending(api => api.Prefix.Length).ToArray(), StringComparer.Ordinal);
+
+    /// <summary>Wildcards are stored as <c>.example.com</c>, any host as the empty string: cutting label after label finds the longest first.</summary>
+    private Route? MatchHost(Direction direction, string host, string method, string path)
+    {
+        if (_byHost[(int)direction].TryGetValue(host, out var exact) && MatchPath(exact, method, path) is { } byName)
+        {
+            return byName;
+        }
+
+        var suffix = host.AsSpan();
+        while (!suffix.IsEmpty)
+        {
+            var dot = suffix[1..].IndexOf('.');
+            suffix = dot < 0 ? default : suffix[(dot + 1)..];
+            if (_byWildcard[(int)direction].TryGetValue(suffix, out var wildcard) && MatchPath(wildcard, method, path) is { } byWildcard)
+            {
+                return byWildcard;
+            }
+        }
+
+        return null;
+    }
+
+    private static Route? MatchPath(ApiRoutes[] apis, string method, string path)
+    {
+        foreach (var api in apis)
+        {
+            if (api.Match(method, path) is { } route)
+            {
+                return route;
+            }
+        }
+
+        return null;
+    }
 }
