@@ -1,17 +1,29 @@
+using System.Collections.Frozen;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Policies.Access;
 
 /// <summary>Lets listed consumers use listed methods.</summary>
-internal sealed class AccessPolicy(AccessSettings settings) : IPolicy
+internal sealed class AccessPolicy : IPolicy
 {
-    private static readonly Rejection ConsumerRefused = new("access", "consumer_not_allowed", 403, "This consumer may not call this API. Ask its owner to list the consumer under access.");
-    private static readonly Rejection AnonymousRefused = new("access", "credential_missing", 401, "Only known consumers may call this API. Send your API key.") { Challenge = "ApiKey header=\"X-Api-Key\"" };
-    private static readonly Rejection AnonymousProxyRefused = AnonymousRefused with { Status = 407, Challenge = "Basic realm=\"Tidegate\"" };
+    private readonly AccessSettings _settings;
+    private readonly FrozenSet<string> _consumers;
+    private readonly FrozenSet<string> _methods;
+    private readonly ChallengePair _missing;
+    private readonly Rejection _consumerNotAllowed;
+    private readonly Rejection _methodNotAllowed;
 
-    private readonly HashSet<string> _consumers = [.. settings.Consumers];
-    private readonly string[] _methods = [.. settings.Methods];
-    private readonly Rejection _methodRefused = new("access", "method_not_allowed", 405, "This API may be called with " + string.Join(", ", settings.Methods) + " only.") { Allow = string.Join(", ", settings.Methods) };
+    public AccessPolicy(AccessSettings settings)
+    {
+        _settings = settings;
+        _consumers = settings.Consumers.ToFrozenSet(StringComparer.Ordinal);
+        _methods = settings.Methods.ToFrozenSet(StringComparer.Ordinal);
+
+        // Some clients (.NET, Java) send a proxy credential only after they were asked for it, so anonymous callers are asked.
+        _missing = Challenge.Pair(Name, "credential_missing", "ApiKey realm=\"tidegate\"", "Only listed consumers may call this API, and the request carries no API key.");
+        _consumerNotAllowed = new Rejection(Name, "consumer_not_allowed", 403, "This consumer may not call this API. Ask the gateway's owner to list it under access.consumers.");
+        _methodNotAllowed = new Rejection(Name, "method_not_allowed", 405, "This method is not allowed here. The Allow field lists those that are.") { Allow = string.Join(", ", settings.Methods) };
+    }
 
     public string Name => "access";
 
@@ -19,36 +31,35 @@ internal sealed class AccessPolicy(AccessSettings settings) : IPolicy
 
     public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
     {
-        if (Decide(exchange) is { } refusal)
+        if (Refuse(exchange) is { } rejection)
         {
-            if (settings.Mode == PolicyMode.Enforce)
+            if (_settings.Mode == PolicyMode.Enforce)
             {
-                exchange.Reject(refusal);
+                exchange.Reject(rejection);
                 return default;
             }
 
-            exchange.Observe(Name, refusal);
+            exchange.Observe(Name, rejection);
         }
 
         return next(exchange);
     }
 
-    public PolicyExplanation Explain(Exchange exchange) => Decide(exchange) switch
+    public PolicyExplanation Explain(Exchange exchange) => Refuse(exchange) switch
     {
-        null => new PolicyExplanation("allowed"),
-        { } refusal when settings.Mode == PolicyMode.Observe => new PolicyExplanation($"observe: would have refused with {refusal.Status} {refusal.Code}"),
-        { } refusal => new PolicyExplanation($"refused with {refusal.Status} {refusal.Code}", refusal),
+        null => new PolicyExplanation($"{exchange.Consumer.Name} may {exchange.Method}"),
+        { } rejection when _settings.Mode == PolicyMode.Observe => new PolicyExplanation($"would have refused with {rejection.Code} (observe)"),
+        { } rejection => new PolicyExplanation($"refused with {rejection.Status} {rejection.Code}", rejection),
     };
 
-    private Rejection? Decide(Exchange exchange)
+    private Rejection? Refuse(Exchange exchange)
     {
-        if (_consumers.Count > 0 && !_consumers.Contains(exchange.Consumer.Name))
+        if (_consumers.Count > 0 && (exchange.Consumer.IsAnonymous || !_consumers.Contains(exchange.Consumer.Name)))
         {
-            return !exchange.Consumer.IsAnonymous ? ConsumerRefused
-                : exchange.Direction == Direction.Egress && exchange.BasePath is null ? AnonymousProxyRefused : AnonymousRefused;
+            return exchange.Consumer.IsAnonymous ? _missing.For(exchange) : _consumerNotAllowed;
         }
 
-        // The method of a CONNECT says nothing about the methods inside: those are checked where they can be seen.
-        return _methods.Length == 0 || exchange.IsTunnel || Array.IndexOf(_methods, exchange.Method) >= 0 ? null : _methodRefused;
+        // A tunnel's own method is CONNECT; what is inside is seen only when it is intercepted, and then comes by here again.
+        return _methods.Count > 0 && !exchange.IsTunnel && !_methods.Contains(exchange.Method) ? _methodNotAllowed : null;
     }
 }

@@ -4,10 +4,27 @@ using Tidegate.Exchanges;
 namespace Tidegate.Policies.Authentication;
 
 /// <summary>Identifies the consumer by an API key. Part of every plan, because the record names the caller even where no API asks for one.</summary>
-internal sealed class AuthenticationPolicy(CredentialIndex credentials, AuthenticationSettings settings) : IPolicy
+internal sealed class AuthenticationPolicy : IPolicy
 {
-    private readonly byte[] _header = Encoding.Latin1.GetBytes(settings.Header);
-    private readonly bool _isAuthorization = settings.Header.Equals("Authorization", StringComparison.OrdinalIgnoreCase);
+    private readonly CredentialIndex _credentials;
+    private readonly AuthenticationSettings _settings;
+    private readonly byte[] _headerName;
+    private readonly bool _isBearer;
+    private readonly ChallengePair _missing;
+    private readonly ChallengePair _unknown;
+    private readonly ChallengePair _ambiguous;
+
+    public AuthenticationPolicy(CredentialIndex credentials, AuthenticationSettings settings)
+    {
+        _credentials = credentials;
+        _settings = settings;
+        _headerName = Encoding.ASCII.GetBytes(settings.Header);
+        _isBearer = KnownHeaders.Identify(_headerName) == KnownHeader.Authorization;
+        var scheme = _isBearer ? "Bearer realm=\"tidegate\"" : $"ApiKey realm=\"tidegate\", header=\"{settings.Header}\"";
+        _missing = Challenge.Pair(Name, "credential_missing", scheme, $"This API needs an API key, on direct calls in {settings.Header}.");
+        _unknown = Challenge.Pair(Name, "credential_unknown", scheme, $"This API key is not known. Check the key, on direct calls in {settings.Header}.");
+        _ambiguous = Challenge.Pair(Name, "credential_ambiguous", scheme, "The request carries more than one API key. Send one.");
+    }
 
     public string Name => "authenticate";
 
@@ -15,15 +32,18 @@ internal sealed class AuthenticationPolicy(CredentialIndex credentials, Authenti
 
     public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
     {
-        if (Identify(exchange) is { } refusal)
+        var decision = Decide(exchange);
+        Take(exchange, decision);
+        exchange.Consumer = decision.Consumer ?? Consumer.Anonymous;
+        if (decision.Rejection is { } rejection)
         {
-            if (settings.Mode == PolicyMode.Enforce)
+            if (_settings.Mode == PolicyMode.Enforce)
             {
-                exchange.Reject(refusal);
+                exchange.Reject(rejection);
                 return default;
             }
 
-            exchange.Observe(Name, refusal);
+            exchange.Observe(Name, rejection);
         }
 
         return next(exchange);
@@ -31,64 +51,102 @@ internal sealed class AuthenticationPolicy(CredentialIndex credentials, Authenti
 
     public PolicyExplanation Explain(Exchange exchange)
     {
-        var refusal = Identify(exchange);
-        var consumer = exchange.Consumer;
-        var who = consumer.IsAnonymous ? "anonymous" : $"consumer {consumer.Name} (tenant {consumer.Tenant}, environment {consumer.Environment})";
-        return refusal is null || settings.Mode == PolicyMode.Observe
-            ? new PolicyExplanation(refusal is null ? who : $"{who}; observe: would have refused with {refusal.Status} {refusal.Code}")
-            : new PolicyExplanation($"refused with {refusal.Status} {refusal.Code}", refusal);
+        var decision = Decide(exchange);
+        exchange.Consumer = decision.Consumer ?? Consumer.Anonymous;
+        var who = decision.Consumer is { } consumer ? Describe(consumer) : "no known API key: anonymous";
+        return decision.Rejection is not { } rejection ? new PolicyExplanation(who)
+            : _settings.Mode == PolicyMode.Observe ? new PolicyExplanation($"{who}; would have refused with {rejection.Code} (observe)")
+            : new PolicyExplanation($"refused with {rejection.Status} {rejection.Code}", rejection);
     }
 
-    private Rejection? Identify(Exchange exchange)
+    private static string Describe(Consumer consumer)
     {
-        if (exchange.Connection.TunnelConsumer is { IsAnonymous: false } inherited)
+        var parts = new List<string>(2);
+        if (consumer.Tenant.Length > 0)
         {
-            exchange.Consumer = inherited;
+            parts.Add("tenant " + consumer.Tenant);
+        }
+
+        if (consumer.Environment.Length > 0)
+        {
+            parts.Add("environment " + consumer.Environment);
+        }
+
+        return $"consumer {consumer.Name}" + (parts.Count == 0 ? "" : $" ({string.Join(", ", parts)})");
+    }
+
+    private Decision Decide(Exchange exchange)
+    {
+        // Inside an intercepted tunnel the CONNECT was the place for the credential; the headers belong to the upstream.
+        if (exchange.Connection.TunnelTarget is not null)
+        {
+            var consumer = exchange.Connection.TunnelConsumer is { IsAnonymous: false } known ? known : null;
+            return new Decision(consumer, consumer is null ? Refuse(exchange, isPresented: false) : null, IsPresented: false);
+        }
+
+        var name = Challenge.IsProxyCall(exchange) ? KnownHeaders.Bytes(KnownHeader.ProxyAuthorization) : _headerName;
+        var count = 0;
+        ReadOnlySpan<byte> value = default;
+        for (var i = 0; i < exchange.RequestHeaders.Count; i++)
+        {
+            var field = exchange.RequestHeaders[i];
+            if (field.Name.Length == name.Length && Ascii.EqualsIgnoreCase(field.Name, name))
+            {
+                value = field.Value;
+                count++;
+            }
+        }
+
+        // Two values: which one counts would be for the reader to guess, and upstream could guess otherwise.
+        if (count > 1)
+        {
+            return new Decision(null, _settings.Requirement == CredentialRequirement.Undeclared ? null : _ambiguous.For(exchange), IsPresented: true);
+        }
+
+        var owner = Find(exchange, value, out var isPresented);
+        return new Decision(owner, owner is null ? Refuse(exchange, isPresented) : null, isPresented);
+    }
+
+    private Consumer? Find(Exchange exchange, ReadOnlySpan<byte> value, out bool isPresented)
+    {
+        isPresented = !value.IsEmpty;
+        if (!isPresented)
+        {
             return null;
         }
 
-        var isProxyCall = PresentedKey.TravelsInProxyField(exchange);
-        ReadOnlySpan<byte> value;
-        var isPresent = isProxyCall
-            ? exchange.RequestHeaders.TryGet(KnownHeader.ProxyAuthorization, out value)
-            : exchange.RequestHeaders.TryGet(_header, out value);
-        var consumer = isPresent ? Find(value, isProxyCall || _isAuthorization) : null;
-        if (consumer is not null)
+        if (Challenge.IsProxyCall(exchange))
         {
-            exchange.Consumer = consumer;
+            return PresentedKey.FindByScheme(_credentials, value);
         }
 
-        // A key of ours must not reach the upstream. What is not ours, where the API declares nothing, belongs to the upstream.
-        if (isProxyCall)
+        if (!_isBearer)
         {
-            exchange.RequestHeaders.Remove(KnownHeader.ProxyAuthorization);
-        }
-        else if (consumer is not null || settings.Requirement != CredentialRequirement.Undeclared)
-        {
-            exchange.RequestHeaders.Remove(_header);
+            return _credentials.Find(value);
         }
 
-        return consumer is not null || settings.Requirement == CredentialRequirement.Undeclared || (!isPresent && settings.Requirement == CredentialRequirement.Optional)
-            ? null
-            : Refusal(isPresent, isProxyCall);
+        // Another scheme in Authorization is not a key of ours and may be the upstream's.
+        isPresented = PresentedKey.TryReadBearer(value, out var key);
+        return isPresented ? _credentials.Find(key) : null;
     }
 
-    private Consumer? Find(ReadOnlySpan<byte> value, bool isCredentialsField)
+    private Rejection? Refuse(Exchange exchange, bool isPresented) => _settings.Requirement switch
     {
-        if (!isCredentialsField)
-        {
-            return credentials.Find(value);
-        }
+        CredentialRequirement.Undeclared => null,
+        CredentialRequirement.Optional => isPresented ? _unknown.For(exchange) : null,
+        _ => (isPresented ? _unknown : _missing).For(exchange),
+    };
 
-        Span<byte> scratch = value.Length <= 512 ? stackalloc byte[512] : new byte[value.Length];
-        return credentials.Find(PresentedKey.OfCredentials(value, scratch));
-    }
-
-    private Rejection Refusal(bool wasPresent, bool isProxyCall)
+    // A key of ours never goes upstream. A field that nobody declared and that holds no key of ours is the upstream's.
+    private void Take(Exchange exchange, Decision decision)
     {
-        var (code, what) = wasPresent ? ("credential_unknown", "The credential is not known.") : ("credential_missing", "This API needs a credential.");
-        return isProxyCall
-            ? new Rejection(Name, code, 407, what + " Send your API key as the proxy password: Proxy-Authorization: Basic or Bearer.") { Challenge = "Basic realm=\"Tidegate\"" }
-            : new Rejection(Name, code, 401, $"{what} Send your API key in the {settings.Header} field.") { Challenge = _isAuthorization ? "Bearer" : $"ApiKey header=\"{settings.Header}\"" };
+        exchange.RequestHeaders.Remove(KnownHeader.ProxyAuthorization);
+        var isOurs = decision.Consumer is not null || _settings.Requirement != CredentialRequirement.Undeclared;
+        if (decision.IsPresented && isOurs && !Challenge.IsProxyCall(exchange))
+        {
+            exchange.RequestHeaders.Remove(_headerName);
+        }
     }
+
+    private readonly record struct Decision(Consumer? Consumer, Rejection? Rejection, bool IsPresented);
 }

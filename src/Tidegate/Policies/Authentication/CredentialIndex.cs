@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Collections.Frozen;
 using System.Security.Cryptography;
 using System.Text;
 using Tidegate.Exchanges;
@@ -12,53 +14,50 @@ internal readonly record struct ApiKeyCredential(string ApiKey, Consumer Consume
 }
 
 /// <summary>
-/// Finds whom an API key belongs to. Only SHA-256 hashes are kept. Lookup goes by the presented key's hash, so the time it takes depends on
-/// nothing that helps to guess a key; the found hash is then compared whole, in constant time.
+/// Finds whom an API key belongs to. Keys are kept as HMAC-SHA-256 under a salt of this index's own: a memory dump shows no key, and
+/// since callers cannot know the salt, the time of a dictionary lookup tells them nothing about the stored hashes.
 /// </summary>
 internal sealed class CredentialIndex
 {
-    // Longer than any key that is issued; hashing must not become work for us that costs the caller nothing.
-    private const int MaxKeyBytes = 4096;
+    private readonly byte[] _salt = RandomNumberGenerator.GetBytes(32);
+    private readonly FrozenDictionary<ulong, Entry> _byHash;
 
-    private readonly Dictionary<ulong, List<(byte[] Hash, Consumer Consumer)>> _byPrefix = [];
-
-    /// <summary>Hashes every key; the clear text is not kept. A key that two consumers share is an error that the compiler reports before.</summary>
+    /// <summary>Hashes every key; the clear text is not kept.</summary>
+    /// <exception cref="ArgumentException">A key is empty or belongs to two consumers; the compiler reports that before.</exception>
     public CredentialIndex(IEnumerable<ApiKeyCredential> credentials)
     {
+        var entries = new Dictionary<ulong, Entry>();
         foreach (var credential in credentials)
         {
-            var hash = SHA256.HashData(Encoding.UTF8.GetBytes(credential.ApiKey));
-            var prefix = BitConverter.ToUInt64(hash);
-            if (!_byPrefix.TryGetValue(prefix, out var same))
+            if (credential.ApiKey.Length == 0)
             {
-                _byPrefix.Add(prefix, same = []);
+                throw new ArgumentException($"Consumer {credential.Consumer.Name} has an empty API key.");
             }
 
-            same.Add((hash, credential.Consumer));
+            var hash = HMACSHA256.HashData(_salt, Encoding.UTF8.GetBytes(credential.ApiKey));
+            if (!entries.TryAdd(BinaryPrimitives.ReadUInt64LittleEndian(hash), new Entry(hash, credential.Consumer)))
+            {
+                throw new ArgumentException($"An API key of consumer {credential.Consumer.Name} is given twice.");
+            }
         }
+
+        _byHash = entries.ToFrozenDictionary();
     }
 
-    /// <summary>The consumer that this key identifies; null when it is nobody's.</summary>
+    /// <summary>The key's owner, or null. Takes the same time for every key of one length.</summary>
     public Consumer? Find(ReadOnlySpan<byte> apiKey)
     {
-        if (apiKey.IsEmpty || apiKey.Length > MaxKeyBytes || _byPrefix.Count == 0)
+        if (apiKey.IsEmpty || _byHash.Count == 0)
         {
             return null;
         }
 
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(apiKey, hash);
-        if (_byPrefix.TryGetValue(BitConverter.ToUInt64(hash), out var candidates))
-        {
-            foreach (var (known, consumer) in candidates)
-            {
-                if (CryptographicOperations.FixedTimeEquals(hash, known))
-                {
-                    return consumer;
-                }
-            }
-        }
-
-        return null;
+        Span<byte> hash = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        HMACSHA256.HashData(_salt, apiKey, hash);
+        return _byHash.TryGetValue(BinaryPrimitives.ReadUInt64LittleEndian(hash), out var entry) && CryptographicOperations.FixedTimeEquals(entry.Hash, hash)
+            ? entry.Consumer
+            : null;
     }
+
+    private sealed record Entry(byte[] Hash, Consumer Consumer);
 }

@@ -1,41 +1,50 @@
+using System.Buffers;
 using System.Buffers.Text;
 using System.Text;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Policies.Authentication;
 
-/// <summary>Where an API key stands in a request: Bearer or Basic in a credentials field (RFC 9110 11.4), or bare in a field of its own.</summary>
+/// <summary>Reads API keys out of <c>Authorization</c> and <c>Proxy-Authorization</c> values (RFC 9110 11.6.2, RFC 7617, RFC 6750).</summary>
 internal static class PresentedKey
 {
-    /// <summary>The key in a credentials field. In Basic the password is the key, or the user when the password is empty, as <c>curl -x http://KEY@gate</c> sends it.</summary>
-    /// <param name="credentials">The field's value.</param>
-    /// <param name="scratch">Room for the decoded form, at least as long as the value.</param>
-    public static ReadOnlySpan<byte> OfCredentials(ReadOnlySpan<byte> credentials, Span<byte> scratch)
+    // Keys have some 20 to 100 bytes; a longer value is no key of ours and need not be decoded.
+    private const int LongestBasic = 1024;
+
+    /// <summary>The consumer that a Basic or Bearer value names.</summary>
+    public static Consumer? FindByScheme(CredentialIndex credentials, ReadOnlySpan<byte> value)
     {
-        if (HasScheme(credentials, "Bearer "u8))
+        if (TryStrip(value, "Bearer "u8, out var bearer))
         {
-            return credentials["Bearer ".Length..].Trim((byte)' ');
+            return credentials.Find(bearer);
         }
 
-        if (!HasScheme(credentials, "Basic "u8))
-        {
-            return default;
-        }
-
-        var encoded = credentials["Basic ".Length..].Trim((byte)' ');
-        if (Base64.DecodeFromUtf8(encoded, scratch, out _, out var length) != System.Buffers.OperationStatus.Done)
-        {
-            return default;
-        }
-
-        ReadOnlySpan<byte> userAndPassword = scratch[..length];
-        var colon = userAndPassword.IndexOf((byte)':');
-        return colon < 0 ? userAndPassword : colon == userAndPassword.Length - 1 ? userAndPassword[..colon] : userAndPassword[(colon + 1)..];
+        return TryStrip(value, "Basic "u8, out var basic) ? FindByBasic(credentials, basic) : null;
     }
 
-    private static bool HasScheme(ReadOnlySpan<byte> credentials, ReadOnlySpan<byte> scheme) =>
-        credentials.Length > scheme.Length && Ascii.EqualsIgnoreCase(credentials[..scheme.Length], scheme);
+    /// <summary>The key after <c>Bearer</c>.</summary>
+    public static bool TryReadBearer(ReadOnlySpan<byte> value, out ReadOnlySpan<byte> key) => TryStrip(value, "Bearer "u8, out key);
 
-    /// <summary>Whether the request came through the proxy, where keys travel in <c>Proxy-Authorization</c> so that the API's own fields stay free.</summary>
-    public static bool TravelsInProxyField(Exchange exchange) => exchange.Direction == Direction.Egress && exchange.BasePath is null;
+    // The password is the key, whatever the user; clients that can only give a user (http://KEY@gate:8080) give the key as user.
+    private static Consumer? FindByBasic(CredentialIndex credentials, ReadOnlySpan<byte> encoded)
+    {
+        Span<byte> decoded = stackalloc byte[LongestBasic];
+        if (encoded.Length > LongestBasic || Base64.DecodeFromUtf8(encoded, decoded, out _, out var length) != OperationStatus.Done)
+        {
+            return null;
+        }
+
+        decoded = decoded[..length];
+        var colon = decoded.IndexOf((byte)':');
+        return colon < 0
+            ? credentials.Find(decoded)
+            : credentials.Find(decoded[(colon + 1)..]) ?? credentials.Find(decoded[..colon]);
+    }
+
+    private static bool TryStrip(ReadOnlySpan<byte> value, ReadOnlySpan<byte> scheme, out ReadOnlySpan<byte> rest)
+    {
+        var fits = value.Length > scheme.Length && Ascii.EqualsIgnoreCase(value[..scheme.Length], scheme);
+        rest = fits ? value[scheme.Length..].Trim((byte)' ') : default;
+        return fits;
+    }
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Policies.Credential;
@@ -8,7 +9,11 @@ namespace Tidegate.Policies.Credential;
 /// <param name="requiresTls">Refuse plain <c>http</c> targets: true for egress APIs without <c>upstream</c>, where the caller's URL decides whether the secret crosses the network in the clear.</param>
 internal sealed class CredentialPolicy(string header, string value, bool requiresTls = false) : IPolicy
 {
-    private static readonly Rejection NeedsTls = new("credential", "credential_needs_tls", 403, "The gateway holds this API's credential and sends it over TLS only. Call the https URL.");
+    private static readonly Rejection NeedsTls = new(
+        "credential", "credential_needs_tls", 403, "This API's credential is only sent over TLS. Call the https URL.");
+
+    private readonly byte[] _name = Encoding.ASCII.GetBytes(header);
+    private readonly byte[] _value = Encoding.Latin1.GetBytes(value);
 
     public string Name => "credential";
 
@@ -16,23 +21,27 @@ internal sealed class CredentialPolicy(string header, string value, bool require
 
     public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
     {
-        if (Decide(exchange) is { } refusal)
+        // Into a tunnel nothing can be put.
+        if (exchange.IsTunnel)
         {
-            exchange.Reject(refusal);
+            return next(exchange);
+        }
+
+        if (IsExposed(exchange))
+        {
+            exchange.Reject(NeedsTls);
             return default;
         }
 
-        if (!exchange.IsTunnel)
-        {
-            exchange.RequestHeaders.Set(header, value);
-        }
-
+        exchange.RequestHeaders.Remove(_name);
+        exchange.RequestHeaders.Add(_name, _value);
         return next(exchange);
     }
 
-    public PolicyExplanation Explain(Exchange exchange) => Decide(exchange) is { } refusal
-        ? new PolicyExplanation($"refused with {refusal.Status} {refusal.Code}", refusal)
-        : new PolicyExplanation(exchange.IsTunnel ? "a tunnel carries no credential of ours" : $"sets {header}");
+    public PolicyExplanation Explain(Exchange exchange) =>
+        exchange.IsTunnel ? new PolicyExplanation("skipped: a tunnel carries no header fields of ours")
+        : IsExposed(exchange) ? new PolicyExplanation($"refused with {NeedsTls.Status} {NeedsTls.Code}", NeedsTls)
+        : new PolicyExplanation($"sets {header} (value hidden)");
 
-    private Rejection? Decide(Exchange exchange) => requiresTls && !exchange.IsTunnel && !exchange.Target.IsSecure ? NeedsTls : null;
+    private bool IsExposed(Exchange exchange) => requiresTls && !exchange.Target.IsSecure;
 }
