@@ -1,0 +1,184 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using Tidegate.Exchanges;
+
+namespace Tidegate.Edge.Http1;
+
+/// <summary>A request's content on an HTTP/1.1 connection: <c>Content-Length</c> or chunked framing removed, as slow clients bounded.</summary>
+internal sealed class Http1RequestBody(PipeReader input, long contentLength, Func<ValueTask>? sendContinue, EdgeLimits limits, TimeProvider time) : MessageBody
+{
+    private static readonly Failure Malformed = Client(FailureKind.ClientBodyMalformed, "The request's chunked content is malformed.");
+    private static readonly Failure Truncated = Client(FailureKind.ClientAborted, "The client closed before its request was complete.");
+    private static readonly Failure TooSlow = Client(FailureKind.ClientBodyTimeout, "The request's content came too slowly.");
+
+    // Sizes with their extensions, which are read and thrown away; enough for any real one.
+    private const int MaxChunkLineBytes = 256;
+
+    private readonly bool _chunked = contentLength < 0;
+    private long _remaining = Math.Max(0, contentLength);
+    private bool _needsChunkEnd;
+    private bool _ended = contentLength == 0;
+    private long _received;
+    private long _began;
+    private Func<ValueTask>? _sendContinue = sendContinue;
+    private HeaderList? _trailers;
+
+    public override long? Length => _chunked ? null : contentLength;
+
+    public override HeaderList? Trailers => _ended ? _trailers : null;
+
+    /// <summary>Whether the last byte was read, so that the next request begins where the input stands.</summary>
+    public bool IsComplete => _ended;
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        if (_sendContinue is { } send)
+        {
+            _sendContinue = null;
+            await send();
+        }
+
+        while (!_ended)
+        {
+            var result = await WaitAsync(cancellationToken);
+            var available = result.Buffer;
+            var taken = Take(ref available, buffer.Span);
+            input.AdvanceTo(available.Start, taken > 0 || _ended ? available.Start : available.End);
+            if (taken > 0)
+            {
+                _received += taken;
+                return taken;
+            }
+
+            if (result.IsCompleted && !_ended)
+            {
+                throw new MessageBodyException(Truncated);
+            }
+        }
+
+        return 0;
+    }
+
+    /// <summary>Copies what is there; moves the start of <paramref name="available"/> over everything that was understood.</summary>
+    private int Take(ref ReadOnlySequence<byte> available, Span<byte> destination)
+    {
+        while (_chunked && _remaining == 0)
+        {
+            if (!TryReadLine(ref available, out var line))
+            {
+                return 0;
+            }
+
+            if (_needsChunkEnd)
+            {
+                _needsChunkEnd = line.Length == 0 ? false : throw new MessageBodyException(Malformed);
+            }
+            else if (_trailers is not null)
+            {
+                if (line.Length == 0)
+                {
+                    _ended = true;
+                    return 0;
+                }
+
+                AddTrailer(line);
+            }
+            else if ((_remaining = ChunkSize(line)) == 0)
+            {
+                _trailers = new HeaderList();
+            }
+        }
+
+        var count = (int)Math.Min(Math.Min(available.Length, destination.Length), _remaining);
+        available.Slice(0, count).CopyTo(destination);
+        available = available.Slice(count);
+        _remaining -= count;
+        _needsChunkEnd = _chunked && _remaining == 0 && count > 0;
+        _ended = !_chunked && _remaining == 0;
+        return count;
+    }
+
+    private bool TryReadLine(ref ReadOnlySequence<byte> available, out byte[] line)
+    {
+        var maxBytes = _trailers is null ? MaxChunkLineBytes : limits.MaxTrailerBytes;
+        var reader = new SequenceReader<byte>(available);
+        if (!reader.TryReadTo(out ReadOnlySequence<byte> found, (byte)'\n'))
+        {
+            line = [];
+            return available.Length > maxBytes ? throw new MessageBodyException(Malformed) : false;
+        }
+
+        line = found.Length <= maxBytes && !found.IsEmpty ? found.ToArray() : throw new MessageBodyException(Malformed);
+        if (line[^1] != '\r' || line.AsSpan(0, line.Length - 1).Contains((byte)'\r'))
+        {
+            throw new MessageBodyException(Malformed);
+        }
+
+        line = line[..^1];
+        available = available.Slice(reader.Position);
+        return true;
+    }
+
+    /// <summary>RFC 9112 7.1: hex digits, then nothing or extensions. White space before the extension is refused: peers disagree about it.</summary>
+    private static long ChunkSize(ReadOnlySpan<byte> line)
+    {
+        var semicolon = line.IndexOf((byte)';');
+        var digits = semicolon < 0 ? line : line[..semicolon];
+        var extension = semicolon < 0 ? default : line[semicolon..];
+        if (digits.IsEmpty || digits.Length > 15 || extension.ContainsAnyInRange((byte)0, (byte)8) || extension.ContainsAnyInRange((byte)10, (byte)31))
+        {
+            throw new MessageBodyException(Malformed);
+        }
+
+        long size = 0;
+        foreach (var digit in digits)
+        {
+            size = char.IsAsciiHexDigit((char)digit) ? (size << 4) | (uint)Convert.ToInt32(((char)digit).ToString(), 16) : throw new MessageBodyException(Malformed);
+        }
+
+        return size;
+    }
+
+    private void AddTrailer(ReadOnlySpan<byte> line)
+    {
+        if (_trailers!.Count == limits.MaxHeaderCount || HeadParser.ParseField(line, _trailers) is not null)
+        {
+            throw new MessageBodyException(Malformed);
+        }
+    }
+
+    /// <summary>Waits for bytes, no longer than the longest pause and no longer than the least rate allows.</summary>
+    private async ValueTask<ReadResult> WaitAsync(CancellationToken cancellationToken)
+    {
+        if (input.TryRead(out var ready) && (!ready.Buffer.IsEmpty || ready.IsCompleted) && !ready.IsCanceled)
+        {
+            // What was looked at before and not understood is no news: those bytes are marked as examined and do not come back here.
+            return ready;
+        }
+
+        _began = _began == 0 ? time.GetTimestamp() : _began;
+        var limit = limits.StallTimeout;
+        if (limits.MinBodyBytesPerSecond > 0)
+        {
+            var allowed = limits.BodyGrace + TimeSpan.FromSeconds((double)_received / limits.MinBodyBytesPerSecond) - time.GetElapsedTime(_began);
+            limit = allowed < limit ? allowed : limit;
+        }
+
+        using var timer = new CancellationTokenSource(limit > TimeSpan.Zero ? limit : TimeSpan.FromMilliseconds(1), time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
+        try
+        {
+            return await input.ReadAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new MessageBodyException(TooSlow);
+        }
+        catch (Exception gone) when (gone is IOException or Microsoft.AspNetCore.Connections.ConnectionAbortedException)
+        {
+            throw new MessageBodyException(Truncated, gone);
+        }
+    }
+
+    private static Failure Client(FailureKind kind, string detail) => new(FailureSource.Client, kind, Retryable: false, detail);
+}
