@@ -133,7 +133,7 @@ internal sealed class Http1RequestBody(PipeReader input, long contentLength, Fun
         long size = 0;
         foreach (var digit in digits)
         {
-            size = char.IsAsciiHexDigit((char)digit) ? (size << 4) | (uint)Convert.ToInt32(((char)digit).ToString(), 16) : throw new MessageBodyException(Malformed);
+            size = char.IsAsciiHexDigit((char)digit) ? (size << 4) | (uint)(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10) : throw new MessageBodyException(Malformed);
         }
 
         return size;

@@ -1,0 +1,121 @@
+using Tidegate.Edge;
+using Tidegate.Exchanges;
+
+namespace Tidegate;
+
+/// <summary>Writes an exchange's answer to its client: streamed content, upgrades, tunnels, problems.</summary>
+internal sealed class ResponseRelay(GatewayResponder responder) : IResponseRelay
+{
+    private static readonly Failure ClientGone = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "The client went away before the answer was complete.");
+
+    /// <inheritdoc/>
+    public async ValueTask RelayAsync(Exchange exchange)
+    {
+        if (exchange.Outcome is Outcome.Rejected or Outcome.Failed)
+        {
+            await RelayFailureAsync(exchange);
+            return;
+        }
+
+        if (exchange.Intercept)
+        {
+            return;
+        }
+
+        try
+        {
+            if (exchange.UpstreamStream is { } upstream)
+            {
+                await using (upstream)
+                {
+                    await SwitchAsync(exchange, upstream);
+                }
+            }
+            else
+            {
+                await StreamAsync(exchange);
+            }
+        }
+        catch (MessageBodyException broken)
+        {
+            exchange.Fail(broken.Failure);
+        }
+        catch (Exception gone) when (gone is IOException or OperationCanceledException or Microsoft.AspNetCore.Connections.ConnectionAbortedException)
+        {
+            exchange.Fail(ClientGone);
+        }
+        finally
+        {
+            await exchange.ResponseBody.DisposeAsync();
+        }
+
+        if (exchange.Outcome == Outcome.Failed)
+        {
+            await RelayFailureAsync(exchange);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask RelayFailureAsync(Exchange exchange)
+    {
+        if (exchange.Client.HasStarted || exchange.Failure?.Kind == FailureKind.ClientAborted)
+        {
+            // Part of an answer is out: only an abnormal end tells the client that the rest is missing.
+            exchange.Client.Abort();
+            return;
+        }
+
+        try
+        {
+            await responder.WriteProblemAsync(exchange);
+        }
+        catch (Exception gone) when (gone is IOException or OperationCanceledException or Microsoft.AspNetCore.Connections.ConnectionAbortedException)
+        {
+            exchange.Client.Abort();
+        }
+    }
+
+    private static async ValueTask StreamAsync(Exchange exchange)
+    {
+        var client = exchange.Client;
+        var body = exchange.ResponseBody;
+        client.Start(exchange.ResponseStatus, exchange.ResponseHeaders, body.Length);
+        if (exchange.Method != "HEAD" && exchange.ResponseStatus is not (204 or 304) && !body.IsEmpty)
+        {
+            // A stream's first event may be minutes away: its head leaves now.
+            if (body.Length is null)
+            {
+                await client.FlushAsync(exchange.Aborted);
+            }
+
+            while (await body.ReadAsync(client.GetMemory(), exchange.Aborted) is > 0 and var read)
+            {
+                client.Advance(read);
+                exchange.ResponseBodyBytes += read;
+                if (exchange.ResponseBodyBytes != body.Length)
+                {
+                    await client.FlushAsync(exchange.Aborted);
+                }
+            }
+        }
+
+        await client.CompleteAsync(body.Trailers, exchange.Aborted);
+    }
+
+    private static async ValueTask SwitchAsync(Exchange exchange, Stream upstream)
+    {
+        if (exchange.UpgradeProtocol is { } protocol && !exchange.IsTunnel)
+        {
+            exchange.ResponseHeaders.Set(KnownHeader.Upgrade, protocol);
+        }
+
+        await using var client = await exchange.Client.SwitchProtocolsAsync(exchange.ResponseStatus, exchange.ResponseHeaders, exchange.Aborted);
+        if (exchange.VerifyTunnelName && await TunnelName.VerifyAsync(exchange, client, upstream) is { } refusal)
+        {
+            exchange.Fail(refusal);
+            return;
+        }
+
+        await StreamPump.RunAsync(exchange, client, upstream);
+    }
+}
