@@ -5,5 +5,6 @@ var root = new RootCommand("Tidegate: an API traffic gateway for both edges, the
 {
     CheckCommand.Create(),
     InitCommand.Create(),
+    RunCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();

@@ -7,4 +7,7 @@ internal static class ExitCode
 
     /// <summary>The configuration has errors.</summary>
     public const int Configuration = 1;
+
+    /// <summary>An address is in use or not ours.</summary>
+    public const int CannotListen = 3;
 }

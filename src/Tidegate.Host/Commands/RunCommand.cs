@@ -1,0 +1,90 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Tidegate.Configuration;
+using Tidegate.Edge;
+using Tidegate.Forwarding;
+
+namespace Tidegate.Host.Commands;
+
+/// <summary><c>tidegate run [--config FILE]</c>: the gateway. Without a file it learns: every host passes and is recorded.</summary>
+internal static class RunCommand
+{
+    private const string LearningConfiguration = """
+        listeners: { egress: { address: 127.0.0.1:8080 } }
+        defaults: { egress: { unlisted_hosts: allow } }
+        """;
+
+    // Below the 30 s that systemd's and Kubernetes' defaults leave between SIGTERM and SIGKILL.
+    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(25);
+
+    public static Command Create()
+    {
+        var config = new Option<string?>("--config") { Description = "The configuration file. Without one, learning mode on loopback." };
+        var command = new Command("run", "Run the gateway.") { config };
+        command.SetAction((parsed, cancellationToken) => RunAsync(parsed.GetValue(config), parsed.InvocationConfiguration.Error, cancellationToken));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(string? file, TextWriter log, CancellationToken cancellationToken)
+    {
+        var time = TimeProvider.System;
+        var forwarder = new Forwarder(time);
+        var loaded = file is null ? ConfigurationLoader.LoadText(LearningConfiguration, "learning mode") : ConfigurationLoader.Load(file);
+        var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(forwarder, time));
+        foreach (var problem in problems)
+        {
+            await log.WriteLineAsync(problem.ToString());
+        }
+
+        if (compiled is null)
+        {
+            await forwarder.DisposeAsync();
+            return ExitCode.Configuration;
+        }
+
+        var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, stop));
+        using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, stop));
+        await using var gateway = new GatewayProcess(compiled, forwarder, log, time, []);
+        try
+        {
+            await gateway.StartAsync(cancellationToken);
+        }
+        catch (ListenException refused)
+        {
+            await log.WriteLineAsync(refused.Message);
+            return ExitCode.CannotListen;
+        }
+
+        foreach (var (name, endPoint) in gateway.Endpoints)
+        {
+            await log.WriteLineAsync($"{name} listens on {endPoint}");
+        }
+
+        if (file is null)
+        {
+            await log.WriteLineAsync(NextSteps(gateway));
+        }
+
+        await stop.Task;
+        await log.WriteLineAsync($"Draining: exchanges in flight have {DrainLimit.TotalSeconds:0} s to finish.");
+        await gateway.DrainAsync(DrainLimit);
+        return ExitCode.Success;
+    }
+
+    private static void Stop(PosixSignalContext context, TaskCompletionSource stop)
+    {
+        // The process ends by itself once drained.
+        context.Cancel = true;
+        stop.TrySetResult();
+    }
+
+    private static string NextSteps(GatewayProcess gateway) => $"""
+
+        Learning mode: every host is allowed, every call is recorded below, nothing is intercepted. Next:
+          curl -x http://{gateway.Endpoints[0].EndPoint} http://example.com/
+          export HTTP_PROXY=http://{gateway.Endpoints[0].EndPoint} HTTPS_PROXY=http://{gateway.Endpoints[0].EndPoint}
+          tidegate init, then tidegate run --config tidegate.yaml
+
+        """;
+}

@@ -1,0 +1,68 @@
+using System.Net;
+using System.Security.Cryptography;
+using Tidegate.Configuration;
+using Tidegate.Edge;
+using Tidegate.Exchanges;
+using Tidegate.Forwarding;
+using Tidegate.Recording;
+using Tidegate.Recording.AccessLog;
+
+namespace Tidegate.Host;
+
+/// <summary>The composition root: everything that one running gateway is made of.</summary>
+internal sealed class GatewayProcess : IAsyncDisposable
+{
+    private readonly TimeProvider _time;
+    private readonly Forwarder _forwarder;
+    private readonly ExchangeRecorder _recorder;
+    private readonly EdgeServer _edge;
+    private readonly Stream? _accessLog;
+
+    public GatewayProcess(CompiledConfiguration compiled, Forwarder forwarder, TextWriter log, TimeProvider time, IReadOnlyList<IExchangeSink> moreSinks)
+    {
+        _time = time;
+        _forwarder = forwarder;
+        var accessLog = compiled.Config.Recording.AccessLog;
+        _accessLog = accessLog.Path switch
+        {
+            "off" => null,
+            "stdout" => Console.OpenStandardOutput(),
+            var path => new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read),
+        };
+        IReadOnlyList<IExchangeSink> sinks = _accessLog is null ? moreSinks : [new AccessLogSink(_accessLog), .. moreSinks];
+        _recorder = new ExchangeRecorder(time, sinks, accessLog.QueryValues, failure => log.WriteLine($"A record sink failed: {failure.Message}"));
+        var handler = new GatewayHandler(
+            new SnapshotHolder(compiled.Snapshot),
+            new ResponseRelay(new GatewayResponder(time)),
+            _recorder,
+            time,
+            (exchange, bug) => log.WriteLine($"Exchange {ExchangeId.Format(exchange.Id)} failed inside the gateway: {bug}"));
+        var start = new byte[8];
+        RandomNumberGenerator.Fill(start);
+        _edge = new EdgeServer(compiled.Listeners, handler.HandleAsync, new ExchangeId(BitConverter.ToUInt64(start)), time);
+    }
+
+    /// <summary>Where the listeners are, once started.</summary>
+    public IReadOnlyList<(string Name, IPEndPoint EndPoint)> Endpoints => _edge.Endpoints;
+
+    /// <exception cref="ListenException">An address cannot be listened on.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await _edge.StartAsync(cancellationToken);
+        _forwarder.OwnEndpoints = [.. _edge.Endpoints.Select(endpoint => endpoint.EndPoint)];
+    }
+
+    /// <summary>Stops accepting, lets exchanges finish within the limit, closes, writes the last records.</summary>
+    public Task DrainAsync(TimeSpan limit) => _edge.DrainAsync(limit, _time);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _edge.DisposeAsync();
+        await _recorder.DisposeAsync();
+        await _forwarder.DisposeAsync();
+        if (_accessLog is not null)
+        {
+            await _accessLog.DisposeAsync();
+        }
+    }
+}
