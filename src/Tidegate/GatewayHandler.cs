@@ -57,6 +57,23 @@ internal sealed class GatewayHandler(SnapshotHolder snapshots, IResponseRelay re
 
         exchange.ApiName = plan.Route.ApiName;
         exchange.EndpointName = plan.Route.EndpointName;
+        if (!plan.AllowEncodedSlash && exchange.Target.Path.Contains("%2F", StringComparison.Ordinal))
+        {
+            exchange.Reject(EncodedSlash);
+            return null;
+        }
+
+        if (plan.MaxRequestBodyBytes is { } maxBytes && !exchange.RequestBody.IsEmpty)
+        {
+            if (exchange.RequestBody.Length > maxBytes)
+            {
+                exchange.Reject(TooLarge);
+                return null;
+            }
+
+            exchange.RequestBody = new BoundedBody(exchange.RequestBody, maxBytes);
+        }
+
         if (isBaseUrlCall)
         {
             exchange.BasePath = plan.Route.BasePath;
@@ -65,6 +82,10 @@ internal sealed class GatewayHandler(SnapshotHolder snapshots, IResponseRelay re
 
         return plan;
     }
+
+    private static readonly Rejection EncodedSlash = new("routing", "encoded_slash", 400, "The path contains %2F, which services read in different ways. Set the API's allow_encoded_slash if its service treats it as data.");
+
+    private static readonly Rejection TooLarge = new("routing", "client_body_too_large", 413, "The request's content is larger than this API's max_request_body.");
 
     private static Rejection NoRoute(Exchange exchange, bool isBaseUrlCall) => (exchange.Direction, isBaseUrlCall) switch
     {

@@ -36,8 +36,8 @@ public sealed record EdgeLimits
     /// <summary>Unread request content that is read and thrown away to keep a connection, or so that the client reads our reply before a reset. 64 KiB: cheaper than a new TLS connection.</summary>
     public int MaxDrainBytes { get; init; } = 64 * 1024;
 
-    /// <summary>How long that may take.</summary>
-    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(2);
+    /// <summary>How long that may take. 500 ms: what was in flight when we replied arrives within a round trip.</summary>
+    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Open connections of this listener. 10,000: 16 KiB each stays below 200 MB.</summary>
     public int MaxConnections { get; init; } = 10_000;
