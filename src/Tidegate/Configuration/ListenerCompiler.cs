@@ -15,6 +15,11 @@ internal sealed class ListenerCompiler(ConfigPositions positions, List<ConfigPro
         if (config.Listeners.Egress is { } egress)
         {
             Certificate(egress.Authority);
+            if (egress.Intercept)
+            {
+                Error(positions.Of(egress, "intercept"), "this build cannot intercept; remove the key, or call the API's base_path");
+            }
+
             compiled.Add(new ListenerSettings
             {
                 Name = "egress",
@@ -48,6 +53,11 @@ internal sealed class ListenerCompiler(ConfigPositions positions, List<ConfigPro
             Error(positions.Of(config), "nothing listens; add listeners.egress, listeners.ingress or both");
         }
 
+        if (config.Recording.Otlp is { } otlp)
+        {
+            Error(positions.Of(otlp), "this build does not export over OTLP; remove the key");
+        }
+
         Admin(config.Listeners.Admin);
         foreach (var twice in compiled.GroupBy(listener => listener.Address).Where(group => group.Key.Port != 0 && group.Count() > 1))
         {
@@ -59,6 +69,11 @@ internal sealed class ListenerCompiler(ConfigPositions positions, List<ConfigPro
 
     private void Admin(AdminListenerConfig? admin)
     {
+        if (admin is not null)
+        {
+            problems.Add(new ConfigProblem(positions.Of(admin), ConfigSeverity.Warning, "this build has no admin listener; the address is checked and not used"));
+        }
+
         if (admin is not null && Address(admin, admin.Address) is var address && !IPAddress.IsLoopback(address.Address) && admin.Token is null)
         {
             Error(positions.Of(admin, "address"), "the admin listener is not on loopback; set listeners.admin.token, or use 127.0.0.1");

@@ -6,6 +6,12 @@ internal static class Suggestion
     /// <summary>The nearest candidate within a third of the word's length in edits, or null.</summary>
     public static string? For(string word, IEnumerable<string> candidates)
     {
+        // Any two letters are one edit from any other two: that is no hint.
+        if (word.Length < 3)
+        {
+            return null;
+        }
+
         string? best = null;
         var bestDistance = Math.Max(1, word.Length / 3) + 1;
         foreach (var candidate in candidates)

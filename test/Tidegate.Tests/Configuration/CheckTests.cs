@@ -1,0 +1,66 @@
+using Tidegate.Configuration;
+using Tidegate.Forwarding;
+using Xunit;
+
+namespace Tidegate.Tests.Configuration;
+
+public sealed class CheckTests
+{
+    [Fact]
+    public async Task Every_problem_is_found_at_once_with_its_place()
+    {
+        var problems = await ProblemsAsync("""
+            listeners:
+              egress: { address: 127.0.0.1, intercep: true }
+              admin: { address: 0.0.0.0:9900 }
+            consumers:
+              - { name: a, credentials: [{ api_key: "${env:SHORT}" }] }
+            apis:
+              - name: x
+                direction: egres
+                hosts: [a.test]
+              - name: y
+                direction: egress
+                hosts: [foo.test, "https://bar"]
+                timeouts: { connect: 5 }
+                access: { consumers: [b], methods: [get] }
+              - name: y
+                direction: egress
+                hosts: [FOO.test]
+                credential: { header: Authorization, value: "${secret:gone}" }
+            """);
+
+        Assert.Equal(
+        [
+            "t.yaml:2:22 error: '127.0.0.1' is no address",
+            "t.yaml:2:33 error: unknown key 'intercep', did you mean 'intercept'?",
+            "t.yaml:3:10 warning: this build has no admin listener",
+            "t.yaml:3:21 error: the admin listener is not on loopback",
+            "t.yaml:5:41 error: an API key needs at least 8 characters",
+            "t.yaml:8:16 error: 'direction' is 'egres'",
+            "t.yaml:12:23 error: 'https://bar' is no host",
+            "t.yaml:13:26 error: 'connect' is '5'",
+            "t.yaml:14:27 error: there is no consumer 'b'",
+            "t.yaml:14:41 error: 'get' is no method",
+            "t.yaml:15:11 error: there are two APIs named 'y'",
+            "t.yaml:17:13 error: 'y' already has host 'FOO.test'",
+            "t.yaml:18:49 error: the secret 'gone' cannot be found",
+        ], problems.Select(problem => problem.Split([';', '('])[0].Trim()));
+    }
+
+    [Theory]
+    [InlineData("apis: [", "this is not YAML")]
+    [InlineData("", "the file is empty")]
+    [InlineData("just text", "expected a mapping")]
+    [InlineData("apis: []", "nothing listens")]
+    public async Task A_file_that_is_no_configuration_is_one_clear_error(string yaml, string expected) =>
+        Assert.Contains(expected, Assert.Single(await ProblemsAsync(yaml)), StringComparison.Ordinal);
+
+    private static async Task<List<string>> ProblemsAsync(string yaml)
+    {
+        await using var forwarder = new Forwarder(TimeProvider.System);
+        var loaded = ConfigurationLoader.LoadText(yaml, "t.yaml", name => name == "SHORT" ? "hunter2" : null);
+        var (_, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(forwarder, TimeProvider.System));
+        return [.. problems.OrderBy(problem => problem.Position.Line).ThenBy(problem => problem.Position.Column).Select(problem => problem.ToString())];
+    }
+}

@@ -1,0 +1,47 @@
+using Tidegate.Exchanges;
+using Tidegate.Routing;
+using Xunit;
+
+namespace Tidegate.Tests.Routing;
+
+public sealed class RouteTableTests
+{
+    private static readonly RouteTable Table = new(
+    [
+        Route("any", []),
+        Route("wild", ["*.example.com"]),
+        Route("exact", ["api.example.com"]),
+        Route("orders", ["api.example.com"], "/orders"),
+        Route("orders", ["api.example.com"], "/orders", "/{id}"),
+        Route("orders", ["api.example.com"], "/orders", "/search"),
+        Route("orders", ["api.example.com"], "/orders", "/**"),
+        Route("orders", ["api.example.com"], "/orders", "/{id}", ["DELETE"]),
+    ]);
+
+    [Theory]
+    [InlineData("api.example.com", "/", "exact", "")]
+    [InlineData("api.example.com", "/ordersx", "exact", "")]
+    [InlineData("api.example.com", "/orders/7", "orders", "/{id}")]
+    [InlineData("api.example.com", "/orders/search", "orders", "/search")]
+    [InlineData("api.example.com", "/orders/7/lines", "orders", "/**")]
+    [InlineData("a.b.example.com", "/", "wild", "")]
+    [InlineData("example.com", "/", "any", "")]
+    [InlineData("other.test", "/x", "any", "")]
+    public void The_most_specific_host_path_and_endpoint_wins(string host, string path, string api, string endpoint)
+    {
+        var route = Table.Match(Direction.Ingress, "GET", new ExchangeTarget("http", host, 80, path, null)).Route;
+
+        Assert.Equal((api, endpoint), (route?.ApiName, route?.EndpointPath ?? ""));
+    }
+
+    [Fact]
+    public void A_listed_method_comes_before_any_method() =>
+        Assert.Equal(["DELETE"], Table.Match(Direction.Ingress, "DELETE", new ExchangeTarget("http", "api.example.com", 80, "/orders/7", null)).Route?.Methods);
+
+    [Fact]
+    public void The_other_direction_has_none_of_these_routes() =>
+        Assert.Null(Table.Match(Direction.Egress, "GET", new ExchangeTarget("http", "api.example.com", 80, "/", null)).Route);
+
+    private static Route Route(string api, string[] hosts, string prefix = "/", string? endpoint = null, string[]? methods = null) =>
+        new() { Index = 0, Direction = Direction.Ingress, ApiName = api, Hosts = hosts, PathPrefix = prefix, EndpointPath = endpoint, EndpointName = endpoint ?? "", Methods = methods ?? [] };
+}
