@@ -17,7 +17,7 @@ internal static class StreamPump
         var sending = SendAsync(exchange, client, upstream, ended.Token);
         try
         {
-            exchange.ResponseBodyBytes += await CopyAsync(upstream, client, ended.Token);
+            await CopyAsync(upstream, client, bytes => exchange.ResponseBodyBytes += bytes, ended.Token);
         }
         finally
         {
@@ -30,7 +30,7 @@ internal static class StreamPump
     {
         try
         {
-            exchange.RequestBodyBytes += await CopyAsync(client, upstream, cancellationToken);
+            await CopyAsync(client, upstream, bytes => exchange.RequestBodyBytes += bytes, cancellationToken);
             if (upstream is NetworkStream network)
             {
                 network.Socket.Shutdown(SocketShutdown.Send);
@@ -43,20 +43,17 @@ internal static class StreamPump
         }
     }
 
-    private static async ValueTask<long> CopyAsync(Stream from, Stream to, CancellationToken cancellationToken)
+    private static async ValueTask CopyAsync(Stream from, Stream to, Action<int> count, CancellationToken cancellationToken)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
         try
         {
-            long copied = 0;
             while (await from.ReadAsync(buffer, cancellationToken) is > 0 and var read)
             {
                 await to.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
                 await to.FlushAsync(cancellationToken);
-                copied += read;
+                count(read);
             }
-
-            return copied;
         }
         finally
         {

@@ -8,6 +8,9 @@ namespace Tidegate.Edge;
 /// <summary>Writes the replies that the gateway makes itself: RFC 9457 problems with a stable code and the exchange's id.</summary>
 internal sealed class GatewayResponder(TimeProvider time)
 {
+    // The reply is never part of a page (application/problem+json), so an apostrophe can stay one.
+    private static readonly JsonWriterOptions Readable = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     /// <summary>Writes the exchange's rejection or failure as a complete response. The response has not started.</summary>
     public async ValueTask WriteProblemAsync(Exchange exchange)
     {
@@ -68,7 +71,7 @@ internal sealed class GatewayResponder(TimeProvider time)
     private static byte[] Body(Exchange exchange, string code, int status, string detail)
     {
         var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, Readable))
         {
             json.WriteStartObject();
             json.WriteString("type", "urn:tidegate:problem:" + code);
