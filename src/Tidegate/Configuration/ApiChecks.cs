@@ -47,6 +47,11 @@ internal sealed class ApiChecks(ConfigPositions positions, List<ConfigProblem> p
             Problem(api, "tunnel", "interception is off; set listeners.egress.intercept: true");
         }
 
+        if (api.Authenticate.Count > 1)
+        {
+            Problem(api, "authenticate", "one way to authenticate is known so far; list one");
+        }
+
         Access(api.Access, config);
         var names = new HashSet<string>();
         foreach (var endpoint in api.Endpoints)
