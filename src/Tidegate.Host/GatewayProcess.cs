@@ -12,7 +12,6 @@ namespace Tidegate.Host;
 /// <summary>The composition root: everything that one running gateway is made of.</summary>
 internal sealed class GatewayProcess : IAsyncDisposable
 {
-    private readonly TimeProvider _time;
     private readonly Forwarder _forwarder;
     private readonly ExchangeRecorder _recorder;
     private readonly EdgeServer _edge;
@@ -20,7 +19,6 @@ internal sealed class GatewayProcess : IAsyncDisposable
 
     public GatewayProcess(CompiledConfiguration compiled, Forwarder forwarder, TextWriter log, TimeProvider time, IReadOnlyList<IExchangeSink> moreSinks)
     {
-        _time = time;
         _forwarder = forwarder;
         var accessLog = compiled.Config.Recording.AccessLog;
         _accessLog = accessLog.Path switch
@@ -39,7 +37,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
             (exchange, bug) => log.WriteLine($"Exchange {ExchangeId.Format(exchange.Id)} failed inside the gateway: {bug}"));
         var start = new byte[8];
         RandomNumberGenerator.Fill(start);
-        _edge = new EdgeServer(compiled.Listeners, handler.HandleAsync, new ExchangeId(BitConverter.ToUInt64(start)), time);
+        _edge = new EdgeServer(compiled.Listeners, handler.HandleAsync, _recorder, new ExchangeId(BitConverter.ToUInt64(start)), time);
     }
 
     /// <summary>Where the listeners are, once started.</summary>
@@ -53,7 +51,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
     }
 
     /// <summary>Stops accepting, lets exchanges finish within the limit, closes, writes the last records.</summary>
-    public Task DrainAsync(TimeSpan limit) => _edge.DrainAsync(limit, _time);
+    public Task DrainAsync(TimeSpan limit) => _edge.DrainAsync(limit);
 
     public async ValueTask DisposeAsync()
     {

@@ -3,6 +3,7 @@ using Tidegate.Host.Commands;
 
 var root = new RootCommand("Tidegate: an API traffic gateway for both edges, the calls that you make and the calls that you get.")
 {
+    CaCommand.Create(),
     CheckCommand.Create(),
     InitCommand.Create(),
     RunCommand.Create(),

@@ -35,8 +35,12 @@ internal sealed class GatewayHandler(SnapshotHolder snapshots, IResponseRelay re
         }
         finally
         {
-            exchange.Timings.Ended = time.GetTimestamp();
-            recorder.Record(exchange);
+            // An intercepted CONNECT is not a call of its own: what is inside is recorded, and the interceptor records its failure.
+            if (!exchange.Intercept || exchange.Outcome != Outcome.Forwarded)
+            {
+                exchange.Timings.Ended = time.GetTimestamp();
+                recorder.Record(exchange);
+            }
         }
     }
 

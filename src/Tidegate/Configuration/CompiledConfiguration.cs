@@ -7,4 +7,4 @@ namespace Tidegate.Configuration;
 internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time);
 
 /// <summary>Everything that one valid configuration means to the process.</summary>
-internal sealed record CompiledConfiguration(GatewaySnapshot Snapshot, IReadOnlyList<ListenerSettings> Listeners, GatewayConfig Config);
+internal sealed record CompiledConfiguration(GatewaySnapshot Snapshot, IReadOnlyList<ListenerSettings> Listeners, GatewayConfig Config, string StateDirectory);

@@ -15,7 +15,13 @@ internal sealed class ConfigurationLoader
     private readonly List<string> _files = [];
     private readonly ConfigPositions _positions = new();
 
-    private ConfigurationLoader(Func<string, string?> environment) => _references = new SecretReferences(environment);
+    private readonly Func<string, string?> _environment;
+
+    private ConfigurationLoader(Func<string, string?> environment)
+    {
+        _environment = environment;
+        _references = new SecretReferences(environment);
+    }
 
     /// <summary>Reads a file.</summary>
     public static LoadedConfiguration Load(string file, Func<string, string?>? environment = null)
@@ -32,7 +38,7 @@ internal sealed class ConfigurationLoader
         return loader.Loaded(loader.ReadText(yaml, fileName));
     }
 
-    private LoadedConfiguration Loaded(GatewayConfig? config) => new(config, _problems, _files, _positions);
+    private LoadedConfiguration Loaded(GatewayConfig? config) => new(config, _problems, _files, _positions, _environment);
 
     private GatewayConfig? ReadFile(string file, ConfigPosition? includedAt)
     {

@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Tidegate.Edge;
+using Tidegate.Edge.Interception;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Configuration;
@@ -9,23 +10,18 @@ namespace Tidegate.Configuration;
 /// <summary>Compiles where the gateway listens, and looks at every certificate, so that a bad one is found before traffic is.</summary>
 internal sealed class ListenerCompiler(ConfigPositions positions, List<ConfigProblem> problems)
 {
-    public IReadOnlyList<ListenerSettings> Compile(GatewayConfig config)
+    public IReadOnlyList<ListenerSettings> Compile(GatewayConfig config, string stateDirectory)
     {
         var compiled = new List<ListenerSettings>();
         if (config.Listeners.Egress is { } egress)
         {
-            Certificate(egress.Authority);
-            if (egress.Intercept)
-            {
-                Error(positions.Of(egress, "intercept"), "this build cannot intercept; remove the key, or call the API's base_path");
-            }
 
             compiled.Add(new ListenerSettings
             {
                 Name = "egress",
                 Direction = Direction.Egress,
                 Address = Address(egress, egress.Address),
-                Authority = egress.Authority is { } authority ? new CertificateFiles(authority.Certificate, authority.Key) : null,
+                Authority = egress.Intercept ? Authority(egress, stateDirectory) : null,
                 Limits = Limits(egress.Limits),
             });
         }
@@ -78,6 +74,23 @@ internal sealed class ListenerCompiler(ConfigPositions positions, List<ConfigPro
         {
             Error(positions.Of(admin, "address"), "the admin listener is not on loopback; set listeners.admin.token, or use 127.0.0.1");
         }
+    }
+
+    private CertificateFiles Authority(EgressListenerConfig egress, string stateDirectory)
+    {
+        if (egress.Authority is { } configured)
+        {
+            Certificate(configured);
+            return new CertificateFiles(configured.Certificate, configured.Key);
+        }
+
+        var own = CertificateAuthority.In(stateDirectory);
+        if (!File.Exists(own.Certificate) || !File.Exists(own.Key))
+        {
+            Error(positions.Of(egress, "intercept"), $"interception needs a CA, and there is none in '{stateDirectory}'; create it with: tidegate ca create --directory {stateDirectory}");
+        }
+
+        return own;
     }
 
     private IPEndPoint Address(object record, string text)

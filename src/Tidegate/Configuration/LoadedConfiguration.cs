@@ -5,7 +5,8 @@ namespace Tidegate.Configuration;
 /// <param name="Problems">Everything found so far.</param>
 /// <param name="Files">Every file that was read, for watching.</param>
 /// <param name="Positions">Where each record stood.</param>
-internal sealed record LoadedConfiguration(GatewayConfig? Config, IReadOnlyList<ConfigProblem> Problems, IReadOnlyList<string> Files, ConfigPositions Positions)
+/// <param name="Environment">The environment that references were resolved in.</param>
+internal sealed record LoadedConfiguration(GatewayConfig? Config, IReadOnlyList<ConfigProblem> Problems, IReadOnlyList<string> Files, ConfigPositions Positions, Func<string, string?> Environment)
 {
     public bool HasErrors => Problems.Any(problem => problem.Severity == ConfigSeverity.Error);
 }

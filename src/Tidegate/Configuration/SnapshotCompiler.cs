@@ -19,6 +19,7 @@ internal sealed class SnapshotCompiler
     private readonly GatewayConfig _config;
     private readonly ConfigPositions _positions;
     private readonly CompilerServices _services;
+    private readonly string _stateDirectory;
     private readonly List<ConfigProblem> _problems;
     private readonly List<Route> _routes = [];
     private readonly List<RoutePlan> _plans = [];
@@ -28,6 +29,7 @@ internal sealed class SnapshotCompiler
         _config = loaded.Config!;
         _positions = loaded.Positions;
         _services = services;
+        _stateDirectory = StateDirectory.Of(_config, loaded.Files.FirstOrDefault(), loaded.Environment);
         _problems = [.. loaded.Problems];
     }
 
@@ -46,7 +48,7 @@ internal sealed class SnapshotCompiler
 
     private CompiledConfiguration? Compile(long version)
     {
-        var listeners = new ListenerCompiler(_positions, _problems).Compile(_config);
+        var listeners = new ListenerCompiler(_positions, _problems).Compile(_config, _stateDirectory);
         var consumers = Consumers();
         foreach (var api in _config.Apis)
         {
@@ -60,7 +62,7 @@ internal sealed class SnapshotCompiler
         }
 
         var snapshot = new GatewaySnapshot { Version = version, Routes = new RouteTable(_routes), Plans = _plans, Unlisted = Unlisted(consumers) };
-        return new CompiledConfiguration(snapshot, listeners, _config);
+        return new CompiledConfiguration(snapshot, listeners, _config, _stateDirectory);
     }
 
     private CredentialIndex Consumers()

@@ -90,6 +90,13 @@ internal static class HeadParser
         return null;
     }
 
+    /// <summary>Whether this may be a field's name (RFC 9110 5.6.2).</summary>
+    public static bool IsToken(ReadOnlySpan<char> name)
+    {
+        Span<byte> bytes = stackalloc byte[name.Length <= 256 ? name.Length : 0];
+        return !name.IsEmpty && Encoding.UTF8.TryGetBytes(name, bytes, out _) && !bytes.ContainsAnyExcept(TokenBytes);
+    }
+
     private static Rejection? ParseRequestLine(ReadOnlySpan<byte> line, EdgeLimits limits, ref RequestHead head)
     {
         var methodEnd = line.IndexOf((byte)' ');

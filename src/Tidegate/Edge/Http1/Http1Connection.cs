@@ -1,12 +1,11 @@
 using System.IO.Pipelines;
-using System.Text;
 using Microsoft.AspNetCore.Connections;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Edge.Http1;
 
 /// <summary>Serves one client connection that speaks HTTP/1.1 (or 1.0): one exchange after the other, answered in order.</summary>
-internal sealed class Http1Connection(ConnectionContext transport, ClientConnection client, Http1Services services)
+internal sealed class Http1Connection(ConnectionContext transport, ClientConnection client, EdgeServices services)
 {
     private readonly PipeReader _input = transport.Transport.Input;
 
@@ -60,9 +59,9 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
 
         await services.Handler(exchange);
 
-        if (exchange.Intercept && services.Intercept is { } intercept)
+        if (exchange.Intercept)
         {
-            await intercept(exchange, await writer.SwitchProtocolsAsync(200, new HeaderList(), exchange.Aborted));
+            await services.Intercept(exchange, await writer.SwitchProtocolsAsync(200, new HeaderList(), exchange.Aborted), transport.Features);
             return false;
         }
 
@@ -87,14 +86,15 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
 
         exchange.Method = head.Method;
         exchange.ClientProtocol = head.Version;
-        var target = Target(exchange, bytes.AsSpan(head.TargetStart, head.TargetLength), out var conflict);
-        if (conflict is not null || !target.IsTarget)
+        exchange.IsTunnel = exchange.Method == "CONNECT";
+        fields.TryGet(KnownHeader.Host, out var host);
+        var target = RequestTarget.Read(exchange, bytes.AsSpan(head.TargetStart, head.TargetLength), host);
+        if (!target.IsTarget)
         {
-            return (conflict ?? target.Rejection!) with { ClosesConnection = true };
+            return target.Rejection with { ClosesConnection = true };
         }
 
         exchange.Target = target.Target;
-        exchange.IsTunnel = exchange.Method == "CONNECT";
         if (exchange.IsTunnel && services.Direction == Direction.Ingress)
         {
             return Refusals.ConnectOnIngress;
@@ -107,46 +107,6 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
 
         HeaderHygiene.CleanRequest(exchange, settings);
         return null;
-    }
-
-    /// <summary>From the target's four forms (RFC 9112 3.2) to one value.</summary>
-    private TargetResult Target(Exchange exchange, ReadOnlySpan<byte> target, out Rejection? conflict)
-    {
-        conflict = null;
-        exchange.RequestHeaders.TryGet(KnownHeader.Host, out var host);
-        var isIngress = services.Direction == Direction.Ingress;
-        var isOptions = exchange.Method == "OPTIONS";
-        var scheme = client.IsSecure ? "https" : "http";
-        if (exchange.Method == "CONNECT")
-        {
-            return CanonicalTarget.ParseAuthority(target);
-        }
-
-        if (client.TunnelTarget is { } tunnel)
-        {
-            return CanonicalTarget.ParseInTunnel(target, host, tunnel, isOptions);
-        }
-
-        if (target[0] is not ((byte)'/' or (byte)'*'))
-        {
-            var absolute = CanonicalTarget.ParseAbsolute(target, isIngress, isOptions);
-            if (absolute.IsTarget && !host.IsEmpty)
-            {
-                var named = CanonicalTarget.ParseOrigin("/"u8, absolute.Target.Scheme, host, isIngress);
-                conflict = named.IsTarget && named.Target.Host == absolute.Target.Host && named.Target.Port == absolute.Target.Port ? null : Refusals.HostConflict;
-            }
-
-            return absolute;
-        }
-
-        if (isIngress)
-        {
-            return CanonicalTarget.ParseOrigin(target, scheme, host, isIngress: true, isOptions);
-        }
-
-        // A base-URL call: the API's base path on our own address. Links in the answer lead back to the address that the client used.
-        exchange.BaseOrigin = scheme + "://" + Encoding.Latin1.GetString(host);
-        return CanonicalTarget.ParseOrigin(target, scheme, default, isIngress: false, isOptions);
     }
 
     /// <summary>Waits for a head: as long as the connection may idle for its first byte, then as long as a head may take.</summary>

@@ -1,0 +1,118 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.AspNetCore.Http.Features;
+using Tidegate.Edge.Http1;
+using Tidegate.Exchanges;
+
+namespace Tidegate.Edge.Http2;
+
+/// <summary>Reads a request head that Kestrel has decoded, and refuses what RFC 9113 8.2 calls malformed and Kestrel lets through.</summary>
+internal static class Http2Head
+{
+    private static readonly Rejection ConnectionSpecific = new("edge", "field_connection_specific", 400, "A field that belongs to HTTP/1.1 connections must not be in an HTTP/2 request (RFC 9113 8.2.2).");
+    private static readonly Rejection ProtocolUnknown = new("edge", "connect_protocol_unknown", 501, "The only protocol that an extended CONNECT can ask for here is websocket.");
+
+    /// <summary>Puts method, target and fields onto the exchange.</summary>
+    /// <param name="exchange">Has its method, connection and direction.</param>
+    /// <param name="request">What Kestrel decoded.</param>
+    /// <param name="connectProtocol"><c>:protocol</c> of an extended CONNECT (RFC 8441); null for all others.</param>
+    /// <param name="settings">The listener's.</param>
+    public static Rejection? Read(Exchange exchange, IHttpRequestFeature request, string? connectProtocol, ListenerSettings settings)
+    {
+        if (CopyFields(request, exchange.RequestHeaders, settings.Limits) is { } malformed)
+        {
+            return malformed;
+        }
+
+        if (connectProtocol is not null)
+        {
+            if (connectProtocol != "websocket")
+            {
+                return ProtocolUnknown;
+            }
+
+            // RFC 8441 5: to everybody behind us this is the GET with Upgrade that HTTP/1.1 would have sent.
+            exchange.Method = "GET";
+            exchange.UpgradeProtocol = connectProtocol;
+
+            // RFC 8441 has no nonce; RFC 6455 4.1 wants one of 16 bytes. Its answer proves nothing to us: the upstream spoke HTTP.
+            Span<byte> nonce = stackalloc byte[16];
+            RandomNumberGenerator.Fill(nonce);
+            exchange.RequestHeaders.Set("Sec-WebSocket-Key", Convert.ToBase64String(nonce));
+        }
+
+        exchange.IsTunnel = exchange.Method == "CONNECT";
+        if (exchange.IsTunnel && exchange.Direction == Direction.Ingress)
+        {
+            return Refusals.ConnectOnIngress;
+        }
+
+        exchange.RequestHeaders.TryGet(KnownHeader.Host, out var host);
+        var target = RequestTarget.Read(exchange, Encoding.Latin1.GetBytes(request.RawTarget), host);
+        if (!target.IsTarget)
+        {
+            return target.Rejection;
+        }
+
+        exchange.Target = target.Target;
+        HeaderHygiene.CleanRequest(exchange, settings);
+        return null;
+    }
+
+    /// <summary>Copies fields as bytes; what is wrong with one, or null.</summary>
+    public static Rejection? CopyFields(IHttpRequestFeature request, HeaderList into, EdgeLimits limits)
+    {
+        foreach (var (name, values) in request.Headers)
+        {
+            if (name.StartsWith(':'))
+            {
+                continue;
+            }
+
+            // RFC 9113 8.2.3: cookie crumbs become one field again before anybody reads them.
+            var isCrumbled = values.Count > 1 && name.Equals("cookie", StringComparison.OrdinalIgnoreCase);
+            for (var i = 0; i < (isCrumbled ? 1 : values.Count); i++)
+            {
+                if (into.Count == limits.MaxHeaderCount)
+                {
+                    return Refusals.TooManyFields;
+                }
+
+                if (Add(into, name, isCrumbled ? string.Join("; ", values.ToArray()) : values[i] ?? "") is { } malformed)
+                {
+                    return malformed;
+                }
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Adds one field that fits RFC 9113 8.2.1 and 8.2.2.</summary>
+    public static Rejection? Add(HeaderList into, string name, string value)
+    {
+        if (!HeadParser.IsToken(name))
+        {
+            return Refusals.BadFieldName;
+        }
+
+        foreach (var character in value)
+        {
+            if (character is '\0' or '\r' or '\n' or > '\xFF')
+            {
+                return Refusals.BadFieldValue;
+            }
+        }
+
+        if (value is [' ' or '\t', ..] or [.., ' ' or '\t'])
+        {
+            return Refusals.BadFieldValue;
+        }
+
+        into.Add(name, value);
+        var added = into[into.Count - 1];
+        return added.Known is KnownHeader.Connection or KnownHeader.KeepAlive or KnownHeader.ProxyConnection or KnownHeader.TransferEncoding or KnownHeader.Upgrade || (added.Known == KnownHeader.TE && value != "trailers")
+            ? ConnectionSpecific
+            : null;
+    }
+}

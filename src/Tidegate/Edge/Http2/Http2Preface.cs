@@ -1,0 +1,52 @@
+using Microsoft.AspNetCore.Connections;
+
+namespace Tidegate.Edge.Http2;
+
+/// <summary>Tells HTTP/2 with prior knowledge from HTTP/1.1 on a cleartext connection (RFC 9113 3.4).</summary>
+internal static class Http2Preface
+{
+    // No HTTP/1.1 method begins with these bytes: PRI is reserved for this purpose (RFC 9113 11.6).
+    private static ReadOnlySpan<byte> Start => "PRI * HTTP/2.0"u8;
+
+    /// <summary>Looks at the first bytes and leaves them where they are. False also when the client sends nothing in time, or goes away.</summary>
+    public static async ValueTask<bool> IsNextAsync(ConnectionContext connection, EdgeLimits limits, TimeProvider time)
+    {
+        using var timer = new CancellationTokenSource(limits.IdleTimeout, time);
+        var input = connection.Transport.Input;
+        while (true)
+        {
+            try
+            {
+                var result = await input.ReadAsync(timer.Token);
+                var length = (int)Math.Min(result.Buffer.Length, Start.Length);
+                var isPrefix = Fits(result.Buffer.Slice(0, length));
+                var isCertain = !isPrefix || length == Start.Length || result.IsCompleted;
+                input.AdvanceTo(result.Buffer.Start, isCertain ? result.Buffer.Start : result.Buffer.End);
+                if (isCertain)
+                {
+                    return isPrefix && length == Start.Length;
+                }
+            }
+            catch (Exception gone) when (gone is OperationCanceledException or IOException or ConnectionAbortedException)
+            {
+                return false;
+            }
+        }
+    }
+
+    private static bool Fits(System.Buffers.ReadOnlySequence<byte> bytes)
+    {
+        var matched = 0;
+        foreach (var segment in bytes)
+        {
+            if (!Start[matched..].StartsWith(segment.Span))
+            {
+                return false;
+            }
+
+            matched += segment.Length;
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,103 @@
+using System.IO.Pipelines;
+using System.Text;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Tidegate.Exchanges;
+
+namespace Tidegate.Edge.Http2;
+
+/// <summary>Writes one response onto an HTTP/2 stream of Kestrel's.</summary>
+internal sealed class Http2ResponseWriter(IFeatureCollection features, IHttpExtendedConnectFeature? extendedConnect) : ClientResponseWriter
+{
+    // RFC 9113 7: INTERNAL_ERROR. What came is not all.
+    private const int InternalError = 2;
+
+    private readonly IHttpResponseFeature _response = features.GetRequiredFeature<IHttpResponseFeature>();
+    private readonly IHttpResponseBodyFeature _body = features.GetRequiredFeature<IHttpResponseBodyFeature>();
+    private bool _started;
+    private long _written;
+
+    private PipeWriter Output => _body.Writer;
+
+    public override bool HasStarted => _started;
+
+    public override long BodyBytesWritten => _written;
+
+    /// <summary>Kestrel sends the 100 itself when the content is first read, and offers no other interim response.</summary>
+    public override ValueTask WriteInformationalAsync(int status, HeaderList headers, CancellationToken cancellationToken) => default;
+
+    public override void Start(int status, HeaderList headers, long? contentLength)
+    {
+        _started = true;
+        _response.StatusCode = status;
+        Copy(headers, _response.Headers);
+        if (contentLength is { } length && status != StatusCodes.Status204NoContent)
+        {
+            _response.Headers.ContentLength = length;
+        }
+    }
+
+    public override Memory<byte> GetMemory(int sizeHint = 0) => Output.GetMemory(sizeHint);
+
+    public override void Advance(int count)
+    {
+        _written += count;
+        Output.Advance(count);
+    }
+
+    public override async ValueTask FlushAsync(CancellationToken cancellationToken)
+    {
+        var result = await Output.FlushAsync(cancellationToken);
+        if (result.IsCompleted || result.IsCanceled)
+        {
+            throw new IOException("The client closed its stream.");
+        }
+    }
+
+    public override async ValueTask CompleteAsync(HeaderList? trailers, CancellationToken cancellationToken)
+    {
+        if (trailers is { Count: > 0 } && features.Get<IHttpResponseTrailersFeature>() is { } feature)
+        {
+            Copy(trailers, feature.Trailers);
+        }
+
+        await _body.CompleteAsync();
+    }
+
+    /// <summary>An extended CONNECT's answer, or a CONNECT's (RFC 9113 8.5): from here on the stream's content is the connection.</summary>
+    public override async ValueTask<Stream> SwitchProtocolsAsync(int status, HeaderList headers, CancellationToken cancellationToken)
+    {
+        _started = true;
+        headers.Remove(KnownHeader.Upgrade);
+        headers.Remove("Sec-WebSocket-Accept"u8);
+        Copy(headers, _response.Headers);
+        _response.StatusCode = StatusCodes.Status200OK;
+        if (extendedConnect is not null)
+        {
+            return await extendedConnect.AcceptAsync();
+        }
+
+        await _body.StartAsync(cancellationToken);
+        await Output.FlushAsync(cancellationToken);
+        return new DuplexStream(features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader, Output);
+    }
+
+    public override void Abort() => features.Get<IHttpResetFeature>()?.Reset(InternalError);
+
+    public override void CloseAfterReply()
+    {
+        // A stream ends alone: what follows on the connection has its own frames and can be trusted.
+    }
+
+    private static void Copy(HeaderList fields, IHeaderDictionary into)
+    {
+        for (var i = 0; i < fields.Count; i++)
+        {
+            var field = fields[i];
+            if (field.Known is not (KnownHeader.ContentLength or KnownHeader.TransferEncoding or KnownHeader.Connection))
+            {
+                into.Append(field.Known == KnownHeader.None ? Encoding.Latin1.GetString(field.Name) : KnownHeaders.Name(field.Known), Encoding.Latin1.GetString(field.Value));
+            }
+        }
+    }
+}
