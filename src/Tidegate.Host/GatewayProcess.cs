@@ -15,6 +15,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
     private readonly Forwarder _forwarder;
     private readonly ExchangeRecorder _recorder;
     private readonly EdgeServer _edge;
+    private readonly SnapshotHolder _snapshots;
     private readonly Stream? _accessLog;
 
     public GatewayProcess(CompiledConfiguration compiled, Forwarder forwarder, TextWriter log, TimeProvider time, IReadOnlyList<IExchangeSink> moreSinks)
@@ -29,8 +30,9 @@ internal sealed class GatewayProcess : IAsyncDisposable
         };
         IReadOnlyList<IExchangeSink> sinks = _accessLog is null ? moreSinks : [new AccessLogSink(_accessLog), .. moreSinks];
         _recorder = new ExchangeRecorder(time, sinks, accessLog.QueryValues, failure => log.WriteLine($"A record sink failed: {failure.Message}"));
+        _snapshots = new SnapshotHolder(compiled.Snapshot);
         var handler = new GatewayHandler(
-            new SnapshotHolder(compiled.Snapshot),
+            _snapshots,
             new ResponseRelay(new GatewayResponder(time)),
             _recorder,
             time,
@@ -48,6 +50,17 @@ internal sealed class GatewayProcess : IAsyncDisposable
     {
         await _edge.StartAsync(cancellationToken);
         _forwarder.OwnEndpoints = [.. _edge.Endpoints.Select(endpoint => endpoint.EndPoint)];
+    }
+
+    /// <summary>The version of the configuration in force.</summary>
+    public long Version => _snapshots.Current.Version;
+
+    /// <summary>Puts another configuration in force. Exchanges in flight keep the one that they began with; pools and counters stay.</summary>
+    /// <exception cref="System.Security.Cryptography.CryptographicException">A certificate became unusable since it was checked; nothing has changed then.</exception>
+    public void Apply(CompiledConfiguration compiled)
+    {
+        _edge.Update(compiled.Listeners);
+        _snapshots.Current = compiled.Snapshot;
     }
 
     /// <summary>Stops accepting, lets exchanges finish within the limit, closes, writes the last records.</summary>

@@ -11,9 +11,11 @@ public sealed class TestGateway : IAsyncDisposable
 {
     private readonly GatewayProcess _process;
     private readonly RecordKeeper _records;
+    private readonly Forwarder _forwarder;
 
-    private TestGateway(GatewayProcess process, RecordKeeper records)
+    private TestGateway(GatewayProcess process, RecordKeeper records, Forwarder forwarder)
     {
+        _forwarder = forwarder;
         _process = process;
         _records = records;
     }
@@ -30,11 +32,24 @@ public sealed class TestGateway : IAsyncDisposable
         var records = new RecordKeeper();
         var process = new GatewayProcess(compiled ?? throw new ArgumentException(string.Join('\n', problems)), forwarder, Console.Error, TimeProvider.System, [records]);
         await process.StartAsync(cancellationToken);
-        return new TestGateway(process, records);
+        return new TestGateway(process, records, forwarder);
     }
 
     /// <summary>Waits until so many exchanges were recorded, and gives them.</summary>
     public Task<IReadOnlyList<ExchangeRecord>> RecordsAsync(int count, CancellationToken cancellationToken) => _records.WaitAsync(count, cancellationToken);
+
+    /// <summary>Puts another configuration in force; the problems when it has errors, and the old one stays.</summary>
+    public IReadOnlyList<ConfigProblem> Reload(string yaml)
+    {
+        var loaded = ConfigurationLoader.LoadText(yaml + "\nrecording: { access_log: { path: off } }\n", "test.yaml");
+        var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(_forwarder, TimeProvider.System), _process.Version + 1);
+        if (compiled is not null)
+        {
+            _process.Apply(compiled);
+        }
+
+        return problems;
+    }
 
     /// <summary>Stops accepting and lets exchanges finish.</summary>
     public Task DrainAsync(TimeSpan limit) => _process.DrainAsync(limit);
@@ -70,7 +85,10 @@ public sealed class TestGateway : IAsyncDisposable
                     }
                 }
 
-                await _more.WaitAsync(cancellationToken);
+                if (!await _more.WaitAsync(TimeSpan.FromSeconds(5), cancellationToken))
+                {
+                    throw new TimeoutException($"{_kept.Count} of {count} records came: {string.Join('\n', _kept)}");
+                }
             }
         }
     }

@@ -66,6 +66,12 @@ internal static class RunCommand
             await log.WriteLineAsync(NextSteps(gateway));
         }
 
+        await using var reloader = file is null ? null : new ConfigurationReloader(file, loaded, compiled, gateway, new CompilerServices(forwarder, time), log.WriteLine);
+        using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
+        {
+            context.Cancel = true;
+            reloader?.ReloadNow();
+        });
         await stop.Task;
         await log.WriteLineAsync($"Draining: exchanges in flight have {DrainLimit.TotalSeconds:0} s to finish.");
         await gateway.DrainAsync(DrainLimit);

@@ -66,7 +66,12 @@ internal sealed class EdgeListener : IAsyncDisposable
     }
 
     /// <summary>Puts limits, trusted proxies and certificates in force, read anew from their files. Address and the choice between TLS and cleartext stay.</summary>
-    public void Update(ListenerSettings settings) => _state = new ListenerState(settings, _time);
+    public void Update(ListenerSettings settings)
+    {
+        var old = _state.Settings;
+        var canSwitch = (settings.Certificates.Count > 0) == (old.Certificates.Count > 0);
+        _state = new ListenerState(canSwitch ? settings : settings with { Certificates = old.Certificates }, _time);
+    }
 
     /// <summary>Stops accepting, lets exchanges finish until cancelled, then closes.</summary>
     public async Task DrainAsync(CancellationToken patience)

@@ -25,4 +25,7 @@ public sealed class ClientConnection
 
     /// <summary>For requests inside an intercepted tunnel: whom the CONNECT's credential identified.</summary>
     public Consumer? TunnelConsumer { get; init; }
+
+    /// <summary>Whether a request has come in on it.</summary>
+    public bool HasServed { get; set; }
 }

@@ -37,6 +37,7 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
         }
 
         var exchange = new Exchange { Id = services.Ids.Next(), Connection = client, Client = null!, Direction = services.Direction, Aborted = transport.ConnectionClosed };
+        client.HasServed = true;
         exchange.Timings.Received = services.Time.GetTimestamp();
         exchange.ClientProtocol = ProtocolVersion.Http11;
         var head = default(RequestHead);

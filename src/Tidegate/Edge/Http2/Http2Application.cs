@@ -24,6 +24,7 @@ internal sealed class Http2Application(EdgeServices services) : IHttpApplication
             Aborted = context.GetRequiredFeature<IHttpRequestLifetimeFeature>().RequestAborted,
             Method = request.Method,
         };
+        exchange.Connection.HasServed = true;
         exchange.Timings.Received = services.Time.GetTimestamp();
         if (Http2Head.Read(exchange, request, extended?.Protocol, services.Settings()) is { } refusal)
         {

@@ -12,6 +12,9 @@ internal sealed class Interceptor(Func<LeafCertificates?> leaves, Func<Connectio
     private static readonly Failure NameMismatch = new(FailureSource.Client, FailureKind.TunnelNameMismatch, Retryable: false, "The TLS server name is not the host of the CONNECT.");
     private static readonly Failure HandshakeFailed = new(FailureSource.Client, FailureKind.InterceptionHandshakeFailed, Retryable: false, "The TLS handshake inside the tunnel failed. Does the client trust the gateway's CA? See: tidegate ca trust");
 
+    // Most clients judge a certificate only when the handshake is over, so this is how a missing trust shows here.
+    private static readonly Failure NoRequest = HandshakeFailed with { Detail = "The client closed the tunnel before its first request. Does it trust the gateway's CA? See: tidegate ca trust" };
+
     /// <summary>Serves the inside of a tunnel until it ends. What fails before a request was read is the CONNECT's own failure and is recorded.</summary>
     public async Task RunAsync(Exchange connect, Stream tunnel, IFeatureCollection features)
     {
@@ -36,15 +39,19 @@ internal sealed class Interceptor(Func<LeafCertificates?> leaves, Func<Connectio
         }
         catch (Exception refused) when (refused is AuthenticationException or IOException or OperationCanceledException or ConnectionAbortedException or InvalidOperationException)
         {
-            connect.Fail(nameFits ? HandshakeFailed : NameMismatch);
-            connect.Timings.Ended = time.GetTimestamp();
-            recorder.Record(connect);
+            Record(connect, nameFits ? HandshakeFailed : NameMismatch);
             return;
         }
 
         timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         var connection = new InterceptedConnection(connect, inside, features);
-        await serve(connection, Client(connect, serverName), inside.NegotiatedApplicationProtocol == SslApplicationProtocol.Http2);
+        var client = Client(connect, serverName);
+        await serve(connection, client, inside.NegotiatedApplicationProtocol == SslApplicationProtocol.Http2);
+        if (!client.HasServed)
+        {
+            Record(connect, NoRequest);
+        }
+
         try
         {
             await connection.Output.CompleteAsync();
@@ -56,6 +63,13 @@ internal sealed class Interceptor(Func<LeafCertificates?> leaves, Func<Connectio
             // The client closed first; the close_notify that we owe it has nobody to go to.
             connect.Client.Abort();
         }
+    }
+
+    private void Record(Exchange connect, Failure failure)
+    {
+        connect.Fail(failure);
+        connect.Timings.Ended = time.GetTimestamp();
+        recorder.Record(connect);
     }
 
     private static SslServerAuthenticationOptions Options(SslStreamCertificateContext certificate) => new()

@@ -1,0 +1,70 @@
+using System.Net;
+using Tidegate.Testing;
+using Xunit;
+
+namespace Tidegate.EndToEndTests;
+
+/// <summary>Changing the configuration of a gateway that carries traffic, and stopping it.</summary>
+public sealed class ReloadTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Reloading_under_load_fails_no_request()
+    {
+        await using var upstream = await EchoUpstream.StartAsync();
+        await using var gateway = await TestGateway.StartAsync(Http2Tests.Ingress(upstream.Port), Cancellation);
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20) };
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        var answered = 0;
+        var callers = Enumerable.Range(0, 8).Select(async _ =>
+        {
+            while (!enough.IsCancellationRequested)
+            {
+                Assert.Equal(HttpStatusCode.OK, (await client.GetAsync($"http://{gateway["ingress"]}/", Cancellation)).StatusCode);
+                Interlocked.Increment(ref answered);
+            }
+        }).ToArray();
+
+        for (var i = 0; i < 50; i++)
+        {
+            Assert.Empty(gateway.Reload(Http2Tests.Ingress(upstream.Port, more: $"limits: {{ header_count: {50 + i} }}")));
+            await Task.Delay(10, Cancellation);
+        }
+
+        await enough.CancelAsync();
+        await Task.WhenAll(callers);
+        Assert.True(answered > 50, $"{answered} requests are no load.");
+    }
+
+    [Fact]
+    public async Task A_bad_file_leaves_the_old_configuration_serving_and_a_good_one_replaces_it()
+    {
+        await using var upstream = await EchoUpstream.StartAsync();
+        await using var gateway = await TestGateway.StartAsync(Http2Tests.Ingress(upstream.Port), Cancellation);
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20) };
+
+        Assert.NotEmpty(gateway.Reload("apis: [{ nam: x }]"));
+        Assert.Equal(HttpStatusCode.OK, (await client.GetAsync($"http://{gateway["ingress"]}/", Cancellation)).StatusCode);
+
+        Assert.Empty(gateway.Reload(Http2Tests.Ingress(upstream.Port).Replace("direction: ingress,", "direction: ingress, path: /only,", StringComparison.Ordinal)));
+        Assert.Equal(HttpStatusCode.NotFound, (await client.GetAsync($"http://{gateway["ingress"]}/", Cancellation)).StatusCode);
+    }
+
+    [Theory]
+    [InlineData("1.1")]
+    [InlineData("2.0")]
+    public async Task Draining_lets_exchanges_in_flight_finish(string version)
+    {
+        await using var upstream = await EchoUpstream.StartAsync();
+        await using var gateway = await TestGateway.StartAsync(Http2Tests.Ingress(upstream.Port), Cancellation);
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20), DefaultRequestVersion = Version.Parse(version), DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        var calls = Enumerable.Range(0, 20).Select(_ => client.GetStringAsync($"http://{gateway["ingress"]}/slow", Cancellation)).ToArray();
+        await Task.Delay(150, Cancellation);
+
+        await gateway.DrainAsync(TimeSpan.FromSeconds(10));
+
+        Assert.All(await Task.WhenAll(calls), answer => Assert.Equal("slow", answer));
+        await Assert.ThrowsAsync<HttpRequestException>(() => client.GetStringAsync($"http://{gateway["ingress"]}/", Cancellation));
+    }
+}
