@@ -1,0 +1,83 @@
+using System.CommandLine;
+using Tidegate.Host.Commands;
+using Tidegate.Testing;
+using Xunit;
+
+namespace Tidegate.EndToEndTests;
+
+/// <summary>Commands as a user types them: what they print and how they exit.</summary>
+public sealed class CommandTests : IDisposable
+{
+    private readonly TestCertificates _directory = new();
+    private readonly string _file;
+
+    public CommandTests()
+    {
+        _file = Path.Combine(_directory.Directory, "tidegate.yaml");
+        File.WriteAllText(_file, """
+            listeners: { egress: { address: 127.0.0.1:0 }, ingress: { address: 127.0.0.1:0 } }
+            consumers: [{ name: billing, tenant: acme, credentials: [{ api_key: billing-key-1 }] }]
+            apis:
+              - name: stripe
+                direction: egress
+                hosts: [api.stripe.com]
+                base_path: /stripe
+                authenticate: [api_key]
+                access: { methods: [GET, POST] }
+                credential: { header: Authorization, value: Bearer provider-secret }
+                endpoints: [{ match: { path: /v1/search/* } }]
+              - { name: orders, direction: ingress, path: /orders, upstream: { destinations: [http://127.0.0.1:1] } }
+            """);
+    }
+
+    [Fact]
+    public async Task Explain_names_api_endpoint_every_policy_and_the_upstream_and_no_secret()
+    {
+        var (code, output, _) = await RunAsync(ExplainCommand.Create(), "GET", "https://API.stripe.com/v1/x/../search/a", "-H", "x-api-key: billing-key-1", "--config", _file);
+
+        Assert.Equal(0, code);
+        Assert.Contains("target     https://api.stripe.com/v1/search/a", output, StringComparison.Ordinal);
+        Assert.Contains("endpoint /v1/search/*", output, StringComparison.Ordinal);
+        Assert.Contains("consumer billing (tenant acme)", output, StringComparison.Ordinal);
+        Assert.Contains("upstream   https://api.stripe.com:443", output, StringComparison.Ordinal);
+        Assert.Contains("a CONNECT to this host is refused", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("provider-secret", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("billing-key-1", output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("GET", "https://api.stripe.com/", "", "401 credential_missing")]
+    [InlineData("DELETE", "https://api.stripe.com/", "x-api-key: billing-key-1", "405 method_not_allowed")]
+    [InlineData("GET", "https://unlisted.test/", "", "403 host_not_listed")]
+    [InlineData("GET", "http://any.test/orders/7", "", "upstream   http://127.0.0.1:1")]
+    public async Task Explain_says_what_the_caller_would_get(string method, string url, string field, string expected)
+    {
+        string[] arguments = [method, url, "--config", _file, .. field.Length == 0 ? Array.Empty<string>() : ["-H", field]];
+        var (_, output, _) = await RunAsync(ExplainCommand.Create(), arguments);
+
+        Assert.Contains(expected, output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Ca_creates_once_shows_and_tells_how_to_trust()
+    {
+        var created = await RunAsync(CaCommand.Create(), "create", "--directory", _directory.Directory);
+        var again = await RunAsync(CaCommand.Create(), "create", "--directory", _directory.Directory);
+        var trust = await RunAsync(CaCommand.Create(), "trust", "--directory", _directory.Directory);
+
+        Assert.Equal((0, 1, 0), (created.Code, again.Code, trust.Code));
+        Assert.Contains("already", again.Error, StringComparison.Ordinal);
+        Assert.Contains("NODE_EXTRA_CA_CERTS=" + Path.Combine(_directory.Directory, "ca/ca.pem"), trust.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("PRIVATE KEY", created.Output, StringComparison.Ordinal);
+    }
+
+    public void Dispose() => _directory.Dispose();
+
+    private static async Task<(int Code, string Output, string Error)> RunAsync(Command command, params string[] arguments)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        var code = await command.Parse(arguments).InvokeAsync(new InvocationConfiguration { Output = output, Error = error }, TestContext.Current.CancellationToken);
+        return (code, output.ToString(), error.ToString());
+    }
+}
