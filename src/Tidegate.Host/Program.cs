@@ -8,5 +8,6 @@ var root = new RootCommand("Tidegate: an API traffic gateway for both edges, the
     ExplainCommand.Create(),
     InitCommand.Create(),
     RunCommand.Create(),
+    SchemaCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();
