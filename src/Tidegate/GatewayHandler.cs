@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
 
 namespace Tidegate;
@@ -15,6 +16,7 @@ namespace Tidegate;
 internal sealed class GatewayHandler(SnapshotHolder snapshots, IResponseRelay relay, IExchangeRecorder recorder, TimeProvider time, Action<Exchange, Exception> onBug)
 {
     /// <summary>Takes one exchange from its parsed head to its record. An exchange that the edge refused comes in already decided.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask HandleAsync(Exchange exchange)
     {
         try

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
 
@@ -9,6 +10,7 @@ internal sealed class ResponseRelay(GatewayResponder responder) : IResponseRelay
     private static readonly Failure ClientGone = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "The client went away before the answer was complete.");
 
     /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask RelayAsync(Exchange exchange)
     {
         if (exchange.Outcome is Outcome.Rejected or Outcome.Failed)
@@ -75,6 +77,10 @@ internal sealed class ResponseRelay(GatewayResponder responder) : IResponseRelay
         }
     }
 
+    // A body is handed on in pieces of at most this size, as many as it takes: large enough that a send is worth its system call.
+    private const int PieceBytes = 16 * 1024;
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private static async ValueTask StreamAsync(Exchange exchange)
     {
         var client = exchange.Client;
@@ -88,7 +94,8 @@ internal sealed class ResponseRelay(GatewayResponder responder) : IResponseRelay
                 await client.FlushAsync(exchange.Aborted);
             }
 
-            while (await body.ReadAsync(client.GetMemory(), exchange.Aborted) is > 0 and var read)
+            var hint = (int)Math.Min(body.Length ?? PieceBytes, PieceBytes);
+            while (await body.ReadAsync(client.GetMemory(hint), exchange.Aborted) is > 0 and var read)
             {
                 client.Advance(read);
                 exchange.ResponseBodyBytes += read;

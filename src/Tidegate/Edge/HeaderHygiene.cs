@@ -50,7 +50,7 @@ internal static class HeaderHygiene
         var scheme = chain is null ? null : fields.Get(KnownHeader.XForwardedProto);
         RemoveForwarded(fields);
         exchange.ClientAddress = chain is null ? peer : ClientOf(chain, peer, settings);
-        fields.Add(KnownHeader.XForwardedFor, chain is null ? peer.ToString() : chain + ", " + peer);
+        fields.Add(KnownHeader.XForwardedFor, chain is null ? exchange.Connection.PeerText : chain + ", " + exchange.Connection.PeerText);
         fields.Add(KnownHeader.XForwardedProto, scheme is "http" or "https" ? scheme : exchange.Connection.IsSecure ? "https" : "http");
         fields.Add(KnownHeader.XForwardedHost, exchange.Target.Authority);
     }

@@ -8,6 +8,9 @@ public sealed class ClientConnection
     /// <summary>The address of the peer of our socket: a client, or a proxy in front of us.</summary>
     public required IPAddress PeerAddress { get; init; }
 
+    /// <summary><see cref="PeerAddress"/> as text, made once.</summary>
+    public string PeerText => field ??= PeerAddress.ToString();
+
     /// <summary>The peer's port.</summary>
     public int PeerPort { get; init; }
 

@@ -17,6 +17,9 @@ public sealed class HeaderList
     /// <summary>The number of fields; duplicates count each.</summary>
     public int Count { get; private set; }
 
+    /// <summary>Bytes of all names and values, of removed fields too: at least what the fields take.</summary>
+    public int ByteCount => _used;
+
     /// <summary>The field at a position.</summary>
     public HeaderField this[int index]
     {

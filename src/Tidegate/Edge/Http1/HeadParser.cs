@@ -36,17 +36,23 @@ internal static class HeadParser
     public static Rejection? Parse(ReadOnlySpan<byte> bytes, EdgeLimits limits, HeaderList fields, out RequestHead head)
     {
         head = default;
-        var lineEnd = bytes.IndexOf("\r\n"u8);
-        if (ParseRequestLine(bytes[..lineEnd], limits, ref head) is { } badLine)
+        if (!TryReadLine(ref bytes, out var line))
+        {
+            return Refusals.BadLineEnd;
+        }
+
+        if (ParseRequestLine(line, limits, ref head) is { } badLine)
         {
             return badLine;
         }
 
-        var position = lineEnd + 2;
         while (true)
         {
-            var line = bytes[position..];
-            line = line[..line.IndexOf("\r\n"u8)];
+            if (!TryReadLine(ref bytes, out line))
+            {
+                return Refusals.BadLineEnd;
+            }
+
             if (line.IsEmpty)
             {
                 return Framing(fields, ref head);
@@ -61,9 +67,22 @@ internal static class HeadParser
             {
                 return badField;
             }
-
-            position += line.Length + 2;
         }
+    }
+
+    /// <summary>Cuts one line off. False when it ends in anything but CR LF: nobody may be left to guess where it ends (RFC 9112 2.2 lets us refuse).</summary>
+    private static bool TryReadLine(ref ReadOnlySpan<byte> rest, out ReadOnlySpan<byte> line)
+    {
+        var end = rest.IndexOfAny((byte)'\r', (byte)'\n');
+        if (end < 0 || end + 1 >= rest.Length || rest[end] != '\r' || rest[end + 1] != '\n')
+        {
+            line = default;
+            return false;
+        }
+
+        line = rest[..end];
+        rest = rest[(end + 2)..];
+        return true;
     }
 
     /// <summary>One <c>name: value</c> line into the list; also for trailers.</summary>

@@ -25,6 +25,15 @@ internal static class HeadReader
     /// <param name="length">Of the head with its empty line, when complete.</param>
     public static HeadState Find(ReadOnlySequence<byte> buffer, int maxBytes, out int length)
     {
+        // Nearly every head arrives whole and in one piece; its lines are judged by the parser.
+        var first = buffer.FirstSpan;
+        var end = first.IndexOf("\r\n\r\n"u8);
+        if (end >= 0)
+        {
+            length = end + 4;
+            return length <= maxBytes ? HeadState.Complete : HeadState.TooLarge;
+        }
+
         var reader = new SequenceReader<byte>(buffer);
         length = 0;
         while (reader.TryReadTo(out ReadOnlySequence<byte> line, (byte)'\n'))

@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections;
 using Tidegate.Exchanges;
 
@@ -27,39 +29,21 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
     }
 
     /// <summary>One exchange. False when the connection is done.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> ServeOneAsync()
     {
+        // :: Step 1: The head.
         var settings = services.Settings();
-        var (state, buffer, length) = await ReadHeadAsync(settings.Limits);
-        if (state is null)
+        if (await ReadHeadAsync(settings) is not { } parts)
         {
             return false;
         }
 
-        var exchange = new Exchange { Id = services.Ids.Next(), Connection = client, Client = null!, Direction = services.Direction, Aborted = transport.ConnectionClosed };
-        client.HasServed = true;
-        exchange.Timings.Received = services.Time.GetTimestamp();
-        exchange.ClientProtocol = ProtocolVersion.Http11;
-        var head = default(RequestHead);
-        var refusal = state switch
-        {
-            HeadState.BadLineEnd => Refusals.BadLineEnd,
-            HeadState.TooLarge => Refusals.HeadTooLarge,
-            HeadState.Incomplete => Refusals.HeadTimeout,
-            _ => Read(exchange, buffer, settings, out head),
-        };
-
-        var body = new Http1RequestBody(_input, refusal is null ? head.ContentLength : 0, head.ExpectsContinue ? () => SendContinueAsync(exchange) : null, settings.Limits, services.Time);
-        var writer = new Http1ResponseWriter(transport, exchange.ClientProtocol, exchange.Method, head.KeepAlive && refusal is null && !services.Drain.IsDraining);
-        exchange.Client = writer;
-        exchange.RequestBody = body;
-        if (refusal is not null)
-        {
-            exchange.Reject(refusal);
-        }
-
+        // :: Step 2: The exchange, from routing to its record.
+        var (exchange, body, writer) = (parts.Exchange, parts.Body, parts.Writer);
         await services.Handler(exchange);
 
+        // :: Step 3: Whether another may follow.
         if (exchange.Intercept)
         {
             await services.Intercept(exchange, await writer.SwitchProtocolsAsync(200, new HeaderList(), exchange.Aborted), transport.Features);
@@ -72,11 +56,111 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
         }
 
         // What the exchange left unread stands before the next request, or would make the close a reset that eats our reply.
-        return await DrainAsync(body, settings.Limits, refusal is not null) && writer.KeepAlive && refusal is null;
+        var isRefused = exchange.Rejection?.ClosesConnection == true;
+        if ((!body.IsComplete || isRefused) && !await DrainAsync(body, settings.Limits, isRefused))
+        {
+            return false;
+        }
+
+        var goesOn = writer.KeepAlive && !isRefused;
+        parts.Return();
+        return goesOn;
     }
 
-    /// <summary>Parses the head onto the exchange.</summary>
-    private Rejection? Read(Exchange exchange, byte[] bytes, ListenerSettings settings, out RequestHead head)
+    /// <summary>Waits for a head: as long as the connection may idle for its first byte, then as long as a head may take.</summary>
+    /// <returns>An exchange, refused if the head is no good; null when the connection ended or may end.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<Http1Exchange?> ReadHeadAsync(ListenerSettings settings)
+    {
+        var limits = settings.Limits;
+        using var timer = new CancellationTokenSource(limits.IdleTimeout, services.Time);
+        var begun = false;
+        while (true)
+        {
+            ReadResult result;
+            try
+            {
+                result = await _input.ReadAsync(timer.Token);
+            }
+            catch (OperationCanceledException) when (timer.IsCancellationRequested)
+            {
+                return begun ? Refused(Refusals.HeadTimeout) : null;
+            }
+
+            var buffer = result.Buffer;
+            if (!begun && buffer.Length >= 2 && buffer.FirstSpan is [(byte)'\r', (byte)'\n', ..])
+            {
+                // RFC 9112 2.2: one empty line before a request line is ignored, as old clients send it after a body.
+                buffer = buffer.Slice(2);
+            }
+
+            switch (HeadReader.Find(buffer, limits.MaxHeadBytes, out var length))
+            {
+                case HeadState.Complete:
+                    var parts = Read(buffer.Slice(0, length), settings);
+                    _input.AdvanceTo(buffer.GetPosition(length));
+                    return parts;
+                case HeadState.BadLineEnd:
+                    _input.AdvanceTo(buffer.End);
+                    return Refused(Refusals.BadLineEnd);
+                case HeadState.TooLarge:
+                    _input.AdvanceTo(buffer.End);
+                    return Refused(Refusals.HeadTooLarge);
+            }
+
+            _input.AdvanceTo(buffer.Start, buffer.End);
+            if (result.IsCompleted || (services.Drain.IsDraining && buffer.IsEmpty))
+            {
+                return null;
+            }
+
+            if (!begun && !buffer.IsEmpty)
+            {
+                begun = true;
+                timer.CancelAfter(limits.HeaderTimeout);
+            }
+        }
+    }
+
+    private Http1Exchange Begin()
+    {
+        var parts = Http1Exchange.Rent();
+        var exchange = parts.Exchange;
+        exchange.Id = services.Ids.Next();
+        exchange.Connection = client;
+        exchange.Direction = services.Direction;
+        exchange.Aborted = transport.ConnectionClosed;
+        exchange.ClientProtocol = ProtocolVersion.Http11;
+        exchange.Timings.Received = services.Time.GetTimestamp();
+        client.HasServed = true;
+        return parts;
+    }
+
+    private Http1Exchange Refused(Rejection refusal)
+    {
+        var parts = Begin();
+        parts.Writer.Begin(transport, ProtocolVersion.Http11, "", keepAlive: false);
+        parts.Exchange.Reject(refusal);
+        return parts;
+    }
+
+    /// <summary>The exchange of a complete head, parsed where it stands.</summary>
+    private Http1Exchange Read(ReadOnlySequence<byte> bytes, ListenerSettings settings)
+    {
+        var parts = Begin();
+        var refusal = Read(parts.Exchange, bytes.IsSingleSegment ? bytes.FirstSpan : bytes.ToArray(), settings, out var head);
+        parts.Body.Begin(_input, refusal is null ? head.ContentLength : 0, head.ExpectsContinue, settings.Limits, services.Time);
+        parts.Exchange.RequestBody = parts.Body;
+        parts.Writer.Begin(transport, parts.Exchange.ClientProtocol, parts.Exchange.Method, head.KeepAlive && refusal is null && !services.Drain.IsDraining);
+        if (refusal is not null)
+        {
+            parts.Exchange.Reject(refusal);
+        }
+
+        return parts;
+    }
+
+    private Rejection? Read(Exchange exchange, ReadOnlySpan<byte> bytes, ListenerSettings settings, out RequestHead head)
     {
         var fields = exchange.RequestHeaders;
         if (HeadParser.Parse(bytes, settings.Limits, fields, out head) is { } malformed)
@@ -89,10 +173,10 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
         exchange.ClientProtocol = head.Version;
         exchange.IsTunnel = exchange.Method == "CONNECT";
         fields.TryGet(KnownHeader.Host, out var host);
-        var target = RequestTarget.Read(exchange, bytes.AsSpan(head.TargetStart, head.TargetLength), host);
+        var target = TargetCache.OfThread.Read(exchange, bytes.Slice(head.TargetStart, head.TargetLength), host);
         if (!target.IsTarget)
         {
-            return target.Rejection with { ClosesConnection = true };
+            return target.Rejection.ClosesConnection ? target.Rejection : target.Rejection with { ClosesConnection = true };
         }
 
         exchange.Target = target.Target;
@@ -110,69 +194,9 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
         return null;
     }
 
-    /// <summary>Waits for a head: as long as the connection may idle for its first byte, then as long as a head may take.</summary>
-    /// <returns>No state when the connection ended or may end.</returns>
-    private async ValueTask<(HeadState? State, byte[] Head, int Length)> ReadHeadAsync(EdgeLimits limits)
-    {
-        using var timer = new CancellationTokenSource(limits.IdleTimeout, services.Time);
-        var begun = false;
-        while (true)
-        {
-            ReadResult result;
-            try
-            {
-                result = await _input.ReadAsync(timer.Token);
-            }
-            catch (OperationCanceledException) when (timer.IsCancellationRequested)
-            {
-                return begun ? (HeadState.Incomplete, [], 0) : (null, [], 0);
-            }
-
-            var buffer = result.Buffer;
-            if (!begun && buffer.Length >= 2 && buffer.FirstSpan is [(byte)'\r', (byte)'\n', ..])
-            {
-                // RFC 9112 2.2: one empty line before a request line is ignored, as old clients send it after a body.
-                buffer = buffer.Slice(2);
-            }
-
-            var state = HeadReader.Find(buffer, limits.MaxHeadBytes, out var length);
-            if (state != HeadState.Incomplete)
-            {
-                var head = state == HeadState.Complete ? System.Buffers.BuffersExtensions.ToArray(buffer.Slice(0, length)) : [];
-                _input.AdvanceTo(state == HeadState.Complete ? buffer.GetPosition(length) : buffer.End);
-                return (state, head, length);
-            }
-
-            _input.AdvanceTo(buffer.Start, buffer.End);
-            if (result.IsCompleted || (services.Drain.IsDraining && buffer.IsEmpty))
-            {
-                return (null, [], 0);
-            }
-
-            if (!begun && !buffer.IsEmpty)
-            {
-                begun = true;
-                timer.CancelAfter(limits.HeaderTimeout);
-            }
-        }
-    }
-
-    private async ValueTask SendContinueAsync(Exchange exchange)
-    {
-        if (!exchange.Client.HasStarted)
-        {
-            await exchange.Client.WriteInformationalAsync(100, new HeaderList(), exchange.Aborted);
-        }
-    }
-
-    /// <summary>Reads away what is left, within bounds.</summary>
+    /// <summary>Reads away what is left, within bounds. False when the connection cannot go on.</summary>
     private async ValueTask<bool> DrainAsync(Http1RequestBody body, EdgeLimits limits, bool framingUnknown)
     {
-        if (body.IsComplete && !framingUnknown)
-        {
-            return true;
-        }
-
         using var timer = new CancellationTokenSource(limits.DrainTimeout, services.Time);
         try
         {

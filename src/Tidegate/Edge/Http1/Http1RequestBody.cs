@@ -1,11 +1,13 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Edge.Http1;
 
 /// <summary>A request's content on an HTTP/1.1 connection: <c>Content-Length</c> or chunked framing removed, as slow clients bounded.</summary>
-internal sealed class Http1RequestBody(PipeReader input, long contentLength, Func<ValueTask>? sendContinue, EdgeLimits limits, TimeProvider time) : MessageBody
+/// <param name="writer">Sends the 100 that a client waits for, when its content is first read.</param>
+internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
 {
     private static readonly Failure Malformed = Client(FailureKind.ClientBodyMalformed, "The request's chunked content is malformed.");
     private static readonly Failure Truncated = Client(FailureKind.ClientAborted, "The client closed before its request was complete.");
@@ -14,28 +16,61 @@ internal sealed class Http1RequestBody(PipeReader input, long contentLength, Fun
     // Sizes with their extensions, which are read and thrown away; enough for any real one.
     private const int MaxChunkLineBytes = 256;
 
-    private readonly bool _chunked = contentLength < 0;
-    private long _remaining = Math.Max(0, contentLength);
+    private PipeReader _input = null!;
+    private EdgeLimits _limits = EdgeLimits.Default;
+    private TimeProvider _time = null!;
+    private long _contentLength;
+    private bool _chunked;
+    private long _remaining;
     private bool _needsChunkEnd;
-    private bool _ended = contentLength == 0;
+    private bool _ended = true;
     private long _received;
     private long _began;
-    private Func<ValueTask>? _sendContinue = sendContinue;
+    private bool _expectsContinue;
     private HeaderList? _trailers;
 
-    public override long? Length => _chunked ? null : contentLength;
+    public override long? Length => _chunked ? null : _contentLength;
 
     public override HeaderList? Trailers => _ended ? _trailers : null;
 
     /// <summary>Whether the last byte was read, so that the next request begins where the input stands.</summary>
     public bool IsComplete => _ended;
 
+    /// <summary>Begins the content of the next request.</summary>
+    /// <param name="input">Stands behind the head.</param>
+    /// <param name="contentLength">Bytes, 0 without content, -1 for chunked.</param>
+    /// <param name="expectsContinue">The client waits for a 100 before it sends.</param>
+    /// <param name="limits">The listener's.</param>
+    /// <param name="time">The clock of the least rate and the longest pause.</param>
+    public void Begin(PipeReader input, long contentLength, bool expectsContinue, EdgeLimits limits, TimeProvider time)
+    {
+        _input = input;
+        _limits = limits;
+        _time = time;
+        _contentLength = Math.Max(0, contentLength);
+        _chunked = contentLength < 0;
+        _remaining = _contentLength;
+        _ended = contentLength == 0;
+        _expectsContinue = expectsContinue;
+    }
+
+    /// <summary>Forgets everything.</summary>
+    public void Reset()
+    {
+        _input = null!;
+        _needsChunkEnd = false;
+        _received = 0;
+        _began = 0;
+        _trailers = null;
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
-        if (_sendContinue is { } send)
+        if (_expectsContinue)
         {
-            _sendContinue = null;
-            await send();
+            _expectsContinue = false;
+            await writer.WriteContinueAsync(cancellationToken);
         }
 
         while (!_ended)
@@ -43,7 +78,7 @@ internal sealed class Http1RequestBody(PipeReader input, long contentLength, Fun
             var result = await WaitAsync(cancellationToken);
             var available = result.Buffer;
             var taken = Take(ref available, buffer.Span);
-            input.AdvanceTo(available.Start, taken > 0 || _ended ? available.Start : available.End);
+            _input.AdvanceTo(available.Start, taken > 0 || _ended ? available.Start : available.End);
             if (taken > 0)
             {
                 _received += taken;
@@ -100,7 +135,7 @@ internal sealed class Http1RequestBody(PipeReader input, long contentLength, Fun
 
     private bool TryReadLine(ref ReadOnlySequence<byte> available, out byte[] line)
     {
-        var maxBytes = _trailers is null ? MaxChunkLineBytes : limits.MaxTrailerBytes;
+        var maxBytes = _trailers is null ? MaxChunkLineBytes : _limits.MaxTrailerBytes;
         var reader = new SequenceReader<byte>(available);
         if (!reader.TryReadTo(out ReadOnlySequence<byte> found, (byte)'\n'))
         {
@@ -141,7 +176,7 @@ internal sealed class Http1RequestBody(PipeReader input, long contentLength, Fun
 
     private void AddTrailer(ReadOnlySpan<byte> line)
     {
-        if (_trailers!.Count == limits.MaxHeaderCount || HeadParser.ParseField(line, _trailers) is not null)
+        if (_trailers!.Count == _limits.MaxHeaderCount || HeadParser.ParseField(line, _trailers) is not null)
         {
             throw new MessageBodyException(Malformed);
         }
@@ -150,25 +185,25 @@ internal sealed class Http1RequestBody(PipeReader input, long contentLength, Fun
     /// <summary>Waits for bytes, no longer than the longest pause and no longer than the least rate allows.</summary>
     private async ValueTask<ReadResult> WaitAsync(CancellationToken cancellationToken)
     {
-        if (input.TryRead(out var ready) && (!ready.Buffer.IsEmpty || ready.IsCompleted) && !ready.IsCanceled)
+        if (_input.TryRead(out var ready) && (!ready.Buffer.IsEmpty || ready.IsCompleted) && !ready.IsCanceled)
         {
             // What was looked at before and not understood is no news: those bytes are marked as examined and do not come back here.
             return ready;
         }
 
-        _began = _began == 0 ? time.GetTimestamp() : _began;
-        var limit = limits.StallTimeout;
-        if (limits.MinBodyBytesPerSecond > 0)
+        _began = _began == 0 ? _time.GetTimestamp() : _began;
+        var limit = _limits.StallTimeout;
+        if (_limits.MinBodyBytesPerSecond > 0)
         {
-            var allowed = limits.BodyGrace + TimeSpan.FromSeconds((double)_received / limits.MinBodyBytesPerSecond) - time.GetElapsedTime(_began);
+            var allowed = _limits.BodyGrace + TimeSpan.FromSeconds((double)_received / _limits.MinBodyBytesPerSecond) - _time.GetElapsedTime(_began);
             limit = allowed < limit ? allowed : limit;
         }
 
-        using var timer = new CancellationTokenSource(limit > TimeSpan.Zero ? limit : TimeSpan.FromMilliseconds(1), time);
+        using var timer = new CancellationTokenSource(limit > TimeSpan.Zero ? limit : TimeSpan.FromMilliseconds(1), _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
         try
         {
-            return await input.ReadAsync(either.Token);
+            return await _input.ReadAsync(either.Token);
         }
         catch (OperationCanceledException) when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {

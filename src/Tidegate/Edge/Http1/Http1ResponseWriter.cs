@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.WebUtilities;
@@ -9,14 +10,19 @@ using Tidegate.Exchanges;
 namespace Tidegate.Edge.Http1;
 
 /// <summary>Writes one response onto an HTTP/1.1 connection: <c>Content-Length</c>, chunked, or until the connection closes.</summary>
-internal sealed class Http1ResponseWriter(ConnectionContext transport, ProtocolVersion clientProtocol, string method, bool keepAlive) : ClientResponseWriter
+internal sealed class Http1ResponseWriter : ClientResponseWriter
 {
     // Four hex digits and CR LF before a chunk, CR LF after it: written around the bytes in place, so nothing is copied.
     private const int ChunkPrefixBytes = 6;
     private const int ChunkSuffixBytes = 2;
     private const int MaxChunkBytes = 0xFFFF;
 
-    private readonly PipeWriter _output = transport.Transport.Output;
+    private static readonly HeaderList NoFields = new();
+
+    private ConnectionContext _transport = null!;
+    private PipeWriter _output = null!;
+    private ProtocolVersion _clientProtocol;
+    private string _method = "";
     private Memory<byte> _chunk;
     private long? _announced;
     private bool _chunked;
@@ -29,7 +35,7 @@ internal sealed class Http1ResponseWriter(ConnectionContext transport, ProtocolV
     public override long BodyBytesWritten => _written;
 
     /// <summary>Whether the connection may carry another request.</summary>
-    public bool KeepAlive { get; private set; } = keepAlive;
+    public bool KeepAlive { get; private set; }
 
     /// <summary>The response ended as it should.</summary>
     public bool IsComplete { get; private set; }
@@ -37,10 +43,42 @@ internal sealed class Http1ResponseWriter(ConnectionContext transport, ProtocolV
     /// <summary>The connection is a raw stream now.</summary>
     public bool HasSwitched { get; private set; }
 
+    /// <summary>Begins the answer to the next request.</summary>
+    /// <param name="transport">The client's connection.</param>
+    /// <param name="clientProtocol">What the client spoke.</param>
+    /// <param name="method">The request's.</param>
+    /// <param name="keepAlive">Whether client and gateway want to go on after it.</param>
+    public void Begin(ConnectionContext transport, ProtocolVersion clientProtocol, string method, bool keepAlive)
+    {
+        _transport = transport;
+        _output = transport.Transport.Output;
+        _clientProtocol = clientProtocol;
+        _method = method;
+        KeepAlive = keepAlive;
+    }
+
+    /// <summary>Forgets everything.</summary>
+    public void Reset()
+    {
+        _transport = null!;
+        _output = null!;
+        _chunk = default;
+        _announced = null;
+        _chunked = false;
+        _hasNoBody = false;
+        _started = false;
+        _written = 0;
+        IsComplete = false;
+        HasSwitched = false;
+    }
+
+    /// <summary>Tells a client that waits for it to send its content (RFC 9110 10.1.1); nothing once the answer has begun.</summary>
+    public ValueTask WriteContinueAsync(CancellationToken cancellationToken) => WriteInformationalAsync(100, NoFields, cancellationToken);
+
     public override async ValueTask WriteInformationalAsync(int status, HeaderList headers, CancellationToken cancellationToken)
     {
         // RFC 9110 15.2: an HTTP/1.0 client does not know 1xx.
-        if (clientProtocol != ProtocolVersion.Http10 && !_started)
+        if (_clientProtocol != ProtocolVersion.Http10 && !_started)
         {
             WriteHead(status, headers);
             _output.Write("\r\n"u8);
@@ -52,7 +90,7 @@ internal sealed class Http1ResponseWriter(ConnectionContext transport, ProtocolV
     {
         _started = true;
         _announced = contentLength;
-        _hasNoBody = method == "HEAD" || status is 204 or 304;
+        _hasNoBody = _method == "HEAD" || status is 204 or 304;
         WriteHead(status, headers);
         if (contentLength is { } length && status is not 204)
         {
@@ -60,7 +98,7 @@ internal sealed class Http1ResponseWriter(ConnectionContext transport, ProtocolV
         }
         else if (contentLength is null && !_hasNoBody)
         {
-            _chunked = clientProtocol == ProtocolVersion.Http11;
+            _chunked = _clientProtocol == ProtocolVersion.Http11;
             if (_chunked)
             {
                 _output.Write("Transfer-Encoding: chunked\r\n"u8);
@@ -71,7 +109,7 @@ internal sealed class Http1ResponseWriter(ConnectionContext transport, ProtocolV
             }
         }
 
-        _output.Write(!KeepAlive ? "Connection: close\r\n\r\n"u8 : clientProtocol == ProtocolVersion.Http10 ? "Connection: keep-alive\r\n\r\n"u8 : "\r\n"u8);
+        _output.Write(!KeepAlive ? "Connection: close\r\n\r\n"u8 : _clientProtocol == ProtocolVersion.Http10 ? "Connection: keep-alive\r\n\r\n"u8 : "\r\n"u8);
     }
 
     public override Memory<byte> GetMemory(int sizeHint = 0)
@@ -111,16 +149,19 @@ internal sealed class Http1ResponseWriter(ConnectionContext transport, ProtocolV
         _output.Advance(ChunkPrefixBytes + count + ChunkSuffixBytes);
     }
 
-    public override async ValueTask FlushAsync(CancellationToken cancellationToken)
+    public override ValueTask FlushAsync(CancellationToken cancellationToken)
     {
-        var result = await _output.FlushAsync(cancellationToken);
-        if (result.IsCompleted)
+        var flushing = _output.FlushAsync(cancellationToken);
+        if (!flushing.IsCompletedSuccessfully)
         {
-            throw new IOException("The client closed the connection.");
+            return WaitAsync(flushing);
         }
+
+        ThrowIfGone(flushing.GetAwaiter().GetResult());
+        return default;
     }
 
-    public override async ValueTask CompleteAsync(HeaderList? trailers, CancellationToken cancellationToken)
+    public override ValueTask CompleteAsync(HeaderList? trailers, CancellationToken cancellationToken)
     {
         if (!_hasNoBody && _announced is { } length && _written != length)
         {
@@ -130,12 +171,12 @@ internal sealed class Http1ResponseWriter(ConnectionContext transport, ProtocolV
         if (_chunked)
         {
             _output.Write("0\r\n"u8);
-            WriteFields(trailers);
+            WriteTrailers(trailers);
             _output.Write("\r\n"u8);
         }
 
         IsComplete = true;
-        await FlushAsync(cancellationToken);
+        return FlushAsync(cancellationToken);
     }
 
     public override async ValueTask<Stream> SwitchProtocolsAsync(int status, HeaderList headers, CancellationToken cancellationToken)
@@ -145,32 +186,59 @@ internal sealed class Http1ResponseWriter(ConnectionContext transport, ProtocolV
         WriteHead(status, headers);
         _output.Write(status == 101 ? "Connection: Upgrade\r\n\r\n"u8 : "\r\n"u8);
         await FlushAsync(cancellationToken);
-        return new DuplexStream(transport.Transport.Input, _output);
+        return new DuplexStream(_transport.Transport.Input, _output);
     }
 
     public override void Abort()
     {
         KeepAlive = false;
-        transport.Abort(new ConnectionAbortedException("The exchange broke after its response had begun."));
+        _transport.Abort(new ConnectionAbortedException("The exchange broke after its response had begun."));
     }
 
     public override void CloseAfterReply() => KeepAlive = false;
 
-    private void WriteHead(int status, HeaderList headers)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private static async ValueTask WaitAsync(ValueTask<FlushResult> flushing) => ThrowIfGone(await flushing);
+
+    private static void ThrowIfGone(FlushResult result)
     {
-        _output.Write("HTTP/1.1 "u8);
-        Span<byte> line = stackalloc byte[96];
-        status.TryFormat(line, out var length, provider: CultureInfo.InvariantCulture);
-        line[length++] = (byte)' ';
-        length += Encoding.ASCII.GetBytes(ReasonPhrases.GetReasonPhrase(status), line[length..]);
-        "\r\n"u8.CopyTo(line[length..]);
-        _output.Write(line[..(length + 2)]);
-        WriteFields(headers);
+        if (result.IsCompleted)
+        {
+            throw new IOException("The client closed the connection.");
+        }
     }
 
-    private void WriteFields(HeaderList? fields)
+    /// <summary>Status line and fields, in one piece of memory.</summary>
+    private void WriteHead(int status, HeaderList headers)
     {
-        for (var i = 0; i < fields?.Count; i++)
+        // "HTTP/1.1 ", three digits, a space, the longest reason phrase (31) and CR LF.
+        var head = _output.GetSpan(64 + WireBytes(headers));
+        "HTTP/1.1 "u8.CopyTo(head);
+        var length = 9;
+        status.TryFormat(head[length..], out var digits, provider: CultureInfo.InvariantCulture);
+        length += digits;
+        head[length++] = (byte)' ';
+        length += Encoding.ASCII.GetBytes(ReasonPhrases.GetReasonPhrase(status), head[length..]);
+        "\r\n"u8.CopyTo(head[length..]);
+        length += 2;
+        _output.Advance(length + WriteFields(headers, head[length..]));
+    }
+
+    private void WriteTrailers(HeaderList? trailers)
+    {
+        if (trailers is not null)
+        {
+            _output.Advance(WriteFields(trailers, _output.GetSpan(WireBytes(trailers))));
+        }
+    }
+
+    // Colon, space, CR and LF for each.
+    private static int WireBytes(HeaderList fields) => fields.ByteCount + (4 * fields.Count);
+
+    private static int WriteFields(HeaderList fields, Span<byte> into)
+    {
+        var length = 0;
+        for (var i = 0; i < fields.Count; i++)
         {
             var field = fields[i];
             if (field.Known is KnownHeader.ContentLength or KnownHeader.TransferEncoding or KnownHeader.Connection)
@@ -178,19 +246,26 @@ internal sealed class Http1ResponseWriter(ConnectionContext transport, ProtocolV
                 continue;
             }
 
-            _output.Write(field.Name);
-            _output.Write(": "u8);
-            _output.Write(field.Value);
-            _output.Write("\r\n"u8);
+            field.Name.CopyTo(into[length..]);
+            length += field.Name.Length;
+            into[length++] = (byte)':';
+            into[length++] = (byte)' ';
+            field.Value.CopyTo(into[length..]);
+            length += field.Value.Length;
+            into[length++] = (byte)'\r';
+            into[length++] = (byte)'\n';
         }
+
+        return length;
     }
 
     private void WriteNumber(ReadOnlySpan<byte> name, long number)
     {
-        Span<byte> digits = stackalloc byte[20];
-        number.TryFormat(digits, out var length, provider: CultureInfo.InvariantCulture);
-        _output.Write(name);
-        _output.Write(digits[..length]);
-        _output.Write("\r\n"u8);
+        // A long has at most 19 digits.
+        var line = _output.GetSpan(name.Length + 22);
+        name.CopyTo(line);
+        number.TryFormat(line[name.Length..], out var digits, provider: CultureInfo.InvariantCulture);
+        "\r\n"u8.CopyTo(line[(name.Length + digits)..]);
+        _output.Advance(name.Length + digits + 2);
     }
 }
