@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Collections.Frozen;
 using System.Security.Cryptography;
 using System.Text;
@@ -14,19 +13,19 @@ internal readonly record struct ApiKeyCredential(string ApiKey, Consumer Consume
 }
 
 /// <summary>
-/// Finds whom an API key belongs to. Keys are kept as HMAC-SHA-256 under a salt of this index's own: a memory dump shows no key, and
-/// since callers cannot know the salt, the time of a dictionary lookup tells them nothing about the stored hashes.
+/// Finds whom an API key belongs to. Keys are kept as 128-bit keyed hashes under a key of this index's own: a memory dump shows no API key, and
+/// since callers cannot know the index's key, the time of a dictionary lookup tells them nothing about the stored hashes.
 /// </summary>
 internal sealed class CredentialIndex
 {
-    private readonly byte[] _salt = RandomNumberGenerator.GetBytes(32);
-    private readonly FrozenDictionary<ulong, Entry> _byHash;
+    private readonly UInt128 _key = new(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)), BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)));
+    private readonly FrozenDictionary<UInt128, Consumer> _byHash;
 
     /// <summary>Hashes every key; the clear text is not kept.</summary>
     /// <exception cref="ArgumentException">A key is empty or belongs to two consumers; the compiler reports that before.</exception>
     public CredentialIndex(IEnumerable<ApiKeyCredential> credentials)
     {
-        var entries = new Dictionary<ulong, Entry>();
+        var entries = new Dictionary<UInt128, Consumer>();
         foreach (var credential in credentials)
         {
             if (credential.ApiKey.Length == 0)
@@ -34,8 +33,7 @@ internal sealed class CredentialIndex
                 throw new ArgumentException($"Consumer {credential.Consumer.Name} has an empty API key.");
             }
 
-            var hash = HMACSHA256.HashData(_salt, Encoding.UTF8.GetBytes(credential.ApiKey));
-            if (!entries.TryAdd(BinaryPrimitives.ReadUInt64LittleEndian(hash), new Entry(hash, credential.Consumer)))
+            if (!entries.TryAdd(SipHash.Compute(_key, Encoding.UTF8.GetBytes(credential.ApiKey)), credential.Consumer))
             {
                 throw new ArgumentException($"An API key of consumer {credential.Consumer.Name} is given twice.");
             }
@@ -45,19 +43,6 @@ internal sealed class CredentialIndex
     }
 
     /// <summary>The key's owner, or null. Takes the same time for every key of one length.</summary>
-    public Consumer? Find(ReadOnlySpan<byte> apiKey)
-    {
-        if (apiKey.IsEmpty || _byHash.Count == 0)
-        {
-            return null;
-        }
-
-        Span<byte> hash = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(_salt, apiKey, hash);
-        return _byHash.TryGetValue(BinaryPrimitives.ReadUInt64LittleEndian(hash), out var entry) && CryptographicOperations.FixedTimeEquals(entry.Hash, hash)
-            ? entry.Consumer
-            : null;
-    }
-
-    private sealed record Entry(byte[] Hash, Consumer Consumer);
+    public Consumer? Find(ReadOnlySpan<byte> apiKey) =>
+        apiKey.IsEmpty || _byHash.Count == 0 ? null : _byHash.GetValueOrDefault(SipHash.Compute(_key, apiKey));
 }
