@@ -6,7 +6,8 @@ namespace Tidegate.Tests;
 public sealed class DependencyDirectionTests
 {
     [Theory]
-    [InlineData("Exchanges", "Edge Routing Policies Forwarding Recording Configuration")]
+    [InlineData("Transport", "Exchanges Edge Routing Policies Forwarding Recording Configuration")]
+    [InlineData("Exchanges", "Transport Edge Routing Policies Forwarding Recording Configuration")]
     [InlineData("Edge", "Routing Policies Forwarding Recording Configuration")]
     [InlineData("Routing", "Edge Policies Forwarding Recording Configuration")]
     [InlineData("Policies", "Edge Routing Forwarding Recording Configuration")]
