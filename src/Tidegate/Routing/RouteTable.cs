@@ -10,9 +10,9 @@ namespace Tidegate.Routing;
 /// </summary>
 public sealed class RouteTable
 {
-    private readonly FrozenDictionary<string, ApiRoutes[]>[] _byHost;
-    private readonly FrozenDictionary<string, ApiRoutes[]>.AlternateLookup<ReadOnlySpan<char>>[] _byWildcard;
-    private readonly (string BasePath, ApiRoutes Api)[] _byBasePath;
+    private readonly FrozenDictionary<string, HostRoutes>[] _byHost;
+    private readonly FrozenDictionary<string, HostRoutes>.AlternateLookup<ReadOnlySpan<char>>[] _byWildcard;
+    private readonly HostRoutes? _byBasePath;
 
     /// <summary>Builds the table; the order of <paramref name="routes"/> does not matter.</summary>
     public RouteTable(IEnumerable<Route> routes)
@@ -20,7 +20,8 @@ public sealed class RouteTable
         var apis = routes.GroupBy(route => (route.Direction, route.ApiName)).Select(group => new ApiRoutes([.. group])).ToList();
         _byHost = [.. Enum.GetValues<Direction>().Select(direction => ByHost(apis.Where(api => api.Api.Direction == direction)))];
         _byWildcard = [.. _byHost.Select(hosts => hosts.GetAlternateLookup<ReadOnlySpan<char>>())];
-        _byBasePath = [.. apis.Where(api => api.Api.BasePath is not null).Select(api => (api.Api.BasePath!.TrimEnd('/'), api)).OrderByDescending(entry => entry.Item1.Length)];
+        var withBasePath = apis.Where(api => api.Api.BasePath is not null).Select(api => (api.Api.BasePath!.TrimEnd('/'), api)).ToList();
+        _byBasePath = withBasePath.Count == 0 ? null : new HostRoutes(withBasePath);
     }
 
     /// <summary>By host and path (both directions, absolute-form, CONNECT and ingress). CONNECT has an empty path: only the API is found.</summary>
@@ -29,22 +30,25 @@ public sealed class RouteTable
     /// <summary>Egress, origin-form: by the API's base path on the gateway's own address.</summary>
     public RouteMatch MatchBasePath(string method, string path)
     {
-        foreach (var (basePath, api) in _byBasePath)
+        if (path.Length < 2 || _byBasePath?.Find(path) is not { } api)
         {
-            if (PathPattern.IsBelow(path, basePath))
-            {
-                var rest = path.Length == basePath.Length ? "/" : path[basePath.Length..];
-                return new RouteMatch(api.Match(method, rest), rest);
-            }
+            return new RouteMatch(null, path);
         }
 
-        return new RouteMatch(null, path);
+        var basePathLength = api.Api.BasePath!.TrimEnd('/').Length;
+        var rest = path.Length == basePathLength ? "/" : path[basePathLength..];
+
+        // The API's own path restricts its base-URL calls as it restricts all others.
+        return new RouteMatch(IsBelow(rest, api.Prefix) ? api.Match(method, rest) : null, rest);
     }
 
-    private static FrozenDictionary<string, ApiRoutes[]> ByHost(IEnumerable<ApiRoutes> apis) => apis
+    private static FrozenDictionary<string, HostRoutes> ByHost(IEnumerable<ApiRoutes> apis) => apis
         .SelectMany(api => (api.Api.Hosts.Count == 0 ? ["*"] : api.Api.Hosts).Select(host => (Host: host.TrimStart('*'), Api: api)))
         .GroupBy(entry => entry.Host)
-        .ToFrozenDictionary(group => group.Key, group => group.Select(entry => entry.Api).OrderByDescending(api => api.Prefix.Length).ToArray(), StringComparer.Ordinal);
+        .ToFrozenDictionary(group => group.Key, group => new HostRoutes(group.Select(entry => (entry.Api.Prefix, entry.Api))), StringComparer.Ordinal);
+
+    private static bool IsBelow(string path, string prefix) =>
+        path.StartsWith(prefix, StringComparison.Ordinal) && (path.Length == prefix.Length || path[prefix.Length] == '/');
 
     /// <summary>Wildcards are stored as <c>.example.com</c>, any host as the empty string: cutting label after label finds the longest first.</summary>
     private Route? MatchHost(Direction direction, string host, string method, string path)
@@ -68,16 +72,6 @@ public sealed class RouteTable
         return null;
     }
 
-    private static Route? MatchPath(ApiRoutes[] apis, string method, string path)
-    {
-        foreach (var api in apis)
-        {
-            if (api.Match(method, path) is { } route)
-            {
-                return route;
-            }
-        }
-
-        return null;
-    }
+    private static Route? MatchPath(HostRoutes host, string method, string path) =>
+        host.Find(path) is not { } api ? null : path.StartsWith('/') ? api.Match(method, path) : api.Api;
 }

@@ -42,6 +42,31 @@ public sealed class RouteTableTests
     public void The_other_direction_has_none_of_these_routes() =>
         Assert.Null(Table.Match(Direction.Egress, "GET", new ExchangeTarget("http", "api.example.com", 80, "/", null)).Route);
 
+    [Theory]
+    [InlineData("api.example.com", "exact")]
+    [InlineData("a.b.example.com", "wild")]
+    public void An_options_request_for_the_server_goes_to_the_api_that_has_all_of_the_host(string host, string api) =>
+        Assert.Equal(api, Table.Match(Direction.Ingress, "OPTIONS", new ExchangeTarget("http", host, 80, "*", null)).Route?.ApiName);
+
+    [Theory]
+    [InlineData("/pay/v1/charges", "pay", "/v1/charges")]
+    [InlineData("/pay/v2", null, "/v2")]
+    [InlineData("/pay", null, "/")]
+    [InlineData("/payment/v1", null, "/payment/v1")]
+    [InlineData("/pay/eu/v1", "pay-eu", "/v1")]
+    public void A_base_path_leads_to_its_api_within_the_apis_own_path(string path, string? api, string rest)
+    {
+        var table = new RouteTable(
+        [
+            Route("pay", ["pay.test"], "/v1") with { Direction = Direction.Egress, BasePath = "/pay" },
+            Route("pay-eu", ["eu.pay.test"]) with { Direction = Direction.Egress, BasePath = "/pay/eu" },
+        ]);
+
+        var match = table.MatchBasePath("GET", path);
+
+        Assert.Equal((api, rest), (match.Route?.ApiName, match.Path));
+    }
+
     private static Route Route(string api, string[] hosts, string prefix = "/", string? endpoint = null, string[]? methods = null) =>
         new() { Index = 0, Direction = Direction.Ingress, ApiName = api, Hosts = hosts, PathPrefix = prefix, EndpointPath = endpoint, EndpointName = endpoint ?? "", Methods = methods ?? [] };
 }
