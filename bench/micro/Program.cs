@@ -1,0 +1,42 @@
+// The request path's pieces, timed (BenchmarkDotNet) or held to their allocation baseline.
+//   dotnet run -c Release --project bench/micro -- allocations            fails when an operation allocates more than baseline.json says
+//   dotnet run -c Release --project bench/micro -- allocations --update   writes baseline.json anew
+//   dotnet run -c Release --project bench/micro -- --filter '*' [--job short]
+using BenchmarkDotNet.Running;
+using Tidegate.Benchmarks;
+using Tidegate.Benchmarks.Allocations;
+using Tidegate.Benchmarks.Operations;
+
+if (args is not ["allocations", .. var rest])
+{
+    // In this process, because generated projects would be built under this repository's rules (locked packages, warnings as errors), which they cannot keep.
+    BenchmarkSwitcher.FromAssembly(typeof(OperationBenchmark).Assembly).Run([.. args, "--inProcess"]);
+    return 0;
+}
+
+var baseline = rest.Contains("--update") ? null : AllocationBaseline.Read();
+var measured = new SortedDictionary<string, long>(StringComparer.Ordinal);
+var exceeded = 0;
+foreach (var (name, start) in AllOperations.ByName)
+{
+    var allowed = baseline is null ? 0 : baseline.Of(name);
+    var bytes = AllocationMeter.Measure(start(), allowed, TimeSpan.FromSeconds(2));
+    measured[name] = bytes;
+    var isWorse = baseline is not null && bytes > allowed;
+    exceeded += isWorse ? 1 : 0;
+    Console.WriteLine($"{bytes,7:N0} B  {name}{(isWorse ? $"  MORE than the baseline of {allowed:N0} B" : baseline is not null && bytes < allowed ? $"  (baseline {allowed:N0} B: can be lowered)" : "")}");
+}
+
+if (baseline is null)
+{
+    AllocationBaseline.Write(measured);
+    return 0;
+}
+
+foreach (var name in baseline.Names.Except(measured.Keys))
+{
+    Console.WriteLine($"baseline.json names an operation that does not exist: {name}");
+    exceeded++;
+}
+
+return exceeded == 0 ? 0 : 1;
