@@ -18,3 +18,7 @@ internal sealed class PathAttribute : Attribute;
 /// <summary>A bare word is short for a mapping that has it as its only key: <c>[api_key]</c> for <c>[{ api_key: {} }]</c>.</summary>
 [AttributeUsage(AttributeTargets.Class)]
 internal sealed class BareWordAttribute : Attribute;
+
+/// <summary>Read once, at the start: a reload leaves the value that the process began with. <c>diff</c> says so.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class NeedsRestartAttribute : Attribute;

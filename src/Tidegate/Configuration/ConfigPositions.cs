@@ -26,6 +26,20 @@ internal sealed class ConfigPositions
         return At(found.File, node);
     }
 
+    /// <summary>A key's value as it stands in the file, before references are resolved; null when it is not there or no single value.</summary>
+    public string? Written(object record, string key) => (Node(record, key) as YamlScalarNode)?.Value;
+
+    /// <summary>Whether a key's value, or an item of its list, comes from <c>${secret:...}</c>.</summary>
+    public bool IsSecret(object record, string key)
+    {
+        var node = Node(record, key);
+        return (node is YamlSequenceNode list ? list.Children : node is null ? [] : [node])
+            .Any(item => item is YamlScalarNode { Value: { } text } && text.Contains("${secret:", StringComparison.Ordinal));
+    }
+
+    private YamlNode? Node(object record, string key) =>
+        _nodes.TryGetValue(record, out var found) && found.Node is YamlMappingNode mapping && mapping.Children.TryGetValue(new YamlScalarNode(key), out var value) ? value : null;
+
     public static ConfigPosition At(string file, YamlNode node) => new(file, node.Start.Line, node.Start.Column);
 
     /// <summary>The same records under other identities: a merged list keeps its items, a merged root has the first file's position.</summary>

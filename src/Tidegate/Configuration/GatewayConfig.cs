@@ -24,7 +24,7 @@ internal sealed record GatewayConfig
     [Doc("What is kept of every exchange and where it goes.")]
     public RecordingConfig Recording { get; init; } = new();
 
-    [Doc("The one directory that the gateway writes to. Default: $STATE_DIRECTORY (systemd sets it), else .tidegate beside the configuration."), Path]
+    [Doc("The one directory that the gateway writes to. Default: $STATE_DIRECTORY (systemd sets it), else .tidegate beside the configuration."), Path, NeedsRestart]
     public string? StateDirectory { get; init; }
 }
 
@@ -42,7 +42,7 @@ internal sealed record ListenersConfig
 
 internal sealed record EgressListenerConfig
 {
-    [Doc("Address and port, for example 127.0.0.1:8080.")]
+    [Doc("Address and port, for example 127.0.0.1:8080."), NeedsRestart]
     public required string Address { get; init; }
 
     [Doc("Open HTTPS tunnels with the gateway's own CA, so that policies see what is inside. Default: false, because clients must trust the CA first (tidegate ca).")]
@@ -57,7 +57,7 @@ internal sealed record EgressListenerConfig
 
 internal sealed record IngressListenerConfig
 {
-    [Doc("Address and port, for example 0.0.0.0:8443.")]
+    [Doc("Address and port, for example 0.0.0.0:8443."), NeedsRestart]
     public required string Address { get; init; }
 
     [Doc("One certificate, or several that are chosen by the client's SNI. Absent means cleartext.")]
@@ -72,7 +72,7 @@ internal sealed record IngressListenerConfig
 
 internal sealed record AdminListenerConfig
 {
-    [Doc("Address and port. Off loopback a token is needed.")]
+    [Doc("Address and port. Off loopback a token is needed."), NeedsRestart]
     public required string Address { get; init; }
 
     [Doc("Callers must send it as Authorization: Bearer. Needed when the address is not loopback.")]
@@ -345,16 +345,16 @@ internal sealed record RecordingConfig
     [Doc("One JSON line per exchange.")]
     public AccessLogConfig AccessLog { get; init; } = new();
 
-    [Doc("Metrics and traces to an OpenTelemetry collector. Absent: off.")]
+    [Doc("Metrics and traces to an OpenTelemetry collector. Absent: off."), NeedsRestart]
     public OtlpConfig? Otlp { get; init; }
 }
 
 internal sealed record AccessLogConfig
 {
-    [Doc("A file, stdout, or off. Default: stdout.")]
+    [Doc("A file, stdout, or off. Default: stdout."), NeedsRestart]
     public string Path { get; init; } = "stdout";
 
-    [Doc("Keep the values of query parameters. Default: false, because keys and personal data travel there.")]
+    [Doc("Keep the values of query parameters. Default: false, because keys and personal data travel there."), NeedsRestart]
     public bool QueryValues { get; init; }
 }
 
