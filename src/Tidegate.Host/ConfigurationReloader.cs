@@ -17,6 +17,7 @@ internal sealed class ConfigurationReloader : IAsyncDisposable
     private readonly Func<long> _version;
     private readonly Action<CompiledConfiguration> _apply;
     private readonly CompilerServices _services;
+    private readonly SystemdNotifier _systemd;
     private readonly Action<string> _log;
     private readonly CancellationTokenSource _stopping = new();
     private readonly SemaphoreSlim _now = new(0);
@@ -24,12 +25,13 @@ internal sealed class ConfigurationReloader : IAsyncDisposable
     private IReadOnlyList<string> _files;
     private string _stamp;
 
-    public ConfigurationReloader(string file, LoadedConfiguration loaded, CompiledConfiguration compiled, GatewayProcess gateway, CompilerServices services, Action<string> log)
+    public ConfigurationReloader(string file, LoadedConfiguration loaded, CompiledConfiguration compiled, GatewayProcess gateway, CompilerServices services, SystemdNotifier systemd, Action<string> log)
     {
         _file = file;
         _version = () => gateway.Version;
         _apply = gateway.Apply;
         _services = services;
+        _systemd = systemd;
         _log = log;
         _files = Files(loaded, compiled);
         _stamp = Stamp();
@@ -58,7 +60,9 @@ internal sealed class ConfigurationReloader : IAsyncDisposable
                 if (isAsked || stamp != _stamp)
                 {
                     _stamp = stamp;
+                    _systemd.Reloading();
                     Reload();
+                    _systemd.Ready($"Serving, version {_version()} of the configuration.");
                 }
             }
         }

@@ -42,9 +42,8 @@ internal static class RunCommand
             return ExitCode.Configuration;
         }
 
-        var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, stop));
-        using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, stop));
+        using var stop = new StopSignal();
+        var systemd = new SystemdNotifier(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), time, log.WriteLine);
         await using var gateway = new GatewayProcess(compiled, forwarder, log, time, []);
         try
         {
@@ -66,23 +65,18 @@ internal static class RunCommand
             await log.WriteLineAsync(NextSteps(gateway));
         }
 
-        await using var reloader = file is null ? null : new ConfigurationReloader(file, loaded, compiled, gateway, new CompilerServices(forwarder, time), log.WriteLine);
+        await using var reloader = file is null ? null : new ConfigurationReloader(file, loaded, compiled, gateway, new CompilerServices(forwarder, time), systemd, log.WriteLine);
         using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
         {
             context.Cancel = true;
             reloader?.ReloadNow();
         });
-        await stop.Task;
+        systemd.Ready($"Serving, version {gateway.Version} of the configuration.");
+        await stop.Stopped;
+        systemd.Stopping("Draining.");
         await log.WriteLineAsync($"Draining: exchanges in flight have {DrainLimit.TotalSeconds:0} s to finish.");
         await gateway.DrainAsync(DrainLimit);
         return ExitCode.Success;
-    }
-
-    private static void Stop(PosixSignalContext context, TaskCompletionSource stop)
-    {
-        // The process ends by itself once drained.
-        context.Cancel = true;
-        stop.TrySetResult();
     }
 
     private static string NextSteps(GatewayProcess gateway) => $"""

@@ -1,0 +1,32 @@
+using System.Runtime.InteropServices;
+
+namespace Tidegate.Host.Commands;
+
+/// <summary>SIGTERM and Ctrl-C, which end the process by itself once it has drained.</summary>
+internal sealed class StopSignal : IDisposable
+{
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly PosixSignalRegistration _terminated;
+    private readonly PosixSignalRegistration _interrupted;
+
+    public StopSignal()
+    {
+        _terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        _interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+    }
+
+    /// <summary>Completes at the first signal.</summary>
+    public Task Stopped => _stopped.Task;
+
+    public void Dispose()
+    {
+        _terminated.Dispose();
+        _interrupted.Dispose();
+    }
+
+    private void Stop(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        _stopped.TrySetResult();
+    }
+}
