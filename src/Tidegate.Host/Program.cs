@@ -5,6 +5,7 @@ var root = new RootCommand("Tidegate: an API traffic gateway for both edges, the
 {
     CaCommand.Create(),
     CheckCommand.Create(),
+    DemoCommand.Create(),
     DiffCommand.Create(),
     ExplainCommand.Create(),
     InitCommand.Create(),

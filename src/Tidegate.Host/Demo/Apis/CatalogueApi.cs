@@ -1,0 +1,74 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http;
+
+namespace Tidegate.Host.Demo.Apis;
+
+/// <summary>A catalogue whose answers may be cached: Cache-Control, ETag, 304, and pages that link to the next.</summary>
+internal sealed class CatalogueApi(MorningClock clock, TimeProvider time, DemoRandom random) : ISimulatedApi
+{
+    public const int Products = 400;
+    private const int PageSize = 20;
+    private static readonly string[] Adjectives = ["folding", "oak", "waterproof", "small", "blue", "enamel", "woollen", "steel"];
+    private static readonly string[] Nouns = ["lantern", "kettle", "rucksack", "bench", "blanket", "compass", "mug", "oar", "tent", "stove"];
+
+    public string Name => "catalogue";
+
+    public string Host => "api.catalogue.example";
+
+    public async Task AnswerAsync(HttpContext context)
+    {
+        var (request, response) = (context.Request, context.Response);
+        if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method))
+        {
+            response.StatusCode = StatusCodes.Status405MethodNotAllowed;
+            response.Headers.Allow = "GET, HEAD";
+            return;
+        }
+
+        var parts = request.Path.Value!.Split('/');
+        if (parts is ["", "v1", "products", var text] && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id is > 0 and <= Products)
+        {
+            await WriteAsync(context, $"\"{id}-{Price(id)}\"", TimeSpan.FromSeconds(30), Product(id));
+        }
+        else if (parts is ["", "v1", "products"])
+        {
+            var page = int.TryParse(request.Query["page"], NumberStyles.None, CultureInfo.InvariantCulture, out var asked) ? Math.Clamp(asked, 1, Products / PageSize) : 1;
+            if (page < Products / PageSize)
+            {
+                response.Headers.Link = $"<https://{Host}/v1/products?page={page + 1}>; rel=\"next\"";
+            }
+
+            var items = Enumerable.Range(((page - 1) * PageSize) + 1, PageSize).Select(Product).ToList();
+            await WriteAsync(context, $"\"page-{page}-{Hour}\"", TimeSpan.FromSeconds(10), new { page, pages = Products / PageSize, items });
+        }
+        else
+        {
+            response.StatusCode = StatusCodes.Status404NotFound;
+            await response.WriteAsJsonAsync(new { message = "no such product" });
+        }
+    }
+
+    private async Task WriteAsync(HttpContext context, string tag, TimeSpan maxAge, object value)
+    {
+        var (request, response) = (context.Request, context.Response);
+        response.Headers.ETag = tag;
+        response.Headers.CacheControl = $"public, max-age={maxAge.TotalSeconds}";
+        response.Headers.Vary = "Accept-Encoding";
+        if (request.Headers.IfNoneMatch == tag)
+        {
+            await Task.Delay(random.Duration(8), time, context.RequestAborted);
+            response.StatusCode = StatusCodes.Status304NotModified;
+            return;
+        }
+
+        await Task.Delay(random.Duration(35), time, context.RequestAborted);
+        await response.WriteAsJsonAsync(value);
+    }
+
+    private object Product(int id) => new { id, name = $"{Adjectives[id % Adjectives.Length]} {Nouns[id % Nouns.Length]} no. {id}", price = Price(id) / 100.0, stock = id * 7 % 90 };
+
+    // Every hour of the morning a few prices change, and with them the tags.
+    private int Price(int id) => 990 + (id * 137 % 9_000) + ((id + Hour) % 10 == 0 ? Hour * 10 : 0);
+
+    private int Hour => clock.Now.Hour;
+}

@@ -1,0 +1,18 @@
+namespace Tidegate.Host.Demo;
+
+/// <summary>The keys of the demo. They open nothing but the demo, so they may be known.</summary>
+internal static class DemoKeys
+{
+    /// <summary>Consumers, in the order of samples/demo/consumers.yaml.</summary>
+    public static IReadOnlyList<string> Consumers { get; } =
+        ["storefront", "storefront-staging", "checkout", "warehouse", "support", "reports", "orders", "developer", "globex-shop", "northwind", "fabrikam", "tailspin"];
+
+    /// <summary>Third parties that want a key of ours.</summary>
+    public static IReadOnlyList<string> Providers { get; } = ["payments", "shipping", "assistant"];
+
+    /// <summary>What a consumer shows to the gateway.</summary>
+    public static string Consumer(string name) => name + "-demo-key";
+
+    /// <summary>What the gateway shows to a third party. No caller has it.</summary>
+    public static string Provider(string api) => api + "-provider-demo-key";
+}

@@ -1,0 +1,94 @@
+using System.Globalization;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace Tidegate.Host.Demo;
+
+/// <summary>Shows the summary until it is told to stop: a table that is drawn anew on a terminal, else a line every five seconds.</summary>
+internal sealed class DemoScreen(DemoSummary summary, MorningClock clock, DemoNotes notes, TimeProvider time)
+{
+    private static readonly TimeSpan Redraw = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LineEvery = TimeSpan.FromSeconds(5);
+
+    /// <summary>Draws on a terminal.</summary>
+    public async Task DrawAsync(IAnsiConsole console, Task until)
+    {
+        await console.Live(Table(summary.Read())).AutoClear(false).StartAsync(async live =>
+        {
+            while (!until.IsCompleted)
+            {
+                live.UpdateTarget(Table(summary.Read()));
+                await Task.WhenAny(until, Task.Delay(Redraw, time));
+            }
+        });
+    }
+
+    /// <summary>Writes lines.</summary>
+    public async Task WriteAsync(TextWriter output, Task until)
+    {
+        while (!until.IsCompleted)
+        {
+            await Task.WhenAny(until, Task.Delay(LineEvery, time));
+            await output.WriteLineAsync(Line(summary.Read()));
+            foreach (var note in notes.Take())
+            {
+                await output.WriteLineAsync(note);
+            }
+        }
+    }
+
+    private string Line(DemoSummary.Snapshot read) =>
+        $"{clock.Now:HH:mm}  {read.Calls} calls, {read.CallsPerSecond:0}/s  "
+        + string.Join(" · ", read.Apis.Select(row => $"{row.Name} {row.Calls}" + (Errors(row) == 0 ? "" : $" ({Errors(row)} errors)") + (row.Percentile95 is { } slow ? $" p95 {Duration(slow)}" : "")))
+        + (read.Troubles.Count == 0 ? "" : "  lately: " + Troubles(read));
+
+    private IRenderable Table(DemoSummary.Snapshot read)
+    {
+        var table = new Table { Border = TableBorder.Simple };
+        foreach (var (title, isNumber) in (ReadOnlySpan<(string, bool)>)[("API", false), ("edge", false), ("calls", true), ("/s", true), ("good", true), ("4xx", true), ("5xx", true), ("refused", true), ("failed", true), ("p50", true), ("p95", true)])
+        {
+            table.AddColumn(new TableColumn(title) { Alignment = isNumber ? Justify.Right : Justify.Left, NoWrap = true, Padding = new Padding(0, 0, 1, 0) });
+        }
+
+        foreach (var row in read.Apis)
+        {
+            table.AddRow(
+                Markup.Escape(row.Name),
+                row.Direction.ToString().ToLowerInvariant(),
+                Number(row.Calls),
+                row.CallsPerSecond.ToString("0.0", CultureInfo.InvariantCulture),
+                Number(row.Good),
+                Trouble(row.ClientErrors, "yellow"),
+                Trouble(row.ServerErrors, "red"),
+                Trouble(row.Refused, "yellow"),
+                Trouble(row.Failed, "red"),
+                row.Median is { } median ? Duration(median) : "",
+                row.Percentile95 is { } slow ? Duration(slow) : "");
+        }
+
+        List<IRenderable> rows =
+        [
+            new Markup($"[bold]{clock.Now:HH:mm}[/] on day {clock.Day} · {Number(read.Calls)} calls · {read.CallsPerSecond:0}/s [dim](a minute of the morning each second; Ctrl-C ends it)[/]"),
+            table,
+            new Markup("[dim]last 10 s:[/] " + Markup.Escape(read.Troubles.Count == 0 ? "nothing went wrong" : Troubles(read))),
+            .. notes.Latest.Select(note => new Text(note)),
+        ];
+        return new Rows(rows);
+    }
+
+    // The rest is in the table's counts.
+    private static string Troubles(DemoSummary.Snapshot read) => string.Join(" · ", read.Troubles.Take(6).Select(trouble => $"{trouble.Key} ×{trouble.Value}"));
+
+    private static long Errors(DemoSummary.ApiRow row) => row.ClientErrors + row.ServerErrors + row.Refused + row.Failed;
+
+    private static string Trouble(long count, string colour) => count == 0 ? "[dim]0[/]" : $"[{colour}]{Number(count)}[/]";
+
+    private static string Number(long number) => number.ToString("#,0", CultureInfo.InvariantCulture);
+
+    private static string Duration(TimeSpan span) => span.TotalMilliseconds switch
+    {
+        < 10 => $"{span.TotalMilliseconds.ToString("0.0", CultureInfo.InvariantCulture)}ms",
+        < 1_000 => $"{span.TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture)}ms",
+        _ => $"{span.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)}s",
+    };
+}

@@ -1,0 +1,17 @@
+namespace Tidegate.Host.Demo;
+
+/// <summary>How a demo runs.</summary>
+internal sealed record DemoSettings
+{
+    /// <summary>Proxy and base-URL calls; 0 is a free port.</summary>
+    public int EgressPort { get; init; } = 8080;
+
+    /// <summary>Our API; 0 is a free port.</summary>
+    public int IngressPort { get; init; } = 8081;
+
+    /// <summary>The same seed gives the same calls.</summary>
+    public int Seed { get; init; } = 1;
+
+    /// <summary>The time of the morning at which it begins.</summary>
+    public TimeOnly Start { get; init; } = MorningClock.Begin;
+}
