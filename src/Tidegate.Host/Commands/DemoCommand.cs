@@ -9,7 +9,7 @@ namespace Tidegate.Host.Commands;
 /// <summary><c>tidegate demo</c>: third-party APIs, an API of ours, callers and the gateway between them, all on loopback, until it is stopped.</summary>
 internal static class DemoCommand
 {
-    private const int LargestOffset = 50_000;
+    private const int LargestOffset = 65_535 - 8_081;
 
     public static Command Create()
     {
@@ -66,6 +66,7 @@ internal static class DemoCommand
         await using (demo)
         {
             await console.Output.WriteLineAsync(Introduction(demo));
+            summary.Expect(demo.Apis);
             demo.StartCallers();
             var screen = new DemoScreen(summary, demo.Clock, notes, time);
             await (Console.IsOutputRedirected ? screen.WriteAsync(console.Output, stop.Stopped) : screen.DrawAsync(AnsiConsole.Console, stop.Stopped));

@@ -1,6 +1,7 @@
 using System.Net;
 using Tidegate.Configuration;
 using Tidegate.Edge;
+using Tidegate.Exchanges;
 using Tidegate.Forwarding;
 using Tidegate.Host.Demo.Apis;
 using Tidegate.Host.Demo.Callers;
@@ -42,6 +43,9 @@ internal sealed class DemoProcess : IAsyncDisposable
 
     /// <summary>Our API.</summary>
     public IPEndPoint Ingress => _gateway!.Endpoints.First(endpoint => endpoint.Name == "ingress").EndPoint;
+
+    /// <summary>The APIs of the configuration.</summary>
+    public IReadOnlyList<(string Name, Direction Direction)> Apis { get; private set; } = [];
 
     /// <summary>Where each simulated API listens, by its name.</summary>
     public IReadOnlyDictionary<string, int> ApiPorts => _apis!.Ports;
@@ -149,6 +153,7 @@ internal sealed class DemoProcess : IAsyncDisposable
             throw new InvalidOperationException("The demo's configuration has errors:\n" + string.Join('\n', problems));
         }
 
+        Apis = [.. compiled.Config.Apis.Select(api => (api.Name, api.Direction))];
         _gateway = new GatewayProcess(compiled, _forwarder, log, _time, sinks);
         await _gateway.StartAsync(cancellationToken);
         _reloader = new ConfigurationReloader(_directory.Configuration, loaded, compiled, _gateway, services, new SystemdNotifier(null, _time, log.WriteLine), log.WriteLine);

@@ -40,7 +40,7 @@ internal sealed class DemoScreen(DemoSummary summary, MorningClock clock, DemoNo
     private string Line(DemoSummary.Snapshot read) =>
         $"{clock.Now:HH:mm}  {read.Calls} calls, {read.CallsPerSecond:0}/s  "
         + string.Join(" · ", read.Apis.Select(row => $"{row.Name} {row.Calls}" + (Errors(row) == 0 ? "" : $" ({Errors(row)} errors)") + (row.Percentile95 is { } slow ? $" p95 {Duration(slow)}" : "")))
-        + (read.Troubles.Count == 0 ? "" : "  lately: " + Troubles(read));
+        + (read.Troubles.Count == 0 ? "" : "  lately: " + string.Join(" · ", Troubles(read)));
 
     private IRenderable Table(DemoSummary.Snapshot read)
     {
@@ -66,18 +66,20 @@ internal sealed class DemoScreen(DemoSummary summary, MorningClock clock, DemoNo
                 row.Percentile95 is { } slow ? Duration(slow) : "");
         }
 
-        List<IRenderable> rows =
-        [
-            new Markup($"[bold]{clock.Now:HH:mm}[/] on day {clock.Day} · {Number(read.Calls)} calls · {read.CallsPerSecond:0}/s [dim](a minute of the morning each second; Ctrl-C ends it)[/]"),
+        // Each line is cut rather than wrapped: what changes its height on a terminal leaves old lines behind.
+        var troubles = Troubles(read).Chunk(3).Select(line => string.Join(" · ", line)).ToList();
+        return new Rows(
+            new Markup($"[bold]{clock.Now:HH:mm}[/] on day {clock.Day} · {Number(read.Calls)} calls · {read.CallsPerSecond:0}/s [dim]· Ctrl-C ends it[/]") { Overflow = Overflow.Ellipsis },
             table,
-            new Markup("[dim]last 10 s:[/] " + Markup.Escape(read.Troubles.Count == 0 ? "nothing went wrong" : Troubles(read))),
-            .. notes.Latest.Select(note => new Text(note)),
-        ];
-        return new Rows(rows);
+            Cut(troubles.Count == 0 ? "Nothing went wrong in the last ten seconds." : "Lately: " + troubles[0]),
+            Cut("        " + troubles.ElementAtOrDefault(1)),
+            Cut(notes.Latest.Count == 0 ? " " : notes.Latest[^1]));
     }
 
+    private static Text Cut(string line) => new(line.Length < Console.WindowWidth ? line : line[..Math.Max(0, Console.WindowWidth - 2)] + "…");
+
     // The rest is in the table's counts.
-    private static string Troubles(DemoSummary.Snapshot read) => string.Join(" · ", read.Troubles.Take(6).Select(trouble => $"{trouble.Key} ×{trouble.Value}"));
+    private static IEnumerable<string> Troubles(DemoSummary.Snapshot read) => read.Troubles.Take(6).Select(trouble => $"{trouble.Key} ×{trouble.Value}");
 
     private static long Errors(DemoSummary.ApiRow row) => row.ClientErrors + row.ServerErrors + row.Refused + row.Failed;
 

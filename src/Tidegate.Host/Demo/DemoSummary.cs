@@ -6,6 +6,9 @@ namespace Tidegate.Host.Demo;
 /// <summary>Counts the records of the demo for its screen. Holds the last seconds only, however long it runs.</summary>
 internal sealed class DemoSummary(TimeProvider time) : IExchangeSink
 {
+    private const string UnlistedHost = "(unlisted host)";
+    private const string NoRoute = "(no route)";
+
     /// <summary>What "lately" means on the screen.</summary>
     public static readonly TimeSpan Lately = TimeSpan.FromSeconds(10);
 
@@ -16,6 +19,18 @@ internal sealed class DemoSummary(TimeProvider time) : IExchangeSink
     private readonly SortedDictionary<string, ApiCounts> _apis = new(StringComparer.Ordinal);
     private readonly Queue<(long At, ExchangeRecord Record)> _lately = new();
     private long _calls;
+
+    /// <summary>Gives each API its row before its first call, so that the table keeps its height.</summary>
+    public void Expect(IEnumerable<(string Api, Direction Direction)> apis)
+    {
+        lock (_lock)
+        {
+            foreach (var (api, direction) in apis.Concat([(UnlistedHost, Direction.Egress), (NoRoute, Direction.Ingress)]))
+            {
+                _apis.TryAdd(api, new ApiCounts(direction));
+            }
+        }
+    }
 
     public ValueTask WriteAsync(IReadOnlyList<ExchangeRecord> batch, CancellationToken cancellationToken)
     {
@@ -59,7 +74,7 @@ internal sealed class DemoSummary(TimeProvider time) : IExchangeSink
     }
 
     // What no API of the configuration is for has no name. Names come from the configuration, so there are few.
-    private static string Name(ExchangeRecord record) => record.Api.Length > 0 ? record.Api : record.Direction == Direction.Egress ? "(unlisted host)" : "(no route)";
+    private static string Name(ExchangeRecord record) => record.Api.Length > 0 ? record.Api : record.Direction == Direction.Egress ? UnlistedHost : NoRoute;
 
     private static string? Trouble(ExchangeRecord record) => record switch
     {

@@ -1,0 +1,165 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Tidegate.Exchanges;
+using Tidegate.Host.Commands;
+using Tidegate.Host.Demo;
+using Tidegate.Recording;
+using Xunit;
+
+namespace Tidegate.EndToEndTests;
+
+/// <summary>The demo runs, shows what it promises, and leaves nothing behind.</summary>
+public sealed class DemoTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task All_five_apis_answer_and_fail_as_intended()
+    {
+        var records = new RecordedSink();
+        await using var log = new StringWriter();
+
+        // In the campaign, and a few seconds before shipping goes down.
+        var demo = await DemoProcess.StartAsync(new DemoSettings { EgressPort = 0, IngressPort = 0, Start = new TimeOnly(9, 31) }, TimeProvider.System, log, [records], Cancellation);
+        var directory = Path.GetDirectoryName(demo.Configuration)!;
+        demo.StartCallers();
+        try
+        {
+            foreach (var api in (string[])["payments", "shipping", "catalogue", "assistant", "orders-api"])
+            {
+                await records.WaitAsync($"{api} answers", record => record.Api == api && record is { Outcome: Outcome.Forwarded, Status: 200 or 201 });
+            }
+
+            await records.WaitAsync("payments are over their limit", record => record is { Api: "payments", Outcome: Outcome.Forwarded, Status: 429 });
+            await records.WaitAsync("shipping is down", record => record is { Api: "shipping", Outcome: Outcome.Forwarded, Status: 503 });
+            await records.WaitAsync("the catalogue has not changed", record => record is { Api: "catalogue", Status: 304 });
+            await records.WaitAsync("tokens stream", record => record is { Api: "assistant", Method: "POST", Scheme: "https", Status: 200, ResponseBytes: > 1_000 } && record.Total > 5 * record.TimeToFirstByte / 4);
+            await records.WaitAsync("a partner's key is wrong", record => record is { Direction: Direction.Ingress, Code: "credential_unknown", Status: 401 });
+            await records.WaitAsync("a partner's method is forbidden", record => record is { Direction: Direction.Ingress, Code: "method_not_allowed", Status: 405 });
+            await records.WaitAsync("a host is not listed", record => record is { Code: "host_not_listed", Status: 403 });
+            await records.WaitAsync("staging must not pay", record => record is { Api: "payments", Consumer: { Name: "storefront-staging", Environment: "staging" }, Code: "consumer_not_allowed" });
+            await records.WaitAsync("an order makes calls of its own", record => record is { Api: "shipping", Endpoint: "rates", Consumer.Name: "orders" });
+            await records.WaitAsync("the second instance", record => record.Destination == $"http://127.0.0.1:{demo.ApiPorts["orders-2"]}");
+            await records.WaitAsync("the second tenant", record => record.Consumer.Tenant == "globex");
+        }
+        finally
+        {
+            await demo.DisposeAsync();
+        }
+
+        Assert.False(Directory.Exists(directory));
+        Assert.Equal("", log.ToString());
+    }
+
+    [Fact]
+    public async Task A_port_in_use_is_one_line_and_exit_code_3()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+
+        var port = ((IPEndPoint)taken.LocalEndpoint).Port;
+        var code = await DemoCommand.Create().Parse(["--port-offset", $"{port - 8080}"]).InvokeAsync(new InvocationConfiguration { Output = output, Error = error }, Cancellation);
+
+        Assert.Equal((ExitCode.CannotListen, ""), (code, output.ToString()));
+        Assert.Contains($"127.0.0.1:{port}", Assert.Single(error.ToString().TrimEnd('\n').Split('\n')), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Sigterm_ends_the_process_with_0_and_removes_its_directory()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Signals are sent with kill.");
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Tidegate.Host.dll"), "demo", "--port-offset", $"{FreePort() - 8080}"])
+        {
+            RedirectStandardOutput = true,
+        })!;
+        try
+        {
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+            patience.CancelAfter(Patience);
+            var lines = new List<string>();
+            while (await process.StandardOutput.ReadLineAsync(patience.Token) is { } line)
+            {
+                lines.Add(line);
+                if (line.StartsWith("07:", StringComparison.Ordinal))
+                {
+                    Process.Start("kill", ["-TERM", $"{process.Id}"]).Dispose();
+                    break;
+                }
+            }
+
+            lines.AddRange((await process.StandardOutput.ReadToEndAsync(patience.Token)).Split('\n'));
+            await process.WaitForExitAsync(patience.Token);
+
+            Assert.Equal(0, process.ExitCode);
+            Assert.Contains(lines, line => line.EndsWith("Nothing is left behind.", StringComparison.Ordinal));
+            var configuration = lines.First(line => line.Contains("configuration ", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
+            Assert.False(Directory.Exists(Path.GetDirectoryName(configuration)));
+        }
+        finally
+        {
+            process.Kill();
+        }
+    }
+
+    /// <summary>A port that is free now, as is the one after it.</summary>
+    private static int FreePort()
+    {
+        while (true)
+        {
+            using var first = new TcpListener(IPAddress.Loopback, 0);
+            first.Start();
+            var port = ((IPEndPoint)first.LocalEndpoint).Port;
+            using var second = new TcpListener(IPAddress.Loopback, port + 1);
+            try
+            {
+                second.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // The neighbour is taken: try others.
+                continue;
+            }
+        }
+    }
+
+    private sealed class RecordedSink : IExchangeSink
+    {
+        private readonly List<ExchangeRecord> _records = [];
+
+        public ValueTask WriteAsync(IReadOnlyList<ExchangeRecord> batch, CancellationToken cancellationToken)
+        {
+            lock (_records)
+            {
+                _records.AddRange(batch);
+            }
+
+            return default;
+        }
+
+        public async Task WaitAsync(string what, Func<ExchangeRecord, bool> expected)
+        {
+            for (var started = TimeProvider.System.GetTimestamp(); TimeProvider.System.GetElapsedTime(started) < Patience; await Task.Delay(100, Cancellation))
+            {
+                lock (_records)
+                {
+                    if (_records.Exists(record => expected(record)))
+                    {
+                        return;
+                    }
+                }
+            }
+
+            lock (_records)
+            {
+                Assert.Fail($"Not seen among {_records.Count} records: {what}. Seen: {string.Join(", ", _records.CountBy(record => $"{record.Api} {record.Status} {record.Code}"))}");
+            }
+        }
+    }
+}
