@@ -123,6 +123,14 @@ internal sealed class ResponseRelay(GatewayResponder responder) : IResponseRelay
             return;
         }
 
-        await StreamPump.RunAsync(exchange, client, upstream);
+        try
+        {
+            await StreamPump.RunAsync(exchange, client, upstream);
+        }
+        catch (Exception over) when (exchange.IsTunnel && over is (IOException or OperationCanceledException))
+        {
+            // What a tunnel carries ends when either side leaves, however abruptly: curl, for one, closes without reading what TLS still had to say.
+            return;
+        }
     }
 }

@@ -10,13 +10,17 @@ public sealed class TestCertificates : IDisposable
     /// <summary>Where the files are.</summary>
     public string Directory { get; } = System.IO.Directory.CreateTempSubdirectory("tidegate-test-").FullName;
 
-    /// <summary>Writes NAME.pem and NAME.key for a host and for 127.0.0.1; an existing pair is replaced.</summary>
-    public X509Certificate2 Create(string name, string host)
+    /// <summary>Writes NAME.pem and NAME.key for hosts and for 127.0.0.1; an existing pair is replaced.</summary>
+    public X509Certificate2 Create(string name, params IReadOnlyList<string> hosts)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=" + host, key, HashAlgorithmName.SHA256);
+        var request = new CertificateRequest("CN=" + hosts[0], key, HashAlgorithmName.SHA256);
         var names = new SubjectAlternativeNameBuilder();
-        names.AddDnsName(host);
+        foreach (var host in hosts)
+        {
+            names.AddDnsName(host);
+        }
+
         names.AddIpAddress(IPAddress.Loopback);
         request.CertificateExtensions.Add(names.Build());
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));

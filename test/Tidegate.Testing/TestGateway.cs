@@ -24,10 +24,13 @@ public sealed class TestGateway : IAsyncDisposable
     public IPEndPoint this[string listener] => _process.Endpoints.First(endpoint => endpoint.Name == listener).EndPoint;
 
     /// <summary>Starts; the configuration must be good. Access log off unless it says otherwise.</summary>
-    public static async Task<TestGateway> StartAsync(string yaml, CancellationToken cancellationToken)
+    public static Task<TestGateway> StartAsync(string yaml, CancellationToken cancellationToken) =>
+        StartAsync(ConfigurationLoader.LoadText(yaml + "\nrecording: { access_log: { path: off } }\n", "test.yaml"), cancellationToken);
+
+    /// <summary>Starts from a configuration that was loaded, and perhaps changed; it must be good.</summary>
+    internal static async Task<TestGateway> StartAsync(LoadedConfiguration loaded, CancellationToken cancellationToken)
     {
         var forwarder = new Forwarder(TimeProvider.System);
-        var loaded = ConfigurationLoader.LoadText(yaml + "\nrecording: { access_log: { path: off } }\n", "test.yaml");
         var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(forwarder, TimeProvider.System));
         var records = new RecordKeeper();
         var process = new GatewayProcess(compiled ?? throw new ArgumentException(string.Join('\n', problems)), forwarder, Console.Error, TimeProvider.System, [records]);
