@@ -45,6 +45,9 @@ internal sealed class GatewayProcess : IAsyncDisposable
     /// <summary>Where the listeners are, once started.</summary>
     public IReadOnlyList<(string Name, IPEndPoint EndPoint)> Endpoints => _edge.Endpoints;
 
+    /// <summary>Where HTTP/3 is served, by listener, once started; null where it should be and this machine has no libmsquic.</summary>
+    public IReadOnlyList<(string Name, IPEndPoint? EndPoint)> Http3Endpoints => _edge.Http3Endpoints;
+
     /// <exception cref="ListenException">An address cannot be listened on.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {

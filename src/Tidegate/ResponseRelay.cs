@@ -85,6 +85,7 @@ internal sealed class ResponseRelay(GatewayResponder responder) : IResponseRelay
     {
         var client = exchange.Client;
         var body = exchange.ResponseBody;
+        AlternativeService.Apply(exchange, exchange.ResponseHeaders);
         client.Start(exchange.ResponseStatus, exchange.ResponseHeaders, body.Length);
         if (exchange.Method != "HEAD" && exchange.ResponseStatus is not (204 or 304) && !body.IsEmpty)
         {

@@ -60,6 +60,11 @@ internal static class RunCommand
             await log.WriteLineAsync($"{name} listens on {endPoint}");
         }
 
+        foreach (var (name, endPoint) in gateway.Http3Endpoints)
+        {
+            await log.WriteLineAsync(endPoint is null ? $"{name} does not serve HTTP/3: this machine has no libmsquic" : $"{name} serves HTTP/3 on UDP {endPoint}");
+        }
+
         if (file is null)
         {
             await log.WriteLineAsync(NextSteps(gateway));

@@ -1,3 +1,4 @@
+using Tidegate.Edge;
 using Tidegate.Exchanges;
 using Tidegate.Policies;
 
@@ -63,6 +64,12 @@ internal sealed record IngressListenerConfig
     [Doc("One certificate, or several that are chosen by the client's SNI. Absent means cleartext.")]
     public IReadOnlyList<CertificateConfig> Tls { get; init; } = [];
 
+    [Doc("HTTP/3 on the same port over UDP, with TLS only: auto (where this machine has libmsquic), on (without it the gateway does not start) or off. Default: auto, because clients fall back to TCP where it is missing. Read at start.")]
+    public Http3Mode Http3 { get; init; }
+
+    [Doc("The UDP port that Alt-Svc tells clients to use for HTTP/3, when they reach it by another than the one it listens on (a port mapping). Default: the port of the address.")]
+    public int? Http3AdvertisedPort { get; init; }
+
     [Doc("Networks whose X-Forwarded-* and Forwarded fields are believed, for example 10.0.0.0/8. Default: none, because anybody can write them.")]
     public IReadOnlyList<string> TrustedProxies { get; init; } = [];
 
@@ -108,7 +115,7 @@ internal sealed record LimitsConfig
     [Doc("Open connections of one client address. Default: 1000.")]
     public int? ConnectionsPerAddress { get; init; }
 
-    [Doc("Concurrent streams of one HTTP/2 connection. Default: 100.")]
+    [Doc("Concurrent requests of one HTTP/2 or HTTP/3 connection. Default: 100.")]
     public int? StreamsPerConnection { get; init; }
 }
 

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Tidegate.Edge;
 using Tidegate.Edge.Interception;
+using Tidegate.Edge.Multiplexed;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Configuration;
@@ -40,6 +41,8 @@ internal sealed class ListenerCompiler(ConfigPositions positions, List<ConfigPro
                 Address = Address(ingress, ingress.Address),
                 Certificates = [.. ingress.Tls.Select(certificate => new CertificateFiles(certificate.Certificate, certificate.Key))],
                 TrustedProxies = [.. Networks(ingress)],
+                Http3 = Http3(ingress),
+                Http3AdvertisedPort = ingress.Http3AdvertisedPort,
                 Limits = Limits(ingress.Limits),
             });
         }
@@ -74,6 +77,25 @@ internal sealed class ListenerCompiler(ConfigPositions positions, List<ConfigPro
         {
             Error(positions.Of(admin, "address"), "the admin listener is not on loopback; set listeners.admin.token, or use 127.0.0.1");
         }
+    }
+
+    private Http3Mode Http3(IngressListenerConfig ingress)
+    {
+        if (ingress.Http3AdvertisedPort is < 1 or > 65535)
+        {
+            Error(positions.Of(ingress, "http3_advertised_port"), "a port is a number from 1 to 65535");
+        }
+
+        if (ingress.Http3 == Http3Mode.On && ingress.Tls.Count == 0)
+        {
+            Error(positions.Of(ingress, "http3"), "HTTP/3 needs TLS; add tls, or remove the key");
+        }
+        else if (ingress.Http3 == Http3Mode.On && !Http3Listener.IsSupported)
+        {
+            problems.Add(new ConfigProblem(positions.Of(ingress, "http3"), ConfigSeverity.Warning, "this machine has no libmsquic, and without it the gateway will not start; install it, or write auto"));
+        }
+
+        return ingress.Http3;
     }
 
     private CertificateFiles Authority(EgressListenerConfig egress, string stateDirectory)

@@ -45,6 +45,6 @@ public sealed record EdgeLimits
     /// <summary>Open connections of one client address. 1,000: an office behind one NAT fits, one machine cannot take the listener.</summary>
     public int MaxConnectionsPerAddress { get; init; } = 1_000;
 
-    /// <summary>Concurrent streams of an HTTP/2 connection. 100 is what RFC 9113 section 6.5.2 recommends as the least.</summary>
+    /// <summary>Concurrent requests of an HTTP/2 or HTTP/3 connection. 100 is the least that RFC 9113 section 6.5.2 and RFC 9114 section 6.1 recommend.</summary>
     public int MaxStreamsPerConnection { get; init; } = 100;
 }

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
-using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -12,15 +11,15 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Tidegate.Edge.Http1;
-using Tidegate.Edge.Http2;
 using Tidegate.Edge.Interception;
+using Tidegate.Edge.Multiplexed;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Edge;
 
 /// <summary>
 /// One address that the gateway listens on. Connections and TLS are Kestrel's; HTTP/1.1 is ours; HTTP/2, by ALPN or with prior
-/// knowledge, is Kestrel's again. A server for each listener, because its limits are its own.
+/// knowledge, is Kestrel's again, and so is HTTP/3 on the same port over UDP. A server for each listener, because its limits are its own.
 /// </summary>
 internal sealed class EdgeListener : IAsyncDisposable
 {
@@ -31,6 +30,8 @@ internal sealed class EdgeListener : IAsyncDisposable
     private readonly TimeProvider _time;
     private ListenOptions? _options;
     private ConnectionDelegate? _http2;
+    private Http3Listener? _http3;
+    private string? _alternativeService;
     private volatile ListenerState _state;
 
     public EdgeListener(ListenerSettings settings, ExchangeHandler handler, IExchangeRecorder recorder, ExchangeId ids, TimeProvider time)
@@ -49,19 +50,30 @@ internal sealed class EdgeListener : IAsyncDisposable
     /// <summary>Where it really listens, once started: port 0 has become a number.</summary>
     public IPEndPoint EndPoint => _options!.IPEndPoint!;
 
+    /// <summary>Where it serves HTTP/3, once started; null when it does not.</summary>
+    public IPEndPoint? Http3EndPoint => _http3?.EndPoint;
+
+    /// <summary>Whether it should serve HTTP/3 and cannot, because this machine has no libmsquic.</summary>
+    public bool LacksHttp3 => _http3 is null && WantsHttp3;
+
     /// <summary>Connections open now, and refused so far because a limit was reached.</summary>
     public ConnectionCounter Connections => _connections;
 
-    /// <exception cref="ListenException">The address is in use or not ours.</exception>
+    /// <exception cref="ListenException">The address is in use or not ours, or HTTP/3 must be served and cannot.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         try
         {
-            await Server.StartAsync(new Http2Application(_services), cancellationToken);
+            await Server.StartAsync(new MultiplexedApplication(_services, ProtocolVersion.Http2), cancellationToken);
         }
         catch (Exception refused) when (refused is IOException or SocketException)
         {
             throw new ListenException(refused.Message, refused);
+        }
+
+        if (WantsHttp3)
+        {
+            await StartHttp3Async(_state.Settings, cancellationToken);
         }
     }
 
@@ -77,37 +89,42 @@ internal sealed class EdgeListener : IAsyncDisposable
     public async Task DrainAsync(CancellationToken patience)
     {
         _drain.Begin();
-        await Server.StopAsync(patience);
+        await Task.WhenAll(Server.StopAsync(patience), _http3?.DrainAsync(patience) ?? Task.CompletedTask);
     }
 
     public async ValueTask DisposeAsync()
     {
+        if (_http3 is not null)
+        {
+            await _http3.DisposeAsync();
+        }
+
         await _host.DisposeAsync();
         _drain.Dispose();
     }
 
     private IServer Server => _host.Services.GetRequiredService<IServer>();
 
+    // HTTP/3 has no cleartext form.
+    private bool WantsHttp3 => _state.Settings is { Http3: not Http3Mode.Off, Certificates.Count: > 0 };
+
+    private async Task StartHttp3Async(ListenerSettings settings, CancellationToken cancellationToken)
+    {
+        if (Http3Listener.IsSupported)
+        {
+            _http3 = new Http3Listener(EndPoint, _services, _connections, serverName => _state.Certificates!.For(serverName));
+            await _http3.StartAsync(cancellationToken);
+            _alternativeService = AlternativeService.Http3On(settings.Http3AdvertisedPort ?? EndPoint.Port);
+        }
+        else if (settings.Http3 == Http3Mode.On)
+        {
+            throw new ListenException($"Listener '{settings.Name}' must serve HTTP/3, and this machine has no libmsquic; install it, or write http3: auto.");
+        }
+    }
+
     private void Configure(KestrelServerOptions kestrel, ListenerSettings settings)
     {
-        var limits = settings.Limits;
-        kestrel.AddServerHeader = false;
-
-        // Bytes stay what they are, in both directions.
-        kestrel.RequestHeaderEncodingSelector = static _ => Encoding.Latin1;
-        kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
-
-        // Inside a tunnel the outer connection's scheme is not the requests'. Nobody reads Kestrel's: the target is canonicalised from the connection.
-        kestrel.AllowAlternateSchemes = true;
-        kestrel.Limits.MaxRequestBodySize = null;
-        kestrel.Limits.MaxRequestHeaderCount = limits.MaxHeaderCount;
-        kestrel.Limits.MaxRequestHeadersTotalSize = limits.MaxHeadBytes;
-        kestrel.Limits.MaxRequestLineSize = Math.Min(limits.MaxTargetBytes + 256, limits.MaxHeadBytes);
-        kestrel.Limits.RequestHeadersTimeout = limits.HeaderTimeout;
-        kestrel.Limits.KeepAliveTimeout = limits.IdleTimeout;
-        kestrel.Limits.MinRequestBodyDataRate = limits.MinBodyBytesPerSecond == 0 ? null : new MinDataRate(limits.MinBodyBytesPerSecond, limits.BodyGrace);
-        kestrel.Limits.Http2.MaxStreamsPerConnection = limits.MaxStreamsPerConnection;
-        kestrel.Limits.Http2.MaxRequestHeaderFieldSize = limits.MaxHeadBytes;
+        KestrelLimits.Apply(kestrel, settings.Limits);
         kestrel.Listen(settings.Address, options => Configure(options, settings));
     }
 
@@ -161,6 +178,7 @@ internal sealed class EdgeListener : IAsyncDisposable
                 LocalEndPoint = connection.LocalEndPoint as IPEndPoint,
                 IsSecure = tls is not null,
                 ServerName = tls?.HostName,
+                AlternativeService = _state.Settings.Http3 == Http3Mode.Off ? null : _alternativeService,
             }, isHttp2);
         }
         finally

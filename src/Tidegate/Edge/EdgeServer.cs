@@ -12,6 +12,9 @@ internal sealed class EdgeServer(IReadOnlyList<ListenerSettings> listeners, Exch
     /// <summary>Where each listener really listens, once started.</summary>
     public IReadOnlyList<(string Name, IPEndPoint EndPoint)> Endpoints => [.. Listeners.Select(listener => (listener.Name, listener.EndPoint))];
 
+    /// <summary>Where HTTP/3 is served, by listener, once started; null where it should be and this machine has no libmsquic.</summary>
+    public IReadOnlyList<(string Name, IPEndPoint? EndPoint)> Http3Endpoints => [.. Listeners.Where(listener => listener.LacksHttp3 || listener.Http3EndPoint is not null).Select(listener => (listener.Name, listener.Http3EndPoint))];
+
     /// <summary>Listens.</summary>
     /// <exception cref="ListenException">An address is in use or not ours.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)

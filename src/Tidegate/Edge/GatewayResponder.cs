@@ -45,6 +45,7 @@ internal sealed class GatewayResponder(TimeProvider time)
         // A refusal may be over in a second: nobody may keep it.
         fields.Add(KnownHeader.CacheControl, "no-store");
         fields.Add("Tidegate-Exchange", ExchangeId.Format(exchange.Id));
+        AlternativeService.Apply(exchange, fields);
         if (exchange.Rejection is not { } rejection)
         {
             return fields;

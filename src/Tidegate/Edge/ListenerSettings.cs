@@ -18,6 +18,12 @@ public sealed record ListenerSettings
     /// <summary>Served certificates, chosen by SNI; the first one is the default. Empty means cleartext.</summary>
     public IReadOnlyList<CertificateFiles> Certificates { get; init; } = [];
 
+    /// <summary>Whether HTTP/3 is served on the same port over UDP; without certificates never.</summary>
+    public Http3Mode Http3 { get; init; }
+
+    /// <summary>The UDP port that answers tell clients to use for HTTP/3; null is the one that is listened on.</summary>
+    public int? Http3AdvertisedPort { get; init; }
+
     /// <summary>The CA that signs leaf certificates for intercepted tunnels; null when nothing can be intercepted.</summary>
     public CertificateFiles? Authority { get; init; }
 

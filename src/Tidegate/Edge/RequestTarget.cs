@@ -3,7 +3,7 @@ using Tidegate.Exchanges;
 
 namespace Tidegate.Edge;
 
-/// <summary>Reads a request's target for where it came in: the four forms of HTTP/1.1 (RFC 9112 3.2), and <c>:path</c> with <c>:authority</c> of HTTP/2.</summary>
+/// <summary>Reads a request's target for where it came in: the four forms of HTTP/1.1 (RFC 9112 3.2), and <c>:path</c> with <c>:authority</c> of HTTP/2 and HTTP/3.</summary>
 internal static class RequestTarget
 {
     private static readonly Rejection HostConflict = Http1.Refusals.HostConflict;

@@ -23,6 +23,9 @@ public sealed class ClientConnection
     /// <summary>The SNI name of the client's TLS handshake, lower case.</summary>
     public string? ServerName { get; init; }
 
+    /// <summary>What answers on this connection say of the listener's HTTP/3 side (<c>Alt-Svc</c>, RFC 7838); null when there is none, or when this is it.</summary>
+    public string? AlternativeService { get; init; }
+
     /// <summary>For requests inside an intercepted tunnel: the authority of its CONNECT. All of them go there and nowhere else.</summary>
     public ExchangeTarget? TunnelTarget { get; init; }
 

@@ -8,6 +8,7 @@ public enum KnownHeader : byte
     Accept,
     AcceptEncoding,
     Age,
+    AltSvc,
     Authorization,
     CacheControl,
     Connection,

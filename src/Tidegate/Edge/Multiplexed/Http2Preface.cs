@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Connections;
 
-namespace Tidegate.Edge.Http2;
+namespace Tidegate.Edge.Multiplexed;
 
 /// <summary>Tells HTTP/2 with prior knowledge from HTTP/1.1 on a cleartext connection (RFC 9113 3.4).</summary>
 internal static class Http2Preface

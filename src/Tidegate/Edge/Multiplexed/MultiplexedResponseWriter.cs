@@ -4,13 +4,14 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Tidegate.Exchanges;
 
-namespace Tidegate.Edge.Http2;
+namespace Tidegate.Edge.Multiplexed;
 
-/// <summary>Writes one response onto an HTTP/2 stream of Kestrel's.</summary>
-internal sealed class Http2ResponseWriter(IFeatureCollection features, IHttpExtendedConnectFeature? extendedConnect) : ClientResponseWriter
+/// <summary>Writes one response onto an HTTP/2 or HTTP/3 stream of Kestrel's.</summary>
+internal sealed class MultiplexedResponseWriter(IFeatureCollection features, ProtocolVersion protocol, IHttpExtendedConnectFeature? extendedConnect) : ClientResponseWriter
 {
-    // RFC 9113 7: INTERNAL_ERROR. What came is not all.
-    private const int InternalError = 2;
+    // RFC 9113 7 INTERNAL_ERROR, RFC 9114 8.1 H3_INTERNAL_ERROR: what came is not all.
+    private const int Http2InternalError = 0x2;
+    private const int Http3InternalError = 0x102;
 
     private readonly IHttpResponseFeature _response = features.GetRequiredFeature<IHttpResponseFeature>();
     private readonly IHttpResponseBodyFeature _body = features.GetRequiredFeature<IHttpResponseBodyFeature>();
@@ -82,7 +83,7 @@ internal sealed class Http2ResponseWriter(IFeatureCollection features, IHttpExte
         return new DuplexStream(features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader, Output);
     }
 
-    public override void Abort() => features.Get<IHttpResetFeature>()?.Reset(InternalError);
+    public override void Abort() => features.Get<IHttpResetFeature>()?.Reset(protocol == ProtocolVersion.Http3 ? Http3InternalError : Http2InternalError);
 
     public override void CloseAfterReply()
     {

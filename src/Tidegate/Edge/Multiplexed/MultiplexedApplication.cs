@@ -2,10 +2,12 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http.Features;
 using Tidegate.Exchanges;
 
-namespace Tidegate.Edge.Http2;
+namespace Tidegate.Edge.Multiplexed;
 
-/// <summary>Makes an exchange of every HTTP/2 stream that Kestrel hands over: the counterpart of our own HTTP/1.1 connection.</summary>
-internal sealed class Http2Application(EdgeServices services) : IHttpApplication<IFeatureCollection>
+/// <summary>Makes an exchange of every HTTP/2 or HTTP/3 stream that Kestrel hands over: the counterpart of our own HTTP/1.1 connection.</summary>
+/// <param name="services">The listener's.</param>
+/// <param name="protocol">Which of the two the server speaks that this belongs to.</param>
+internal sealed class MultiplexedApplication(EdgeServices services, ProtocolVersion protocol) : IHttpApplication<IFeatureCollection>
 {
     public IFeatureCollection CreateContext(IFeatureCollection contextFeatures) => contextFeatures;
 
@@ -13,26 +15,26 @@ internal sealed class Http2Application(EdgeServices services) : IHttpApplication
     {
         var request = context.GetRequiredFeature<IHttpRequestFeature>();
         var extended = context.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } accepted ? accepted : null;
-        var client = new Http2ResponseWriter(context, extended);
+        var client = new MultiplexedResponseWriter(context, protocol, extended);
         var exchange = new Exchange
         {
             Id = services.Ids.Next(),
             Connection = context.GetRequiredFeature<ClientConnection>(),
             Client = client,
             Direction = services.Direction,
-            ClientProtocol = ProtocolVersion.Http2,
+            ClientProtocol = protocol,
             Aborted = context.GetRequiredFeature<IHttpRequestLifetimeFeature>().RequestAborted,
             Method = request.Method,
         };
         exchange.Connection.HasServed = true;
         exchange.Timings.Received = services.Time.GetTimestamp();
-        if (Http2Head.Read(exchange, request, extended?.Protocol, services.Settings()) is { } refusal)
+        if (MultiplexedHead.Read(exchange, request, extended?.Protocol, services.Settings()) is { } refusal)
         {
             exchange.Reject(refusal);
         }
         else if (extended is null && !exchange.IsTunnel && context.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody != false)
         {
-            exchange.RequestBody = new Http2RequestBody(context, services.Settings().Limits);
+            exchange.RequestBody = new MultiplexedRequestBody(context, services.Settings().Limits);
         }
 
         await services.Handler(exchange);

@@ -5,10 +5,10 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Tidegate.Exchanges;
 
-namespace Tidegate.Edge.Http2;
+namespace Tidegate.Edge.Multiplexed;
 
-/// <summary>A request's content on an HTTP/2 stream. Kestrel checks it against <c>content-length</c> and the least data rate.</summary>
-internal sealed class Http2RequestBody(IFeatureCollection features, EdgeLimits limits) : MessageBody
+/// <summary>A request's content on an HTTP/2 or HTTP/3 stream. Kestrel checks it against <c>content-length</c> and the least data rate.</summary>
+internal sealed class MultiplexedRequestBody(IFeatureCollection features, EdgeLimits limits) : MessageBody
 {
     private readonly PipeReader _input = features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader;
     private HeaderList? _trailers;
@@ -62,7 +62,7 @@ internal sealed class Http2RequestBody(IFeatureCollection features, EdgeLimits l
         {
             foreach (var value in values)
             {
-                if (read.Count == limits.MaxHeaderCount || Http2Head.Add(read, name, value ?? "") is not null)
+                if (read.Count == limits.MaxHeaderCount || MultiplexedHead.Add(read, name, value ?? "") is not null)
                 {
                     throw new MessageBodyException(new Failure(FailureSource.Client, FailureKind.ClientBodyMalformed, Retryable: false, "The request's trailers are malformed."));
                 }

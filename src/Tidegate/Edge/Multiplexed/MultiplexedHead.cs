@@ -4,12 +4,12 @@ using Microsoft.AspNetCore.Http.Features;
 using Tidegate.Edge.Http1;
 using Tidegate.Exchanges;
 
-namespace Tidegate.Edge.Http2;
+namespace Tidegate.Edge.Multiplexed;
 
-/// <summary>Reads a request head that Kestrel has decoded, and refuses what RFC 9113 8.2 calls malformed and Kestrel lets through.</summary>
-internal static class Http2Head
+/// <summary>Reads a request head that Kestrel has decoded, and refuses what RFC 9113 8.2 and RFC 9114 4.2 call malformed and Kestrel lets through.</summary>
+internal static class MultiplexedHead
 {
-    private static readonly Rejection ConnectionSpecific = new("edge", "field_connection_specific", 400, "A field that belongs to HTTP/1.1 connections must not be in an HTTP/2 request (RFC 9113 8.2.2).");
+    private static readonly Rejection ConnectionSpecific = new("edge", "field_connection_specific", 400, "A field that belongs to HTTP/1.1 connections must not be in an HTTP/2 or HTTP/3 request (RFC 9113 8.2.2, RFC 9114 4.2).");
     private static readonly Rejection ProtocolUnknown = new("edge", "connect_protocol_unknown", 501, "The only protocol that an extended CONNECT can ask for here is websocket.");
 
     /// <summary>Puts method, target and fields onto the exchange.</summary>
@@ -69,7 +69,7 @@ internal static class Http2Head
                 continue;
             }
 
-            // RFC 9113 8.2.3: cookie crumbs become one field again before anybody reads them.
+            // RFC 9113 8.2.3, RFC 9114 4.2.1: cookie crumbs become one field again before anybody reads them.
             var isCrumbled = values.Count > 1 && name.Equals("cookie", StringComparison.OrdinalIgnoreCase);
             for (var i = 0; i < (isCrumbled ? 1 : values.Count); i++)
             {
@@ -88,7 +88,7 @@ internal static class Http2Head
         return null;
     }
 
-    /// <summary>Adds one field that fits RFC 9113 8.2.1 and 8.2.2.</summary>
+    /// <summary>Adds one field that fits RFC 9113 8.2.1 and 8.2.2, which RFC 9114 4.2 and 10.3 repeat.</summary>
     public static Rejection? Add(HeaderList into, string name, string value)
     {
         if (!HeadParser.IsToken(name))
@@ -98,7 +98,8 @@ internal static class Http2Head
 
         foreach (var character in value)
         {
-            if (character is '\0' or '\r' or '\n' or > '\xFF')
+            // What is no field content by RFC 9110 5.5: CR, LF and NUL by both, the other controls by RFC 9114 10.3.
+            if (character is (< ' ' and not '\t') or '\x7F' or > '\xFF')
             {
                 return Refusals.BadFieldValue;
             }

@@ -1,0 +1,37 @@
+using System.Net;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http.Features;
+using Tidegate.Exchanges;
+
+namespace Tidegate.Edge.Multiplexed;
+
+/// <summary>A QUIC connection whose streams know their client: unlike those of HTTP/2, they do not see their connection's features.</summary>
+internal sealed class Http3Connection(MultiplexedConnectionContext connection, ClientConnection client) : MultiplexedConnectionContext
+{
+    public override string ConnectionId { get => connection.ConnectionId; set => connection.ConnectionId = value; }
+
+    public override IFeatureCollection Features => connection.Features;
+
+    public override IDictionary<object, object?> Items { get => connection.Items; set => connection.Items = value; }
+
+    public override EndPoint? LocalEndPoint { get => connection.LocalEndPoint; set => connection.LocalEndPoint = value; }
+
+    public override EndPoint? RemoteEndPoint { get => connection.RemoteEndPoint; set => connection.RemoteEndPoint = value; }
+
+    public override CancellationToken ConnectionClosed { get => connection.ConnectionClosed; set => connection.ConnectionClosed = value; }
+
+    public override async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
+    {
+        var stream = await connection.AcceptAsync(cancellationToken);
+        stream?.Features.Set(client);
+        return stream;
+    }
+
+    public override ValueTask<ConnectionContext> ConnectAsync(IFeatureCollection? features = null, CancellationToken cancellationToken = default) => connection.ConnectAsync(features, cancellationToken);
+
+    public override void Abort() => connection.Abort();
+
+    public override void Abort(ConnectionAbortedException abortReason) => connection.Abort(abortReason);
+
+    public override ValueTask DisposeAsync() => connection.DisposeAsync();
+}
