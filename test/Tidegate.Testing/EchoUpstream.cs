@@ -13,7 +13,7 @@ namespace Tidegate.Testing;
 
 /// <summary>
 /// A service for end-to-end tests, on a stock server: <c>/echo</c> gives the content back, <c>/hash</c> its SHA-256, <c>/events</c> a stream, <c>/trailers</c> trailers,
-/// <c>/ws</c> a WebSocket that echoes, <c>/large</c> bytes without end announced, <c>/slow</c> an answer after 300 ms, all else method, target and protocol.
+/// <c>/ws</c> a WebSocket that echoes, <c>/large</c> bytes without end announced, <c>/slow</c> an answer after 300 ms, <c>/alt-svc</c> an Alt-Svc field, all else method, target and protocol.
 /// </summary>
 public sealed class EchoUpstream : IAsyncDisposable
 {
@@ -89,6 +89,9 @@ public sealed class EchoUpstream : IAsyncDisposable
             case "/slow":
                 await Task.Delay(300, context.RequestAborted);
                 await context.Response.WriteAsync("slow");
+                break;
+            case "/alt-svc":
+                context.Response.Headers.AltSvc = "h3=\":9999\"";
                 break;
             case "/ws":
                 await WebSocketAsync(context);

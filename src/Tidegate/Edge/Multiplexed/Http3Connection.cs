@@ -5,9 +5,14 @@ using Tidegate.Exchanges;
 
 namespace Tidegate.Edge.Multiplexed;
 
-/// <summary>A QUIC connection whose streams know their client: unlike those of HTTP/2, they do not see their connection's features.</summary>
-internal sealed class Http3Connection(MultiplexedConnectionContext connection, ClientConnection client) : MultiplexedConnectionContext
+/// <summary>
+/// A QUIC connection whose streams know their client (unlike those of HTTP/2, they do not see their connection's features), and which ends when it is drained.
+/// </summary>
+internal sealed class Http3Connection(MultiplexedConnectionContext connection, ClientConnection client, EdgeServices services) : MultiplexedConnectionContext
 {
+    // A drain waits at most this much longer than the last exchange: little beside a round trip, and ten looks a second cost nothing.
+    private static readonly TimeSpan DrainLook = TimeSpan.FromMilliseconds(100);
+
     public override string ConnectionId { get => connection.ConnectionId; set => connection.ConnectionId = value; }
 
     public override IFeatureCollection Features => connection.Features;
@@ -22,7 +27,7 @@ internal sealed class Http3Connection(MultiplexedConnectionContext connection, C
 
     public override async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
     {
-        var stream = await connection.AcceptAsync(cancellationToken);
+        var stream = services.Drain.IsDraining ? await AcceptDrainingAsync(cancellationToken) : await connection.AcceptAsync(cancellationToken);
         stream?.Features.Set(client);
         return stream;
     }
@@ -34,4 +39,15 @@ internal sealed class Http3Connection(MultiplexedConnectionContext connection, C
     public override void Abort(ConnectionAbortedException abortReason) => connection.Abort(abortReason);
 
     public override ValueTask DisposeAsync() => connection.DisposeAsync();
+
+    /// <summary>
+    /// After GOAWAY Kestrel asks whether the last exchange is over only when this returns. A client that neither opens a stream nor closes would hold the drain
+    /// to its limit, so it returns without a stream from time to time.
+    /// </summary>
+    private async ValueTask<ConnectionContext?> AcceptDrainingAsync(CancellationToken cancellationToken)
+    {
+        using var look = new CancellationTokenSource(DrainLook, services.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(look.Token, cancellationToken);
+        return await connection.AcceptAsync(either.Token);
+    }
 }

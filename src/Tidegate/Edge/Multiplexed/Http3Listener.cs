@@ -114,7 +114,7 @@ internal sealed class Http3Listener : IAsyncDisposable
 
         try
         {
-            await next(new Http3Connection(connection, client));
+            await next(new Http3Connection(connection, client, _services));
         }
         finally
         {

@@ -10,6 +10,7 @@ namespace Tidegate.Edge.Multiplexed;
 internal static class MultiplexedHead
 {
     private static readonly Rejection ConnectionSpecific = new("edge", "field_connection_specific", 400, "A field that belongs to HTTP/1.1 connections must not be in an HTTP/2 or HTTP/3 request (RFC 9113 8.2.2, RFC 9114 4.2).");
+    private static readonly Rejection HostMissing = new("edge", "host_malformed", 400, "The request names no host; send :authority (RFC 9113 8.3.1, RFC 9114 4.3.1).");
     private static readonly Rejection ProtocolUnknown = new("edge", "connect_protocol_unknown", 501, "The only protocol that an extended CONNECT can ask for here is websocket.");
 
     /// <summary>Puts method, target and fields onto the exchange.</summary>
@@ -48,6 +49,11 @@ internal static class MultiplexedHead
         }
 
         exchange.RequestHeaders.TryGet(KnownHeader.Host, out var host);
+        if (host.IsEmpty && !exchange.IsTunnel)
+        {
+            return HostMissing;
+        }
+
         var target = RequestTarget.Read(exchange, Encoding.Latin1.GetBytes(request.RawTarget), host);
         if (!target.IsTarget)
         {

@@ -16,6 +16,7 @@ internal sealed class MultiplexedResponseWriter(IFeatureCollection features, Pro
     private readonly IHttpResponseFeature _response = features.GetRequiredFeature<IHttpResponseFeature>();
     private readonly IHttpResponseBodyFeature _body = features.GetRequiredFeature<IHttpResponseBodyFeature>();
     private bool _started;
+    private bool _hasUnflushed;
     private long _written;
 
     private PipeWriter Output => _body.Writer;
@@ -43,11 +44,13 @@ internal sealed class MultiplexedResponseWriter(IFeatureCollection features, Pro
     public override void Advance(int count)
     {
         _written += count;
+        _hasUnflushed = true;
         Output.Advance(count);
     }
 
     public override async ValueTask FlushAsync(CancellationToken cancellationToken)
     {
+        _hasUnflushed = false;
         var result = await Output.FlushAsync(cancellationToken);
         if (result.IsCompleted || result.IsCanceled)
         {
@@ -57,6 +60,12 @@ internal sealed class MultiplexedResponseWriter(IFeatureCollection features, Pro
 
     public override async ValueTask CompleteAsync(HeaderList? trailers, CancellationToken cancellationToken)
     {
+        // Completing sends what is left on HTTP/2, with the end of the stream in the same frame; on HTTP/3 Kestrel throws it away.
+        if (_hasUnflushed && protocol == ProtocolVersion.Http3)
+        {
+            await FlushAsync(cancellationToken);
+        }
+
         if (trailers is { Count: > 0 } && features.Get<IHttpResponseTrailersFeature>() is { } feature)
         {
             Copy(trailers, feature.Trailers);
