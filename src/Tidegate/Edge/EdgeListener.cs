@@ -157,7 +157,7 @@ internal sealed class EdgeListener : IAsyncDisposable
 
     private async Task ServeAsync(ConnectionContext connection)
     {
-        var peer = connection.RemoteEndPoint as IPEndPoint ?? new IPEndPoint(IPAddress.None, 0);
+        var peer = PeerAddress.Of(connection.RemoteEndPoint);
         var limits = _state.Settings.Limits;
         if (!_connections.TryEnter(peer.Address, limits))
         {

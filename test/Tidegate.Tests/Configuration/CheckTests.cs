@@ -56,6 +56,13 @@ public sealed class CheckTests
     public async Task A_file_that_is_no_configuration_is_one_clear_error(string yaml, string expected) =>
         Assert.Contains(expected, Assert.Single(await ProblemsAsync(yaml)), StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData("http3: on", "t.yaml:1:57 error: HTTP/3 needs TLS")]
+    [InlineData("http3: yes", "t.yaml:1:57 error: 'http3' is 'yes'")]
+    [InlineData("http3_advertised_port: 65536", "t.yaml:1:73 error: a port is a number from 1 to 65535")]
+    public async Task Http3_that_cannot_be_served_is_an_error(string key, string expected) =>
+        Assert.StartsWith(expected, Assert.Single(await ProblemsAsync($"listeners: {{ ingress: {{ address: 127.0.0.1:8443, {key} }} }}")), StringComparison.Ordinal);
+
     private static async Task<List<string>> ProblemsAsync(string yaml)
     {
         await using var forwarder = new Forwarder(TimeProvider.System);

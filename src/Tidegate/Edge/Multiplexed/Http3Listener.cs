@@ -125,11 +125,10 @@ internal sealed class Http3Listener : IAsyncDisposable
     /// <summary>The address is the one that the handshake proved; QUIC lets a client move later (RFC 9000 9), and limits stay with where it began.</summary>
     private static ClientConnection Client(ConnectionContext connection, string serverName)
     {
-        var peer = connection.RemoteEndPoint as IPEndPoint ?? new IPEndPoint(IPAddress.None, 0);
+        var peer = PeerAddress.Of(connection.RemoteEndPoint);
         return new ClientConnection
         {
-            // One socket serves both families, and shows an IPv4 client as ::ffff:192.0.2.1.
-            PeerAddress = peer.Address.IsIPv4MappedToIPv6 ? peer.Address.MapToIPv4() : peer.Address,
+            PeerAddress = peer.Address,
             PeerPort = peer.Port,
             LocalEndPoint = connection.LocalEndPoint as IPEndPoint,
             IsSecure = true,

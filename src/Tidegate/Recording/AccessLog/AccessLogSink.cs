@@ -35,6 +35,14 @@ internal sealed class AccessLogSink(Stream output) : IExchangeSink
         WriteUnlessEmpty(json, "tenant", record.Consumer.Tenant);
         WriteUnlessEmpty(json, "environment", record.Consumer.Environment);
         json.WriteString("client", record.ClientAddress);
+        WriteUnlessEmpty(json, "protocol", record.ClientProtocol switch
+        {
+            ProtocolVersion.Http10 => "HTTP/1.0",
+            ProtocolVersion.Http11 => "HTTP/1.1",
+            ProtocolVersion.Http2 => "HTTP/2",
+            ProtocolVersion.Http3 => "HTTP/3",
+            _ => "",
+        });
         json.WriteString("method", record.Method);
         json.WriteString("scheme", record.Scheme);
         json.WriteString("host", record.Host);
