@@ -1,0 +1,143 @@
+using System.Diagnostics;
+
+namespace Tidegate.Transport;
+
+/// <summary>A reactor on one epoll instance.</summary>
+internal sealed unsafe class EpollReactor<TCalls> : Reactor
+    where TCalls : struct, ISocketCalls
+{
+    // Enough that a full load costs few waits, few enough that the end of the list is not old when its turn comes.
+    private const int MaxEvents = 256;
+
+    private readonly WatchedTable _watched = new();
+    private readonly TurnWatch _turns;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly int _epoll;
+    private readonly int _wake;
+    private bool _isStopping;
+
+    public EpollReactor(int index, TCalls calls, TimeProvider time, Action<string> log)
+        : base(index, log)
+    {
+        Calls = calls;
+        Time = time;
+        Log = log;
+        _turns = new TurnWatch(index, Counters, log, time);
+        _epoll = Check(Libc.EpollCreate());
+        _wake = Check(Libc.EventCreate());
+        var signal = new WakeSignal(this);
+        _watched.Add(signal);
+
+        // Edge-triggered: every signal is an event of its own, and nobody has to read the counter.
+        Check(Libc.EpollControl(_epoll, 1, _wake, EpollEvents.Readable | EpollEvents.EdgeTriggered, signal.Watch));
+    }
+
+    public TCalls Calls { get; }
+
+    public TimeProvider Time { get; }
+
+    public Action<string> Log { get; }
+
+    /// <summary>When its thread has ended and its descriptors are closed.</summary>
+    public Task Ended => _ended.Task;
+
+    /// <summary>On the reactor: nothing new may begin.</summary>
+    public bool IsStopping => _isStopping;
+
+    public void Start() => new Thread(Run) { IsBackground = true, Name = $"Tidegate reactor {Index}" }.UnsafeStart();
+
+    /// <summary>Closes what is still open and ends the thread.</summary>
+    public void Stop() => Post(
+        static state =>
+        {
+            var reactor = (EpollReactor<TCalls>)state!;
+            foreach (var watched in reactor._watched.All.ToArray())
+            {
+                watched.OnReactorEnding();
+            }
+
+            reactor._isStopping = true;
+        },
+        this);
+
+    /// <summary>Complains of a turn that does not end. Any thread.</summary>
+    public void CheckTurn() => _turns.Check();
+
+    /// <summary>Begins to watch a descriptor. Minus an <see cref="Errno"/> when the system has no room for it.</summary>
+    public int Watch(Watched watched, int descriptor, uint events)
+    {
+        Debug.Assert(IsCurrent, "watched from another thread");
+        _watched.Add(watched);
+        var result = Calls.Watch(_epoll, descriptor, events, watched.Watch);
+        if (result < 0)
+        {
+            _watched.Remove(watched);
+        }
+
+        return result;
+    }
+
+    /// <summary>Changes what is waited for.</summary>
+    public void ChangeWatch(Watched watched, int descriptor, uint events) => Check(Libc.EpollControl(_epoll, 3, descriptor, events, watched.Watch));
+
+    /// <summary>Closes a descriptor that is watched; no event of it arrives any more.</summary>
+    public void Close(Watched watched, int descriptor)
+    {
+        Debug.Assert(IsCurrent, "closed on another thread");
+        _watched.Remove(watched);
+        _ = Libc.Close(descriptor);
+    }
+
+    protected override void Wake() => Libc.EventSignal(_wake);
+
+    private void Run()
+    {
+        Enter();
+        var events = stackalloc byte[MaxEvents * EpollEvents.MaxSize];
+        while (!_isStopping)
+        {
+            var count = Calls.Wait(_epoll, events, MaxEvents, TrySleep() ? Timeout.Infinite : 0);
+            if (count < 0 && count != -Errno.Interrupted)
+            {
+                throw Errno.ToException(-count);
+            }
+
+            Counters.Turns++;
+            _turns.Begin();
+            for (var i = 0; i < count; i++)
+            {
+                if (_watched.Find(EpollEvents.Data(events, i)) is { } watched)
+                {
+                    Counters.Events++;
+                    Run(watched, EpollEvents.Flags(events, i));
+                }
+            }
+
+            RunPosted();
+            _turns.End();
+        }
+
+        // What ends has told who waits for it, and these may have more to say.
+        while (!TrySleep())
+        {
+            RunPosted();
+        }
+
+        Leave();
+        _ = Libc.Close(_wake);
+        _ = Libc.Close(_epoll);
+        _ended.SetResult();
+    }
+
+    private static int Check(int result) => result >= 0 ? result : throw Errno.ToException(-result);
+
+    private sealed class WakeSignal(EpollReactor<TCalls> reactor) : Watched
+    {
+        public override void OnEvents(uint events) => reactor.Counters.WakeUps++;
+
+        public override void OnReactorEnding()
+        {
+            // It wakes the reactor to the last.
+        }
+    }
+}
