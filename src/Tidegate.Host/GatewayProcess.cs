@@ -6,6 +6,7 @@ using Tidegate.Exchanges;
 using Tidegate.Forwarding;
 using Tidegate.Recording;
 using Tidegate.Recording.AccessLog;
+using Tidegate.Transport;
 
 namespace Tidegate.Host;
 
@@ -17,8 +18,9 @@ internal sealed class GatewayProcess : IAsyncDisposable
     private readonly EdgeServer _edge;
     private readonly SnapshotHolder _snapshots;
     private readonly Stream? _accessLog;
+    private readonly ReactorTransport? _transport;
 
-    public GatewayProcess(CompiledConfiguration compiled, Forwarder forwarder, TextWriter log, TimeProvider time, IReadOnlyList<IExchangeSink> moreSinks)
+    public GatewayProcess(CompiledConfiguration compiled, Forwarder forwarder, TextWriter log, TimeProvider time, IReadOnlyList<IExchangeSink> moreSinks, string? transport)
     {
         _forwarder = forwarder;
         var accessLog = compiled.Config.Recording.AccessLog;
@@ -39,7 +41,8 @@ internal sealed class GatewayProcess : IAsyncDisposable
             (exchange, bug) => log.WriteLine($"Exchange {ExchangeId.Format(exchange.Id)} failed inside the gateway: {bug}"));
         var start = new byte[8];
         RandomNumberGenerator.Fill(start);
-        _edge = new EdgeServer(compiled.Listeners, handler.HandleAsync, _recorder, new ExchangeId(BitConverter.ToUInt64(start)), time);
+        _transport = TransportChoice.Create(transport, time, log.WriteLine);
+        _edge = new EdgeServer(compiled.Listeners, handler.HandleAsync, _recorder, new ExchangeId(BitConverter.ToUInt64(start)), time, _transport);
     }
 
     /// <summary>Where the listeners are, once started.</summary>
@@ -74,6 +77,11 @@ internal sealed class GatewayProcess : IAsyncDisposable
         await _edge.DisposeAsync();
         await _recorder.DisposeAsync();
         await _forwarder.DisposeAsync();
+        if (_transport is not null)
+        {
+            await _transport.DisposeAsync();
+        }
+
         if (_accessLog is not null)
         {
             await _accessLog.DisposeAsync();

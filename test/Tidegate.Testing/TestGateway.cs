@@ -3,6 +3,7 @@ using Tidegate.Configuration;
 using Tidegate.Forwarding;
 using Tidegate.Host;
 using Tidegate.Recording;
+using Tidegate.Transport;
 
 namespace Tidegate.Testing;
 
@@ -33,7 +34,7 @@ public sealed class TestGateway : IAsyncDisposable
         var forwarder = new Forwarder(TimeProvider.System);
         var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(forwarder, TimeProvider.System));
         var records = new RecordKeeper();
-        var process = new GatewayProcess(compiled ?? throw new ArgumentException(string.Join('\n', problems)), forwarder, Console.Error, TimeProvider.System, [records]);
+        var process = new GatewayProcess(compiled ?? throw new ArgumentException(string.Join('\n', problems)), forwarder, Console.Error, TimeProvider.System, [records], Environment.GetEnvironmentVariable(TransportChoice.Variable));
         await process.StartAsync(cancellationToken);
         return new TestGateway(process, records, forwarder);
     }

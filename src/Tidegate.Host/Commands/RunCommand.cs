@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Tidegate.Configuration;
 using Tidegate.Edge;
 using Tidegate.Forwarding;
+using Tidegate.Transport;
 
 namespace Tidegate.Host.Commands;
 
@@ -44,7 +45,7 @@ internal static class RunCommand
 
         using var stop = new StopSignal();
         var systemd = new SystemdNotifier(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), time, log.WriteLine);
-        await using var gateway = new GatewayProcess(compiled, forwarder, log, time, []);
+        await using var gateway = new GatewayProcess(compiled, forwarder, log, time, [], Environment.GetEnvironmentVariable(TransportChoice.Variable));
         try
         {
             await gateway.StartAsync(cancellationToken);

@@ -14,6 +14,7 @@ using Tidegate.Edge.Http1;
 using Tidegate.Edge.Interception;
 using Tidegate.Edge.Multiplexed;
 using Tidegate.Exchanges;
+using Tidegate.Transport;
 
 namespace Tidegate.Edge;
 
@@ -34,7 +35,7 @@ internal sealed class EdgeListener : IAsyncDisposable
     private string? _alternativeService;
     private volatile ListenerState _state;
 
-    public EdgeListener(ListenerSettings settings, ExchangeHandler handler, IExchangeRecorder recorder, ExchangeId ids, TimeProvider time)
+    public EdgeListener(ListenerSettings settings, ExchangeHandler handler, IExchangeRecorder recorder, ExchangeId ids, TimeProvider time, IConnectionListenerFactory? transport)
     {
         _time = time;
         _state = new ListenerState(settings, time);
@@ -42,6 +43,12 @@ internal sealed class EdgeListener : IAsyncDisposable
         _services = new EdgeServices(settings.Direction, () => _state.Settings, handler, ids, time, interceptor.RunAsync, _drain);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => Configure(kestrel, settings));
+        if (transport is not null)
+        {
+            // Kestrel asks the last one first.
+            builder.Services.AddSingleton(transport);
+        }
+
         _host = builder.Build();
     }
 
@@ -157,6 +164,12 @@ internal sealed class EdgeListener : IAsyncDisposable
 
     private async Task ServeAsync(ConnectionContext connection)
     {
+        // Kestrel starts a connection on the thread pool; on our transport everything of it runs where its socket lives.
+        if (connection.Features.Get<Reactor>() is { } reactor)
+        {
+            await reactor.SwitchAsync();
+        }
+
         var peer = PeerAddress.Of(connection.RemoteEndPoint);
         var limits = _state.Settings.Limits;
         if (!_connections.TryEnter(peer.Address, limits))

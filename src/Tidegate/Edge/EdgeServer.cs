@@ -1,13 +1,14 @@
 using System.Net;
+using Microsoft.AspNetCore.Connections;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Edge;
 
 /// <summary>All of the gateway's listeners. No ASP.NET middleware, routing or DI is on the traffic's path.</summary>
-internal sealed class EdgeServer(IReadOnlyList<ListenerSettings> listeners, ExchangeHandler handler, IExchangeRecorder recorder, ExchangeId ids, TimeProvider time) : IAsyncDisposable
+internal sealed class EdgeServer(IReadOnlyList<ListenerSettings> listeners, ExchangeHandler handler, IExchangeRecorder recorder, ExchangeId ids, TimeProvider time, IConnectionListenerFactory? transport) : IAsyncDisposable
 {
     /// <summary>In the order of the configuration.</summary>
-    public IReadOnlyList<EdgeListener> Listeners { get; } = [.. listeners.Select(settings => new EdgeListener(settings, handler, recorder, ids, time))];
+    public IReadOnlyList<EdgeListener> Listeners { get; } = [.. listeners.Select(settings => new EdgeListener(settings, handler, recorder, ids, time, transport))];
 
     /// <summary>Where each listener really listens, once started.</summary>
     public IReadOnlyList<(string Name, IPEndPoint EndPoint)> Endpoints => [.. Listeners.Select(listener => (listener.Name, listener.EndPoint))];
