@@ -13,8 +13,9 @@ public static class RawHttp2
     private const byte ResetStream = 3;
     private const byte Settings = 4;
     private const byte GoAway = 7;
+    private const byte EndStream = 1;
 
-    /// <summary>Sends one GET on a new cleartext connection with prior knowledge.</summary>
+    /// <summary>Sends one GET on a new cleartext connection with prior knowledge, and reads the answer to its end: who leaves before is a client that went away.</summary>
     /// <returns>The status, or <c>RST_STREAM</c>, <c>GOAWAY</c> or <c>closed</c>.</returns>
     public static async Task<string> GetAsync(IPEndPoint gateway, string path, IReadOnlyList<(string Name, string Value)> fields, CancellationToken cancellationToken)
     {
@@ -34,6 +35,7 @@ public static class RawHttp2
         await WriteFrameAsync(stream, Settings, 0, 0, [], cancellationToken);
         await WriteFrameAsync(stream, Headers, 0x5, 1, head.ToArray(), cancellationToken);
         var frame = new byte[9];
+        string? status = null;
         while (true)
         {
             try
@@ -49,8 +51,9 @@ public static class RawHttp2
             await stream.ReadExactlyAsync(payload, cancellationToken);
             switch (frame[3])
             {
-                case Headers:
-                    return Status(payload);
+                case Headers when status is null:
+                    status = Status(payload);
+                    break;
                 case ResetStream:
                     return "RST_STREAM";
                 case GoAway:
@@ -58,8 +61,13 @@ public static class RawHttp2
                 case Settings when frame[4] == 0:
                     await WriteFrameAsync(stream, Settings, 1, 0, [], cancellationToken);
                     break;
-                case Data:
+                case Data when status is null:
                     return "data before headers";
+            }
+
+            if (status is not null && frame[3] is Headers or Data && (frame[4] & EndStream) != 0)
+            {
+                return status;
             }
         }
     }
