@@ -30,13 +30,13 @@ public sealed class TransportFaultTests
             }
 
             await Task.WhenAll(echoes);
-        });
+        }, Cancellation);
 
         await Task.WhenAll(Enumerable.Range(0, 8).Select(client => Task.Run(async () =>
         {
             using var socket = await transport.ConnectAsync(Cancellation);
             await Traffic.SendAndCompareAsync(socket, bytes: 400_000, seed: client, Cancellation);
-        })));
+        }, Cancellation)));
         await transport.Listener.UnbindAsync(Cancellation);
         await serving;
 

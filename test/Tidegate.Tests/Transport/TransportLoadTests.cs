@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
-using Tidegate.Transport;
 using Xunit;
 
 namespace Tidegate.Tests.Transport;
@@ -21,7 +20,7 @@ public sealed class TransportLoadTests
         var bytes = Length * (1L << 30);
         await using var transport = await TestTransport.StartAsync(1, Cancellation);
         using var socket = await transport.ConnectAsync(Cancellation);
-        var echo = Task.Run(async () => await Traffic.EchoAsync(await transport.AcceptAsync(Cancellation), Cancellation));
+        var echo = Task.Run(async () => await Traffic.EchoAsync(await transport.AcceptAsync(Cancellation), Cancellation), Cancellation);
         await Traffic.SendAndCompareAsync(socket, bytes, seed: 1, Cancellation);
         await echo;
         TestContext.Current.TestOutputHelper?.WriteLine($"{transport.Sum(counters => counters.Receives)} receives, {transport.Sum(counters => counters.ReceivesInVain)} in vain, {transport.Sum(counters => counters.Sends)} sends, {transport.Sum(counters => counters.SendsInVain)} in vain, {transport.Sum(counters => counters.Yields)} yields");
@@ -36,11 +35,11 @@ public sealed class TransportLoadTests
             var open = new List<Task>();
             while (await transport.Listener.AcceptAsync(Cancellation) is { } connection)
             {
-                open.Add(Task.Run(() => ServeAsync(connection)));
+                open.Add(Task.Run(() => ServeAsync(connection), Cancellation));
             }
 
             await Task.WhenAll(open);
-        });
+        }, Cancellation);
         await CycleAsync(transport, 200);
         var before = Descriptors();
 

@@ -2,7 +2,6 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
-using Tidegate.Transport;
 using Xunit;
 
 namespace Tidegate.Tests.Transport;
@@ -25,7 +24,7 @@ public sealed class TransportRaceTests
                 (random.Next(2) == 0 ? (Action)pair.Input.CancelPendingRead : pair.Output.CancelPendingFlush)();
                 Thread.SpinWait(random.Next(2_000));
             }
-        });
+        }, Cancellation);
         var echoing = pair.RunAsync(onReactor, () => EchoAsync(pair, onReactor));
 
         await Traffic.SendAndCompareAsync(pair.Peer, 20_000_000, seed: 5, Cancellation);
@@ -48,8 +47,8 @@ public sealed class TransportRaceTests
             await using var transport = await TestTransport.StartAsync(2, Cancellation);
             var peer = await transport.ConnectAsync(Cancellation);
             var connection = await transport.AcceptAsync(Cancellation);
-            var reading = Task.Run(() => ReadAllAsync(connection, hops: random.Next(2) == 0));
-            var writing = Task.Run(() => WriteAsync(connection));
+            var reading = Task.Run(() => ReadAllAsync(connection, hops: random.Next(2) == 0), Cancellation);
+            var writing = Task.Run(() => WriteAsync(connection), Cancellation);
             var cancelling = Task.Run(() =>
             {
                 while (!writing.IsCompleted)
@@ -58,7 +57,7 @@ public sealed class TransportRaceTests
                     connection.Transport.Output.CancelPendingFlush();
                     Thread.Yield();
                 }
-            });
+            }, Cancellation);
             var closed = new TaskCompletionSource();
             connection.ConnectionClosed.Register(closed.SetResult);
             await peer.SendAsync(new byte[random.Next(1, 100_000)], Cancellation);
@@ -71,7 +70,7 @@ public sealed class TransportRaceTests
                     break;
                 case "dispose":
                     connection.Abort();
-                    await Task.WhenAll(Task.Run(() => connection.DisposeAsync().AsTask()), Task.Run(() => connection.DisposeAsync().AsTask()));
+                    await Task.WhenAll(Task.Run(() => connection.DisposeAsync().AsTask(), Cancellation), Task.Run(() => connection.DisposeAsync().AsTask(), Cancellation));
                     break;
                 case "the peer resets":
                     peer.LingerState = new LingerOption(true, 0);
