@@ -20,7 +20,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
     private readonly Stream? _accessLog;
     private readonly ReactorTransport? _transport;
 
-    public GatewayProcess(CompiledConfiguration compiled, Forwarder forwarder, TextWriter log, TimeProvider time, IReadOnlyList<IExchangeSink> moreSinks, string? transport)
+    public GatewayProcess(CompiledConfiguration compiled, Forwarder forwarder, TextWriter log, TimeProvider time, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null)
     {
         _forwarder = forwarder;
         var accessLog = compiled.Config.Recording.AccessLog;
@@ -41,7 +41,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
             (exchange, bug) => log.WriteLine($"Exchange {ExchangeId.Format(exchange.Id)} failed inside the gateway: {bug}"));
         var start = new byte[8];
         RandomNumberGenerator.Fill(start);
-        _transport = TransportChoice.Create(transport, time, log.WriteLine);
+        _transport = TransportChoice.Create(transport ?? Environment.GetEnvironmentVariable(TransportChoice.Variable), time, log.WriteLine);
         _edge = new EdgeServer(compiled.Listeners, handler.HandleAsync, _recorder, new ExchangeId(BitConverter.ToUInt64(start)), time, _transport);
     }
 

@@ -3,7 +3,6 @@ using Tidegate.Configuration;
 using Tidegate.Forwarding;
 using Tidegate.Host;
 using Tidegate.Recording;
-using Tidegate.Transport;
 
 namespace Tidegate.Testing;
 
@@ -34,7 +33,7 @@ public sealed class TestGateway : IAsyncDisposable
         var forwarder = new Forwarder(TimeProvider.System);
         var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(forwarder, TimeProvider.System));
         var records = new RecordKeeper();
-        var process = new GatewayProcess(compiled ?? throw new ArgumentException(string.Join('\n', problems)), forwarder, Console.Error, TimeProvider.System, [records], Environment.GetEnvironmentVariable(TransportChoice.Variable));
+        var process = new GatewayProcess(compiled ?? throw new ArgumentException(string.Join('\n', problems)), forwarder, Console.Error, TimeProvider.System, [records]);
         await process.StartAsync(cancellationToken);
         return new TestGateway(process, records, forwarder);
     }

@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using Tidegate.Configuration;
 using Tidegate.Edge;
 using Tidegate.Forwarding;
-using Tidegate.Transport;
 
 namespace Tidegate.Host.Commands;
 
@@ -45,7 +44,7 @@ internal static class RunCommand
 
         using var stop = new StopSignal();
         var systemd = new SystemdNotifier(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), time, log.WriteLine);
-        await using var gateway = new GatewayProcess(compiled, forwarder, log, time, [], Environment.GetEnvironmentVariable(TransportChoice.Variable));
+        await using var gateway = new GatewayProcess(compiled, forwarder, log, time, []);
         try
         {
             await gateway.StartAsync(cancellationToken);
