@@ -13,7 +13,6 @@ public sealed class DependencyDirectionTests
     [InlineData("Policies", "Edge Routing Forwarding Recording Configuration")]
     [InlineData("Forwarding", "Edge Routing Policies Recording Configuration")]
     [InlineData("Recording", "Edge Routing Policies Forwarding Configuration")]
-    [InlineData("Transport", "Exchanges Edge Routing Policies Forwarding Recording Configuration")]
     public void A_part_knows_the_shared_words_and_not_its_neighbours(string part, string forbidden)
     {
         var folder = Path.Combine(Sources(), part);
