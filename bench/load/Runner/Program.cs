@@ -55,7 +55,7 @@ foreach (var scenario in AllScenarios.All.Where(scenario => names.Count > 0 ? na
             ResultPage.Write(scenario.Name, section);
         }
     }
-    catch (Exception trouble) when (trouble is InvalidOperationException or IOException or HttpRequestException or OperationCanceledException)
+    catch (Exception trouble)
     {
         // A proxy did not start or broke down: this table is not made, the others are.
         Console.Error.WriteLine($"{scenario.Name} was not measured: {trouble.Message}");

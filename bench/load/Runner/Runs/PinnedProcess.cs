@@ -11,8 +11,8 @@ internal sealed class PinnedProcess : IDisposable
 
     public PinnedProcess(int core, PeerCommand command)
     {
-        // taskset replaces itself by the program, so the id is the program's.
-        var start = new ProcessStartInfo("taskset", ["-c", $"{core}", Tool.Find(command.File) ?? throw new FileNotFoundException(command.File + " is not installed."), .. command.Arguments])
+        // Both replace themselves by the program, so the id is the program's. It dies with us, however we end.
+        var start = new ProcessStartInfo("taskset", ["-c", $"{core}", "setpriv", "--pdeathsig", "KILL", Tool.Find(command.File) ?? throw new FileNotFoundException(command.File + " is not installed."), .. command.Arguments])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -46,7 +46,7 @@ internal sealed class PinnedProcess : IDisposable
 
     /// <summary>The next line of its output.</summary>
     /// <exception cref="InvalidOperationException">It ended instead.</exception>
-    public string ReadLine() => _process.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"{_process.StartInfo.ArgumentList[2]} ended: {LastErrors}");
+    public string ReadLine() => _process.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"{_process.StartInfo.ArgumentList[5]} ended: {LastErrors}");
 
     /// <summary>Throws away what it writes from now on, so that it never waits for a reader.</summary>
     public void IgnoreOutput()

@@ -42,9 +42,8 @@ internal sealed class RunningPeer(Peer peer, PeerSetup setup, PeerPlace place, P
             Headers = { Host = RequestShape.Host },
         };
         request.Headers.Add("X-Api-Key", TidegatePeer.ApiKey);
-        using var response = client.Send(request);
-        using var content = response.Content.ReadAsStream();
-        var length = content.CopyToEnd();
+        using var response = client.SendAsync(request).GetAwaiter().GetResult();
+        var length = response.Content.ReadAsByteArrayAsync().GetAwaiter().GetResult().Length;
         if (response.StatusCode != HttpStatusCode.OK || length is < 190 or > 210)
         {
             throw new InvalidOperationException($"{peer.Name} answers {(int)response.StatusCode} with {length} bytes instead of the upstream's 200: {process.LastErrors}");
@@ -86,20 +85,5 @@ internal sealed class RunningPeer(Peer peer, PeerSetup setup, PeerPlace place, P
             // Not yet.
             return false;
         }
-    }
-}
-
-file static class StreamLength
-{
-    public static int CopyToEnd(this Stream stream)
-    {
-        var buffer = new byte[4096];
-        var length = 0;
-        while (stream.Read(buffer) is > 0 and var read)
-        {
-            length += read;
-        }
-
-        return length;
     }
 }
