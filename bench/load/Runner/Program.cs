@@ -1,5 +1,6 @@
 // Measures Tidegate beside other proxies; see docs/reference/performance.md. Started by bench/load/run.
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Tidegate.Load.Runs;
 using Tidegate.Load.Scenarios;
 using Tidegate.Load.Traffic;
@@ -25,6 +26,9 @@ if (args.Contains("--list") || names.Except(AllScenarios.All.Select(scenario => 
     return args.Contains("--list") ? 0 : 2;
 }
 
+Lab? current = null;
+using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => End(signal, 143));
+using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => End(signal, 130));
 var options = isQuick ? LoadOptions.Quick : new LoadOptions();
 var failed = 0;
 Console.WriteLine(Machine.Kind);
@@ -35,7 +39,7 @@ foreach (var scenario in AllScenarios.All.Where(scenario => names.Count > 0 ? na
     var notes = new List<string>();
     var entries = scenario.Available(options, notes);
     var front = scenario.Entries[0].Setup.Front;
-    using var lab = new Lab(options);
+    using var lab = current = new Lab(options);
     if (entries.Count == 0 || !lab.Traffic.Has(front))
     {
         Console.Error.WriteLine($"{scenario.Name} cannot be measured here: {(entries.Count == 0 ? string.Join(' ', notes) : $"no generator for {front} (wrk, or h2load of nghttp2-client)")}");
@@ -71,3 +75,11 @@ foreach (var line in AllScenarios.StillToCome)
 }
 
 return failed == 0 ? 0 : 1;
+
+void End(PosixSignalContext signal, int exitCode)
+{
+    // Every proxy, upstream and generator goes first, and the run's files with them.
+    signal.Cancel = true;
+    current?.Dispose();
+    Environment.Exit(exitCode);
+}

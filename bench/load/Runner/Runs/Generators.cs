@@ -14,7 +14,10 @@ internal sealed record Sample(Measurement Measurement, double CpuSeconds)
 }
 
 /// <summary>Runs generators: ours for cleartext HTTP/1.1, wrk for TLS, h2load for HTTP/2.</summary>
-internal sealed partial class Generators(LoadOptions options, string self)
+/// <param name="options">How many connections, on which core.</param>
+/// <param name="self">The runner's own executable, which is the generator too.</param>
+/// <param name="keep">Starts a process that ends with the lab at the latest.</param>
+internal sealed partial class Generators(LoadOptions options, string self, Func<Func<PinnedProcess>, PinnedProcess> keep)
 {
     public bool Has(Front front) => front switch
     {
@@ -69,7 +72,7 @@ internal sealed partial class Generators(LoadOptions options, string self)
     {
         var before = peer.CpuSeconds;
         var began = Clock.Now;
-        using var process = new PinnedProcess(options.LoadCore, new PeerCommand(tool, arguments));
+        using var process = keep(() => new PinnedProcess(options.LoadCore, new PeerCommand(tool, arguments)));
         var output = process.ReadToEnd();
         var cpu = peer.CpuSeconds - before;
         var seconds = (Clock.Now - began) / (double)Clock.Second;
@@ -83,7 +86,7 @@ internal sealed partial class Generators(LoadOptions options, string self)
         return new Sample(new Measurement(count, errors, 0, count / seconds, 0, 0, 0), cpu);
     }
 
-    private PinnedProcess Start(params string[] arguments) => new(options.LoadCore, new PeerCommand(self, arguments));
+    private PinnedProcess Start(params string[] arguments) => keep(() => new PinnedProcess(options.LoadCore, new PeerCommand(self, arguments)));
 
     private static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
 

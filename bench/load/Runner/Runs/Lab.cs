@@ -13,6 +13,7 @@ internal sealed class Lab : IDisposable
     private readonly string _self = Path.Combine(AppContext.BaseDirectory, "load-runner");
     private readonly LoadCertificate _certificate;
     private int _nextPort = FirstPort;
+    private bool _isOver;
     private int _upstream;
     private int _tlsUpstream;
 
@@ -20,7 +21,7 @@ internal sealed class Lab : IDisposable
     {
         Options = options;
         _certificate = new LoadCertificate(_folder);
-        Traffic = new Generators(options, _self);
+        Traffic = new Generators(options, _self, Keep);
     }
 
     public LoadOptions Options { get; }
@@ -31,28 +32,54 @@ internal sealed class Lab : IDisposable
     public RunningPeer Start(Peer peer, PeerSetup setup)
     {
         var place = new PeerPlace(_nextPort++, UpstreamPort(setup.UpstreamTls), Directory.CreateDirectory(Path.Combine(_folder, $"{_nextPort}")).FullName, _certificate);
-        var running = new RunningPeer(peer, setup, place, new PinnedProcess(Options.ProxyCore, peer.Start(setup, place)));
-        _running.Add(running);
+        var running = Keep(() => new RunningPeer(peer, setup, place, new PinnedProcess(Options.ProxyCore, peer.Start(setup, place))));
         running.AwaitReady();
         return running;
     }
 
     public void Stop(RunningPeer peer)
     {
-        _running.Remove(peer);
+        lock (_running)
+        {
+            _running.Remove(peer);
+        }
+
         peer.Dispose();
         Directory.Delete(peer.Folder, recursive: true);
     }
 
+    /// <summary>Ends everything that was started and removes its files; from the run's own thread at its end, or from a signal's before.</summary>
     public void Dispose()
     {
-        _running.Reverse();
-        foreach (var running in _running)
+        lock (_running)
         {
-            running.Dispose();
-        }
+            if (_isOver)
+            {
+                return;
+            }
 
-        Directory.Delete(_folder, recursive: true);
+            _isOver = true;
+            _running.Reverse();
+            foreach (var running in _running)
+            {
+                running.Dispose();
+            }
+
+            Directory.Delete(_folder, recursive: true);
+        }
+    }
+
+    /// <summary>Starts something that ends with the lab; nothing starts any more once that is over.</summary>
+    private T Keep<T>(Func<T> start)
+        where T : IDisposable
+    {
+        lock (_running)
+        {
+            ObjectDisposedException.ThrowIf(_isOver, this);
+            var started = start();
+            _running.Add(started);
+            return started;
+        }
     }
 
     private int UpstreamPort(bool isTls)
@@ -62,9 +89,7 @@ internal sealed class Lab : IDisposable
             if (_upstream == 0)
             {
                 _upstream = _nextPort++;
-                var process = new PinnedProcess(Options.LoadCore, new PeerCommand(_self, "upstream", _upstream.ToString(CultureInfo.InvariantCulture)));
-                _running.Add(process);
-                process.ReadLine();
+                Keep(() => new PinnedProcess(Options.LoadCore, new PeerCommand(_self, "upstream", _upstream.ToString(CultureInfo.InvariantCulture)))).ReadLine();
             }
 
             return _upstream;
@@ -75,7 +100,7 @@ internal sealed class Lab : IDisposable
             _tlsUpstream = _nextPort++;
             var folder = Directory.CreateDirectory(Path.Combine(_folder, "tls-upstream")).FullName;
             var file = TlsUpstream.Configure(new PeerPlace(_tlsUpstream, 0, folder, _certificate));
-            _running.Add(new PinnedProcess(Options.LoadCore, new PeerCommand("nginx", "-c", file, "-p", folder)));
+            Keep(() => new PinnedProcess(Options.LoadCore, new PeerCommand("nginx", "-c", file, "-p", folder)));
             RunningPeer.AwaitPort(_tlsUpstream);
         }
 

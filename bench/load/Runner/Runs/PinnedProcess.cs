@@ -8,6 +8,7 @@ internal sealed class PinnedProcess : IDisposable
 {
     private readonly Process _process;
     private readonly Queue<string> _lastErrors = new();
+    private bool _isOver;
 
     public PinnedProcess(int core, PeerCommand command)
     {
@@ -65,6 +66,12 @@ internal sealed class PinnedProcess : IDisposable
 
     public void Dispose()
     {
+        if (_isOver)
+        {
+            return;
+        }
+
+        _isOver = true;
         if (!_process.HasExited)
         {
             _process.Kill(entireProcessTree: true);
