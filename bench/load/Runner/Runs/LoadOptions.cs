@@ -33,7 +33,7 @@ internal sealed record LoadOptions
     /// <summary>Scales every peer's warm-up.</summary>
     public double WarmUpFactor { get; init; } = 1;
 
-    /// <summary>Under three minutes for all of its scenarios.</summary>
+    /// <summary>Short rounds: meant to be over in three minutes, for a first look and not for the page.</summary>
     public static LoadOptions Quick => new() { IsQuick = true, Rounds = Number("ROUNDS", 2), Seconds = Number("SECONDS_EACH", 2), WarmUpFactor = 0.6 };
 
     private static int Number(string name, int otherwise) =>

@@ -30,7 +30,7 @@ internal static class ResultPage
         var busy = othersShare > BusyShare
             ? string.Create(CultureInfo.InvariantCulture, $" **Busy machine**: other work took {othersShare:P0} of its CPU, so read ratios and leave latencies and requests/s aside.")
             : string.Create(CultureInfo.InvariantCulture, $" Other work took {othersShare:P0} of the CPU.");
-        text.AppendLine().AppendLine(string.Create(CultureInfo.InvariantCulture, $"`bench/load/run {scenario.Name}`, {DateTimeOffset.UtcNow:yyyy-MM-dd}, {options.Rounds} rounds of {options.Seconds:0.#} s.{busy}"));
+        text.AppendLine().AppendLine(string.Create(CultureInfo.InvariantCulture, $"`bench/load/run {scenario.Name}`, {DateTimeOffset.UtcNow:yyyy-MM-dd}, {Machine.Kind}, {options.Rounds} rounds of {options.Seconds:0.#} s.{busy}"));
         return text.ToString();
     }
 
