@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Tidegate.Configuration;
 
 namespace Tidegate.Host;
@@ -14,27 +13,23 @@ internal sealed class ConfigurationReloader : IAsyncDisposable
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private readonly string _file;
-    private readonly Func<long> _version;
-    private readonly Action<CompiledConfiguration> _apply;
-    private readonly CompilerServices _services;
+    private readonly GatewayProcess _gateway;
     private readonly SystemdNotifier _systemd;
     private readonly Action<string> _log;
     private readonly CancellationTokenSource _stopping = new();
     private readonly SemaphoreSlim _now = new(0);
     private readonly Task _loop;
-    private IReadOnlyList<string> _files;
-    private string _stamp;
+    private HashSet<ConfigProblem> _toldWarnings;
+    private IReadOnlyList<FileStamp> _seen;
 
-    public ConfigurationReloader(string file, LoadedConfiguration loaded, CompiledConfiguration compiled, GatewayProcess gateway, CompilerServices services, SystemdNotifier systemd, Action<string> log)
+    public ConfigurationReloader(string file, GatewayProcess gateway, SystemdNotifier systemd, Action<string> log)
     {
         _file = file;
-        _version = () => gateway.Version;
-        _apply = gateway.Apply;
-        _services = services;
+        _gateway = gateway;
         _systemd = systemd;
         _log = log;
-        _files = Files(loaded, compiled);
-        _stamp = Stamp();
+        _toldWarnings = [.. gateway.Configuration.Warnings];
+        _seen = gateway.Configuration.Watched;
         _loop = LoopAsync();
     }
 
@@ -51,62 +46,56 @@ internal sealed class ConfigurationReloader : IAsyncDisposable
 
     private async Task LoopAsync()
     {
-        try
+        while (!_stopping.IsCancellationRequested)
         {
-            while (true)
+            try
             {
                 var isAsked = await _now.WaitAsync(Interval, _stopping.Token);
-                var stamp = Stamp();
-                if (isAsked || stamp != _stamp)
+                IReadOnlyList<FileStamp> now = [.. _seen.Select(stamp => FileStamp.Of(stamp.Path))];
+                if (isAsked || !now.SequenceEqual(_seen))
                 {
-                    _stamp = stamp;
+                    _seen = now;
                     _systemd.Reloading();
                     Reload();
-                    _systemd.Ready($"Serving, version {_version()} of the configuration.");
+                    _systemd.Ready($"Serving, version {_gateway.Version} of the configuration.");
                 }
             }
-        }
-        catch (OperationCanceledException)
-        {
-            // The process ends; what is in force no longer matters.
-            return;
+            catch (OperationCanceledException)
+            {
+                // The process ends; what is in force no longer matters.
+                return;
+            }
+            catch (Exception bug)
+            {
+                // One file that we cannot handle must not be the last one that is looked at.
+                _log($"The reload failed inside the gateway; version {_gateway.Version} stays in force: {bug}");
+            }
         }
     }
 
     private void Reload()
     {
-        var loaded = ConfigurationLoader.Load(_file);
-        var (compiled, problems) = SnapshotCompiler.Compile(loaded, _services, _version() + 1);
-        foreach (var problem in problems)
+        var result = _gateway.Reload(ConfigurationLoader.Load(_file));
+        foreach (var problem in result.Problems.Where(problem => problem.Severity == ConfigSeverity.Error || !_toldWarnings.Contains(problem)))
         {
             _log(problem.ToString());
         }
 
-        try
+        // A warning is told when it is new; a bad file in between does not make it new.
+        var warnings = result.Problems.Where(problem => problem.Severity == ConfigSeverity.Warning);
+        _toldWarnings = result.IsInForce ? [.. warnings] : [.. _toldWarnings, .. warnings];
+        if (result.IsInForce)
         {
-            if (compiled is not null)
-            {
-                _apply(compiled);
-                _files = Files(loaded, compiled);
-                _stamp = Stamp();
-                _log($"Reloaded {_file}: version {_version()} is in force. Listener addresses, and TLS on or off, change at the next start.");
-                return;
-            }
-        }
-        catch (Exception unusable) when (unusable is CryptographicException or IOException)
-        {
-            _log($"A certificate cannot be used: {unusable.Message}");
+            _seen = _gateway.Configuration.Watched;
+            _log($"Reloaded {_file}: version {_gateway.Version} is in force. Addresses, TLS on or off, recording and what is exported change at the next start.");
+            return;
         }
 
-        _log($"Not reloaded: version {_version()} stays in force. Correct {_file}; it is read again when it changes.");
+        if (result.Failure is { } failure)
+        {
+            _log(failure);
+        }
+
+        _log($"Not reloaded: version {_gateway.Version} stays in force. Correct {_file}; it is read again when it changes.");
     }
-
-    private static IReadOnlyList<string> Files(LoadedConfiguration loaded, CompiledConfiguration compiled) =>
-    [
-        .. loaded.Files,
-        .. compiled.Listeners.SelectMany(listener => listener.Authority is null ? listener.Certificates : [.. listener.Certificates, listener.Authority])
-            .SelectMany(files => new[] { files.Certificate, files.Key }),
-    ];
-
-    private string Stamp() => string.Join('|', _files.Select(file => new FileInfo(file) is { Exists: true } found ? $"{found.ResolveLinkTarget(returnFinalTarget: true)?.FullName}{File.GetLastWriteTimeUtc(file).Ticks}:{found.Length}" : "gone"));
 }

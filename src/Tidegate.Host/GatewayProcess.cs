@@ -1,6 +1,8 @@
 using System.Net;
 using System.Security.Cryptography;
 using Tidegate.Configuration;
+using Tidegate.Control;
+using Tidegate.Control.Admin;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
@@ -11,18 +13,24 @@ using Tidegate.Transport;
 namespace Tidegate.Host;
 
 /// <summary>The composition root: everything that one running gateway is made of.</summary>
-internal sealed class GatewayProcess : IAsyncDisposable
+internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
 {
     private readonly Forwarder _forwarder;
+    private readonly TimeProvider _time;
+    private readonly ControlPlane _control;
     private readonly ExchangeRecorder _recorder;
     private readonly EdgeServer _edge;
     private readonly SnapshotHolder _snapshots;
     private readonly Stream? _accessLog;
     private readonly ReactorTransport? _transport;
+    private volatile CompiledConfiguration _configuration;
 
+    /// <exception cref="IOException">The access log cannot be opened; also <see cref="UnauthorizedAccessException"/>.</exception>
     public GatewayProcess(CompiledConfiguration compiled, Forwarder forwarder, TextWriter log, TimeProvider time, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null)
     {
         _forwarder = forwarder;
+        _time = time;
+        _configuration = compiled;
         var accessLog = compiled.Config.Recording.AccessLog;
         _accessLog = accessLog.Path switch
         {
@@ -30,11 +38,15 @@ internal sealed class GatewayProcess : IAsyncDisposable
             "stdout" => Console.OpenStandardOutput(),
             var path => new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read),
         };
-        IReadOnlyList<IExchangeSink> sinks = _accessLog is null ? moreSinks : [new AccessLogSink(_accessLog), .. moreSinks];
-        _recorder = new ExchangeRecorder(time, sinks, accessLog.QueryValues, failure => log.WriteLine($"A record sink failed: {failure.Message}"));
+        var inFlight = new ExchangesInFlight();
+        _control = new ControlPlane(compiled.Control, this, inFlight, log.WriteLine, time);
+        IReadOnlyList<IExchangeSink> sinks = [.. _accessLog is null ? (IExchangeSink[])[] : [new AccessLogSink(_accessLog)], .. _control.Sinks, .. moreSinks];
+        _recorder = new ExchangeRecorder(time, sinks, accessLog.QueryValues, new SinkFailureLog(log.WriteLine, time).Add);
         _snapshots = new SnapshotHolder(compiled.Snapshot);
         var handler = new GatewayHandler(
             _snapshots,
+            inFlight,
+            _control.Tracing,
             new ResponseRelay(new GatewayResponder(time)),
             _recorder,
             time,
@@ -45,37 +57,82 @@ internal sealed class GatewayProcess : IAsyncDisposable
         _edge = new EdgeServer(compiled.Listeners, handler.HandleAsync, _recorder, new ExchangeId(BitConverter.ToUInt64(start)), time, _transport);
     }
 
-    /// <summary>Where the listeners are, once started.</summary>
-    public IReadOnlyList<(string Name, IPEndPoint EndPoint)> Endpoints => _edge.Endpoints;
+    /// <summary>Where the listeners are, once started; the admin listener is the last.</summary>
+    public IReadOnlyList<(string Name, IPEndPoint EndPoint)> Endpoints =>
+        _control.AdminEndPoint is { } admin ? [.. _edge.Endpoints, ("admin", admin)] : _edge.Endpoints;
 
     /// <summary>Where HTTP/3 is served, by listener, once started; null where it should be and this machine has no libmsquic.</summary>
     public IReadOnlyList<(string Name, IPEndPoint? EndPoint)> Http3Endpoints => _edge.Http3Endpoints;
 
-    /// <exception cref="ListenException">An address cannot be listened on.</exception>
-    public async Task StartAsync(CancellationToken cancellationToken)
-    {
-        await _edge.StartAsync(cancellationToken);
-        _forwarder.OwnEndpoints = [.. _edge.Endpoints.Select(endpoint => endpoint.EndPoint)];
-    }
-
     /// <summary>The version of the configuration in force.</summary>
     public long Version => _snapshots.Current.Version;
 
-    /// <summary>Puts another configuration in force. Exchanges in flight keep the one that they began with; pools and counters stay.</summary>
-    /// <exception cref="System.Security.Cryptography.CryptographicException">A certificate became unusable since it was checked; nothing has changed then.</exception>
-    public void Apply(CompiledConfiguration compiled)
+    /// <inheritdoc/>
+    public CompiledConfiguration Configuration => _configuration;
+
+    IReadOnlyList<ListenerView> IGatewayView.Listeners => _control.Readiness.State == GatewayState.Starting
+        ? []
+        : [.. _edge.Listeners.Select(listener => new ListenerView(listener.Name, listener.EndPoint, listener.Connections.Open, listener.Connections.Refused))];
+
+    long IGatewayView.Recorded => _recorder.Recorded;
+
+    long IGatewayView.Dropped => _recorder.Dropped;
+
+    IEnumerable<(string Sink, long Failures)> IGatewayView.SinkFailures => _recorder.SinkFailures;
+
+    /// <summary>The admin listener first, so that it can say that the others do not listen yet.</summary>
+    /// <exception cref="AdminListenException">The admin address cannot be listened on.</exception>
+    /// <exception cref="ListenException">A traffic address cannot be listened on.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
     {
-        _edge.Update(compiled.Listeners);
-        _snapshots.Current = compiled.Snapshot;
+        await _control.StartAsync(cancellationToken);
+        await _edge.StartAsync(cancellationToken);
+
+        // The admin listener too: through the proxy, nobody gets to what only loopback may see.
+        _forwarder.OwnEndpoints = [.. Endpoints.Select(endpoint => endpoint.EndPoint)];
+        _control.Readiness.Enter(GatewayState.Ready);
     }
 
-    /// <summary>Stops accepting, lets exchanges finish within the limit, closes, writes the last records.</summary>
-    public Task DrainAsync(TimeSpan limit) => _edge.DrainAsync(limit);
+    /// <summary>
+    /// Puts another configuration in force, or leaves the old one and says why; the admin API shows the result. Exchanges in flight keep
+    /// the one that they began with; pools and counters stay.
+    /// </summary>
+    public ReloadResult Reload(LoadedConfiguration loaded)
+    {
+        var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(_forwarder, _time), Version + 1);
+        if (compiled is null)
+        {
+            return _control.Reloads.Add(isInForce: false, problems);
+        }
+
+        try
+        {
+            // First what can still fail: a certificate may have become unusable since it was checked, and nothing has changed then.
+            _edge.Update(compiled.Listeners);
+        }
+        catch (Exception unusable) when (unusable is CryptographicException or IOException)
+        {
+            return _control.Reloads.Add(isInForce: false, problems, $"A certificate cannot be used: {unusable.Message}");
+        }
+
+        _snapshots.Current = compiled.Snapshot;
+        _control.Apply(compiled.Control);
+        _configuration = compiled;
+        return _control.Reloads.Add(isInForce: true, problems);
+    }
+
+    /// <summary>Says that it is not ready, stops accepting, lets exchanges finish within the limit, closes. The admin listener answers until the process ends.</summary>
+    public Task DrainAsync(TimeSpan limit)
+    {
+        _control.Readiness.Enter(GatewayState.Draining);
+        return _edge.DrainAsync(limit);
+    }
 
     public async ValueTask DisposeAsync()
     {
         await _edge.DisposeAsync();
         await _recorder.DisposeAsync();
+        await _control.DisposeAsync();
         await _forwarder.DisposeAsync();
         if (_transport is not null)
         {

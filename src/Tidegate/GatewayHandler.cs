@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
+using Tidegate.Recording;
+using Tidegate.Recording.Tracing;
 
 namespace Tidegate;
 
@@ -13,14 +15,17 @@ namespace Tidegate;
 /// </code>
 /// Every stage leaves its result as a value on the exchange. Only the relay writes to the client, and the record is always made.
 /// </summary>
-internal sealed class GatewayHandler(SnapshotHolder snapshots, IResponseRelay relay, IExchangeRecorder recorder, TimeProvider time, Action<Exchange, Exception> onBug)
+internal sealed class GatewayHandler(
+    SnapshotHolder snapshots, ExchangesInFlight inFlight, ExchangeTracing tracing, IResponseRelay relay, IExchangeRecorder recorder, TimeProvider time, Action<Exchange, Exception> onBug)
 {
     /// <summary>Takes one exchange from its parsed head to its record. An exchange that the edge refused comes in already decided.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask HandleAsync(Exchange exchange)
     {
+        inFlight.Enter(exchange.Direction);
         try
         {
+            tracing.Begin(exchange);
             if (exchange.Outcome == Outcome.Pending && Route(exchange, snapshots.Current) is { } plan)
             {
                 await plan.Pipeline.InvokeAsync(exchange);
@@ -37,6 +42,8 @@ internal sealed class GatewayHandler(SnapshotHolder snapshots, IResponseRelay re
         }
         finally
         {
+            inFlight.Leave(exchange.Direction);
+
             // An intercepted CONNECT is not a call of its own: what is inside is recorded, and the interceptor records its failure.
             if (!exchange.Intercept || exchange.Outcome != Outcome.Forwarded)
             {

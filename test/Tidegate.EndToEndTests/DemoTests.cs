@@ -24,7 +24,7 @@ public sealed class DemoTests
         await using var log = new StringWriter();
 
         // In the campaign, and a few seconds before shipping goes down.
-        var demo = await DemoProcess.StartAsync(new DemoSettings { EgressPort = 0, IngressPort = 0, Start = new TimeOnly(9, 31) }, TimeProvider.System, log, [records], Cancellation);
+        var demo = await DemoProcess.StartAsync(new DemoSettings { EgressPort = 0, IngressPort = 0, AdminPort = 0, Start = new TimeOnly(9, 31) }, TimeProvider.System, log, [records], Cancellation);
         var directory = Path.GetDirectoryName(demo.Configuration)!;
         demo.StartCallers();
         try
@@ -107,7 +107,7 @@ public sealed class DemoTests
         }
     }
 
-    /// <summary>A port that is free now, as is the one after it.</summary>
+    /// <summary>A port that is free now, as is the one after it, and the one that has the distance of 9900 from 8080.</summary>
     private static int FreePort()
     {
         while (true)
@@ -116,8 +116,10 @@ public sealed class DemoTests
             first.Start();
             var port = ((IPEndPoint)first.LocalEndpoint).Port;
             using var second = new TcpListener(IPAddress.Loopback, port + 1);
+            using var third = new TcpListener(IPAddress.Loopback, port + 9900 - 8080);
             try
             {
+                third.Start();
                 second.Start();
                 return port;
             }
@@ -132,6 +134,8 @@ public sealed class DemoTests
     private sealed class RecordedSink : IExchangeSink
     {
         private readonly List<ExchangeRecord> _records = [];
+
+        public string Name => "test";
 
         public ValueTask WriteAsync(IReadOnlyList<ExchangeRecord> batch, CancellationToken cancellationToken)
         {

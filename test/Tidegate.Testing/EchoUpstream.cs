@@ -13,7 +13,7 @@ namespace Tidegate.Testing;
 
 /// <summary>
 /// A service for end-to-end tests, on a stock server: <c>/echo</c> gives the content back, <c>/hash</c> its SHA-256, <c>/events</c> a stream, <c>/trailers</c> trailers,
-/// <c>/ws</c> a WebSocket that echoes, <c>/large</c> bytes without end announced, <c>/slow</c> an answer after 300 ms, <c>/alt-svc</c> an Alt-Svc field, all else method, target and protocol.
+/// <c>/ws</c> a WebSocket that echoes, <c>/large</c> bytes without end announced, <c>/slow</c> an answer after 300 ms, <c>/trace</c> the request's trace fields, <c>/alt-svc</c> an Alt-Svc field, all else method, target and protocol.
 /// </summary>
 public sealed class EchoUpstream : IAsyncDisposable
 {
@@ -95,6 +95,9 @@ public sealed class EchoUpstream : IAsyncDisposable
                 break;
             case "/ws":
                 await WebSocketAsync(context);
+                break;
+            case "/trace":
+                await context.Response.WriteAsync($"{context.Request.Headers["traceparent"]}|{context.Request.Headers["tracestate"]}");
                 break;
             default:
                 var request = context.Request;

@@ -11,48 +11,49 @@ public sealed class TestGateway : IAsyncDisposable
 {
     private readonly GatewayProcess _process;
     private readonly RecordKeeper _records;
-    private readonly Forwarder _forwarder;
 
-    private TestGateway(GatewayProcess process, RecordKeeper records, Forwarder forwarder)
+    private TestGateway(GatewayProcess process, RecordKeeper records)
     {
-        _forwarder = forwarder;
         _process = process;
         _records = records;
     }
 
-    /// <summary>The address of a listener by name.</summary>
+    /// <summary>The address of a listener by name: egress, ingress or admin.</summary>
     public IPEndPoint this[string listener] => _process.Endpoints.First(endpoint => endpoint.Name == listener).EndPoint;
 
-    /// <summary>Starts; the configuration must be good. Access log off unless it says otherwise.</summary>
-    public static Task<TestGateway> StartAsync(string yaml, CancellationToken cancellationToken) =>
-        StartAsync(ConfigurationLoader.LoadText(yaml + "\nrecording: { access_log: { path: off } }\n", "test.yaml"), cancellationToken);
+    /// <summary>Starts; the configuration must be good. Access log off and admin on a free port unless it says otherwise.</summary>
+    /// <param name="yaml">The configuration.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="log">Takes what the gateway logs; else standard error.</param>
+    public static Task<TestGateway> StartAsync(string yaml, CancellationToken cancellationToken, TextWriter? log = null) => StartAsync(Load(yaml), cancellationToken, log);
 
     /// <summary>Starts from a configuration that was loaded, and perhaps changed; it must be good.</summary>
-    internal static async Task<TestGateway> StartAsync(LoadedConfiguration loaded, CancellationToken cancellationToken)
+    internal static async Task<TestGateway> StartAsync(LoadedConfiguration loaded, CancellationToken cancellationToken, TextWriter? log = null)
     {
         var forwarder = new Forwarder(TimeProvider.System);
         var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(forwarder, TimeProvider.System));
+        if (compiled is null)
+        {
+            throw new ArgumentException(string.Join('\n', problems));
+        }
+
+        if (compiled.Config.Listeners.Admin is null)
+        {
+            // Gateways of tests that run side by side would want the same port.
+            compiled = compiled with { Control = compiled.Control with { Admin = new AdminSettings(new IPEndPoint(IPAddress.Loopback, 0), null) } };
+        }
+
         var records = new RecordKeeper();
-        var process = new GatewayProcess(compiled ?? throw new ArgumentException(string.Join('\n', problems)), forwarder, Console.Error, TimeProvider.System, [records]);
+        var process = new GatewayProcess(compiled, forwarder, log ?? Console.Error, TimeProvider.System, [records]);
         await process.StartAsync(cancellationToken);
-        return new TestGateway(process, records, forwarder);
+        return new TestGateway(process, records);
     }
 
     /// <summary>Waits until so many exchanges were recorded, and gives them.</summary>
     public Task<IReadOnlyList<ExchangeRecord>> RecordsAsync(int count, CancellationToken cancellationToken) => _records.WaitAsync(count, cancellationToken);
 
-    /// <summary>Puts another configuration in force; the problems when it has errors, and the old one stays.</summary>
-    public IReadOnlyList<ConfigProblem> Reload(string yaml)
-    {
-        var loaded = ConfigurationLoader.LoadText(yaml + "\nrecording: { access_log: { path: off } }\n", "test.yaml");
-        var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(_forwarder, TimeProvider.System), _process.Version + 1);
-        if (compiled is not null)
-        {
-            _process.Apply(compiled);
-        }
-
-        return problems;
-    }
+    /// <summary>Puts another configuration in force; what was found, with errors when the old one stays.</summary>
+    public IReadOnlyList<ConfigProblem> Reload(string yaml) => _process.Reload(Load(yaml)).Problems;
 
     /// <summary>Stops accepting and lets exchanges finish.</summary>
     public Task DrainAsync(TimeSpan limit) => _process.DrainAsync(limit);
@@ -60,8 +61,13 @@ public sealed class TestGateway : IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => _process.DisposeAsync();
 
+    private static LoadedConfiguration Load(string yaml) =>
+        ConfigurationLoader.LoadText(yaml.Contains("recording:", StringComparison.Ordinal) ? yaml : yaml + "\nrecording: { access_log: { path: off } }\n", "test.yaml");
+
     private sealed class RecordKeeper : IExchangeSink
     {
+        public string Name => "test";
+
         private readonly List<ExchangeRecord> _kept = [];
         private readonly SemaphoreSlim _more = new(0);
 

@@ -6,6 +6,7 @@ using Tidegate.Edge;
 using Tidegate.Edge.Http1;
 using Tidegate.Exchanges;
 using Tidegate.Recording;
+using Tidegate.Recording.Tracing;
 
 namespace Tidegate.Benchmarks.Operations;
 
@@ -31,8 +32,8 @@ internal static class ExchangeOperations
             return default;
         });
         var time = TimeProvider.System;
-        var recorder = new ExchangeRecorder(time, [], keepQueryValues: false, failure => throw failure);
-        var handler = new GatewayHandler(new SnapshotHolder(snapshot), new ResponseRelay(new GatewayResponder(time)), recorder, time, (_, bug) => throw bug);
+        var recorder = new ExchangeRecorder(time, [], keepQueryValues: false, (_, failure) => throw failure);
+        var handler = new GatewayHandler(new SnapshotHolder(snapshot), new ExchangesInFlight(), ExchangeTracing.Off, new ResponseRelay(new GatewayResponder(time)), recorder, time, (_, bug) => throw bug);
         var settings = new ListenerSettings { Name = "ingress", Direction = Direction.Ingress, Address = new IPEndPoint(IPAddress.Loopback, 0) };
         var services = new EdgeServices(Direction.Ingress, () => settings, handler.HandleAsync, new ExchangeId(1), time, (_, _, _) => throw new NotSupportedException(), new DrainSignal());
 

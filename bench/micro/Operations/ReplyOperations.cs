@@ -34,7 +34,7 @@ internal static class ReplyOperations
     private static Action Record()
     {
         // The recorder's own loop drains it meanwhile, on another thread, as in the gateway.
-        var recorder = new ExchangeRecorder(TimeProvider.System, [], keepQueryValues: false, failure => throw failure);
+        var recorder = new ExchangeRecorder(TimeProvider.System, [], keepQueryValues: false, (_, failure) => throw failure);
         var exchange = new Exchange { Connection = new ClientConnection { PeerAddress = IPAddress.Loopback }, Client = new DiscardingWriter(), Direction = Direction.Ingress, Method = "GET" };
         exchange.Target = TargetOperations.Of("/v1/charges/ch_1MmlLrLkdIwHu7ix?expand=customer");
         exchange.Destination = "http://127.0.0.1:80";

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Spectre.Console;
+using Tidegate.Control.Admin;
 using Tidegate.Edge;
 using Tidegate.Host.Demo;
 
@@ -9,11 +10,11 @@ namespace Tidegate.Host.Commands;
 /// <summary><c>tidegate demo</c>: third-party APIs, an API of ours, callers and the gateway between them, all on loopback, until it is stopped.</summary>
 internal static class DemoCommand
 {
-    private const int LargestOffset = 65_535 - 8_081;
+    private const int LargestOffset = 65_535 - 9_900;
 
     public static Command Create()
     {
-        var offset = new Option<int>("--port-offset") { Description = "Added to the ports 8080 (egress) and 8081 (ingress).", DefaultValueFactory = _ => 0 };
+        var offset = new Option<int>("--port-offset") { Description = "Added to the ports 8080 (egress), 8081 (ingress) and 9900 (admin).", DefaultValueFactory = _ => 0 };
         offset.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() is < 0 or > LargestOffset)
@@ -36,6 +37,7 @@ internal static class DemoCommand
             {
                 EgressPort = 8080 + parsed.GetValue(offset),
                 IngressPort = 8081 + parsed.GetValue(offset),
+                AdminPort = 9900 + parsed.GetValue(offset),
                 Seed = parsed.GetValue(seed),
                 Start = TryTime(parsed.GetValue(start), out var at) ? at : MorningClock.Begin,
             },
@@ -57,7 +59,7 @@ internal static class DemoCommand
         {
             demo = await DemoProcess.StartAsync(settings, time, notes, [summary], cancellationToken);
         }
-        catch (ListenException refused)
+        catch (IOException refused) when (refused is ListenException or AdminListenException)
         {
             await console.Error.WriteLineAsync($"{refused.Message} Take other ports: demo --port-offset 1000");
             return ExitCode.CannotListen;
@@ -83,6 +85,7 @@ internal static class DemoCommand
 
           egress          http://{{demo.Egress}}    proxy, and base URLs: {{string.Join(' ', Prefixes)}}
           ingress         http://{{demo.Ingress}}    our API: /orders, on two instances
+          admin           http://{{demo.Admin}}    /metrics, /api/v1/apis, /api/v1/exchanges, /api/v1/status
           simulated APIs  {{string.Join(' ', demo.ApiPorts.OrderBy(api => api.Key, StringComparer.Ordinal).Select(api => $"{api.Key}:{api.Value}"))}}
           configuration   {{demo.Configuration}}    edit it: it is taken over while this runs
 
@@ -93,6 +96,7 @@ internal static class DemoCommand
           curl -i -x http://key:warehouse-demo-key@{{demo.Egress}} http://api.shipping.example/v2/tracking/TG000000042
           curl -i -x http://key:developer-demo-key@{{demo.Egress}} --cacert {{demo.Authority}} https://api.payments.example/v1/charges/ch_000001
           curl -i -H 'X-Api-Key: northwind-demo-key' http://{{demo.Ingress}}/orders
+          curl 'http://{{demo.Admin}}/api/v1/exchanges?limit=5&outcome=failed'
         and be refused:
           curl -i -X DELETE -H 'X-Api-Key: northwind-demo-key' http://{{demo.Ingress}}/orders/1001
           curl -i -x http://key:developer-demo-key@{{demo.Egress}} http://elsewhere.example/

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Tidegate.Configuration;
+using Tidegate.Control.Admin;
 using Tidegate.Edge;
 using Tidegate.Forwarding;
 
@@ -29,7 +30,7 @@ internal static class RunCommand
     {
         var time = TimeProvider.System;
         var forwarder = new Forwarder(time);
-        var loaded = file is null ? ConfigurationLoader.LoadText(LearningConfiguration, "learning mode") : ConfigurationLoader.Load(file);
+        var loaded = file is null ? ConfigurationLoader.LoadText(LearningConfiguration, "learning mode") with { Files = [] } : ConfigurationLoader.Load(file);
         var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(forwarder, time));
         foreach (var problem in problems)
         {
@@ -44,12 +45,24 @@ internal static class RunCommand
 
         using var stop = new StopSignal();
         var systemd = new SystemdNotifier(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), time, log.WriteLine);
-        await using var gateway = new GatewayProcess(compiled, forwarder, log, time, []);
+        GatewayProcess gateway;
+        try
+        {
+            gateway = new GatewayProcess(compiled, forwarder, log, time, []);
+        }
+        catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
+        {
+            await forwarder.DisposeAsync();
+            await log.WriteLineAsync($"The access log cannot be opened: {unwritable.Message}");
+            return ExitCode.Configuration;
+        }
+
+        await using var running = gateway;
         try
         {
             await gateway.StartAsync(cancellationToken);
         }
-        catch (ListenException refused)
+        catch (IOException refused) when (refused is ListenException or AdminListenException)
         {
             await log.WriteLineAsync(refused.Message);
             return ExitCode.CannotListen;
@@ -70,7 +83,7 @@ internal static class RunCommand
             await log.WriteLineAsync(NextSteps(gateway));
         }
 
-        await using var reloader = file is null ? null : new ConfigurationReloader(file, loaded, compiled, gateway, new CompilerServices(forwarder, time), systemd, log.WriteLine);
+        await using var reloader = file is null ? null : new ConfigurationReloader(file, gateway, systemd, log.WriteLine);
         using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
         {
             context.Cancel = true;
@@ -89,6 +102,7 @@ internal static class RunCommand
         Learning mode: every host is allowed, every call is recorded below, nothing is intercepted. Next:
           curl -x http://{gateway.Endpoints[0].EndPoint} http://example.com/
           export HTTP_PROXY=http://{gateway.Endpoints[0].EndPoint} HTTPS_PROXY=http://{gateway.Endpoints[0].EndPoint}
+          curl http://{gateway.Endpoints[^1].EndPoint}/api/v1/exchanges    also /api/v1/apis, /api/v1/status and /metrics
           tidegate init, then tidegate run --config tidegate.yaml
 
         """;

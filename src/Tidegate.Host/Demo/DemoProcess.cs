@@ -44,6 +44,9 @@ internal sealed class DemoProcess : IAsyncDisposable
     /// <summary>Our API.</summary>
     public IPEndPoint Ingress => _gateway!.Endpoints.First(endpoint => endpoint.Name == "ingress").EndPoint;
 
+    /// <summary>Metrics and the admin API.</summary>
+    public IPEndPoint Admin => _gateway!.Endpoints.First(endpoint => endpoint.Name == "admin").EndPoint;
+
     /// <summary>The APIs of the configuration.</summary>
     public IReadOnlyList<(string Name, Direction Direction)> Apis { get; private set; } = [];
 
@@ -57,7 +60,8 @@ internal sealed class DemoProcess : IAsyncDisposable
     public string Authority => _directory.Authority.Certificate;
 
     /// <summary>Starts APIs and gateway; <see cref="StartCallers"/> begins the traffic.</summary>
-    /// <exception cref="ListenException">A port of the gateway is in use.</exception>
+    /// <exception cref="ListenException">A traffic port of the gateway is in use.</exception>
+    /// <exception cref="Control.Admin.AdminListenException">The admin port is in use.</exception>
     public static async Task<DemoProcess> StartAsync(DemoSettings settings, TimeProvider time, TextWriter log, IReadOnlyList<IExchangeSink> sinks, CancellationToken cancellationToken)
     {
         var demo = new DemoProcess(settings, time);
@@ -145,9 +149,8 @@ internal sealed class DemoProcess : IAsyncDisposable
     {
         _directory.WritePort("egress", _settings.EgressPort);
         _directory.WritePort("ingress", _settings.IngressPort);
-        var services = new CompilerServices(_forwarder, _time);
-        var loaded = ConfigurationLoader.Load(_directory.Configuration);
-        var (compiled, problems) = SnapshotCompiler.Compile(loaded, services);
+        _directory.WritePort("admin", _settings.AdminPort);
+        var (compiled, problems) = SnapshotCompiler.Compile(ConfigurationLoader.Load(_directory.Configuration), new CompilerServices(_forwarder, _time));
         if (compiled is null)
         {
             throw new InvalidOperationException("The demo's configuration has errors:\n" + string.Join('\n', problems));
@@ -156,7 +159,7 @@ internal sealed class DemoProcess : IAsyncDisposable
         Apis = [.. compiled.Config.Apis.Select(api => (api.Name, api.Direction))];
         _gateway = new GatewayProcess(compiled, _forwarder, log, _time, sinks);
         await _gateway.StartAsync(cancellationToken);
-        _reloader = new ConfigurationReloader(_directory.Configuration, loaded, compiled, _gateway, services, new SystemdNotifier(null, _time, log.WriteLine), log.WriteLine);
+        _reloader = new ConfigurationReloader(_directory.Configuration, _gateway, new SystemdNotifier(null, _time, log.WriteLine), log.WriteLine);
         _ordersClient = new HttpClient(new SocketsHttpHandler { UseProxy = false, ActivityHeadersPropagator = null }) { BaseAddress = new Uri($"http://{Egress}") };
         _ordersClient.DefaultRequestHeaders.Add("X-Api-Key", DemoKeys.Consumer("orders"));
     }

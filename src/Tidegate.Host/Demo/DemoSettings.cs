@@ -9,6 +9,9 @@ internal sealed record DemoSettings
     /// <summary>Our API; 0 is a free port.</summary>
     public int IngressPort { get; init; } = 8081;
 
+    /// <summary>Metrics and the admin API; 0 is a free port.</summary>
+    public int AdminPort { get; init; } = 9900;
+
     /// <summary>The same seed gives the same calls.</summary>
     public int Seed { get; init; } = 1;
 

@@ -32,6 +32,9 @@ internal sealed class DemoSummary(TimeProvider time) : IExchangeSink
         }
     }
 
+    /// <inheritdoc/>
+    string IExchangeSink.Name => "demo";
+
     public ValueTask WriteAsync(IReadOnlyList<ExchangeRecord> batch, CancellationToken cancellationToken)
     {
         lock (_lock)

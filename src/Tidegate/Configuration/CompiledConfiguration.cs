@@ -7,4 +7,35 @@ namespace Tidegate.Configuration;
 internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time);
 
 /// <summary>Everything that one valid configuration means to the process.</summary>
-internal sealed record CompiledConfiguration(GatewaySnapshot Snapshot, IReadOnlyList<ListenerSettings> Listeners, GatewayConfig Config, string StateDirectory);
+internal sealed record CompiledConfiguration
+{
+    /// <summary>What exchanges use.</summary>
+    public required GatewaySnapshot Snapshot { get; init; }
+
+    /// <summary>Where traffic comes in.</summary>
+    public required IReadOnlyList<ListenerSettings> Listeners { get; init; }
+
+    /// <summary>How the gateway is looked at.</summary>
+    public required ControlSettings Control { get; init; }
+
+    /// <summary>The records that all of it was made of.</summary>
+    public required GatewayConfig Config { get; init; }
+
+    /// <summary>The same with every default filled in, to be shown.</summary>
+    public required GatewayConfig Effective { get; init; }
+
+    /// <summary>Where both stood.</summary>
+    public required ConfigPositions Positions { get; init; }
+
+    /// <summary>Every configuration file that was read, as it was then; none for a text that is no file.</summary>
+    public required IReadOnlyList<FileStamp> Files { get; init; }
+
+    /// <summary>Those and every certificate and key that listeners use: what has changed when one of them has.</summary>
+    public required IReadOnlyList<FileStamp> Watched { get; init; }
+
+    /// <summary>What was found and is no error.</summary>
+    public required IReadOnlyList<ConfigProblem> Warnings { get; init; }
+
+    /// <summary>The one directory that the gateway writes to.</summary>
+    public required string StateDirectory { get; init; }
+}

@@ -172,6 +172,12 @@ internal sealed class ConfigBinder(string file, SecretReferences references, Con
             return ScalarParser.TrySize(text, out var bytes) ? bytes : Wrong(node, key, "a size such as 512, 64KB or 10MB");
         }
 
+        // Every number that is not whole is a share.
+        if (type == typeof(double))
+        {
+            return ScalarParser.TryShare(text, out var share) ? share : Wrong(node, key, "a share from 0% to 100%, such as 20%");
+        }
+
         if (type == typeof(int))
         {
             return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0 ? number : Wrong(node, key, "a whole number above 0");

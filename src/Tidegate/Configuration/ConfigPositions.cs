@@ -26,8 +26,12 @@ internal sealed class ConfigPositions
         return At(found.File, node);
     }
 
-    /// <summary>A key's value as it stands in the file, before references are resolved; null when it is not there or no single value.</summary>
-    public string? Written(object record, string key) => (Node(record, key) as YamlScalarNode)?.Value;
+    /// <summary>A key's value, or an item of its list, as it stands in the file, before references are resolved; null when it is not there or no single value.</summary>
+    public string? Written(object record, string key, int item = -1)
+    {
+        var node = Node(record, key);
+        return ((item >= 0 && node is YamlSequenceNode list && item < list.Children.Count ? list.Children[item] : node) as YamlScalarNode)?.Value;
+    }
 
     /// <summary>Whether a key's value, or an item of its list, comes from <c>${secret:...}</c>.</summary>
     public bool IsSecret(object record, string key)

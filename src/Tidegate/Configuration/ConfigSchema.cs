@@ -76,6 +76,7 @@ internal static class ConfigSchema
         return type.IsEnum ? AnyOf(new JsonObject { ["enum"] = new JsonArray([.. ConfigShape.Words(type).Select(word => JsonValue.Create(word))]) }, Reference())
             : type == typeof(bool) ? AnyOf(new JsonObject { ["type"] = "boolean" }, Reference())
             : type == typeof(int) ? AnyOf(new JsonObject { ["type"] = "integer", ["minimum"] = 1 }, Reference())
+            : type == typeof(double) ? AnyOf(Pattern("^[0-9.]+ *%$"), Reference())
             : type == typeof(TimeSpan) ? AnyOf(Pattern("^[0-9.]+ *(ms|s|m|h|d)$"), Reference())
             : isSize ? AnyOf(new JsonObject { ["type"] = "integer", ["minimum"] = 0 }, Pattern("^[0-9.]+ *([KMGkmg]?[Bb])?$"), Reference())
             : new JsonObject { ["type"] = "string" };

@@ -12,7 +12,7 @@ internal sealed class ConfigurationLoader
 
     private readonly SecretReferences _references;
     private readonly List<ConfigProblem> _problems = [];
-    private readonly List<string> _files = [];
+    private readonly List<FileStamp> _files = [];
     private readonly ConfigPositions _positions = new();
 
     private readonly Func<string, string?> _environment;
@@ -34,7 +34,7 @@ internal sealed class ConfigurationLoader
     public static LoadedConfiguration LoadText(string yaml, string fileName, Func<string, string?>? environment = null)
     {
         var loader = new ConfigurationLoader(environment ?? Environment.GetEnvironmentVariable);
-        loader._files.Add(Path.GetFullPath(fileName));
+        loader._files.Add(FileStamp.Of(Path.GetFullPath(fileName)));
         return loader.Loaded(loader.ReadText(yaml, fileName));
     }
 
@@ -43,7 +43,7 @@ internal sealed class ConfigurationLoader
     private GatewayConfig? ReadFile(string file, ConfigPosition? includedAt)
     {
         var position = includedAt ?? new ConfigPosition(file, 1, 1);
-        if (_files.Contains(Path.GetFullPath(file)))
+        if (_files.Any(read => read.Path == Path.GetFullPath(file)))
         {
             Problem(position, $"'{file}' is included more than once");
             return null;
@@ -55,7 +55,7 @@ internal sealed class ConfigurationLoader
             return null;
         }
 
-        _files.Add(Path.GetFullPath(file));
+        _files.Add(FileStamp.Of(Path.GetFullPath(file)));
         try
         {
             if (new FileInfo(file) is { Exists: true, Length: > MaxFileBytes })

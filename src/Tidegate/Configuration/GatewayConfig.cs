@@ -37,7 +37,7 @@ internal sealed record ListenersConfig
     [Doc("For other people's calls to our APIs.")]
     public IngressListenerConfig? Ingress { get; init; }
 
-    [Doc("Admin API and metrics. Default: 127.0.0.1:9900.")]
+    [Doc("Metrics, health and the admin API. Absent: 127.0.0.1:9900 without a token.")]
     public AdminListenerConfig? Admin { get; init; }
 }
 
@@ -79,10 +79,10 @@ internal sealed record IngressListenerConfig
 
 internal sealed record AdminListenerConfig
 {
-    [Doc("Address and port. Off loopback a token is needed."), NeedsRestart]
-    public required string Address { get; init; }
+    [Doc("Address and port, or off. Off loopback a token is needed. Default: 127.0.0.1:9900, so that nobody else can reach it."), NeedsRestart]
+    public string Address { get; init; } = "127.0.0.1:9900";
 
-    [Doc("Callers must send it as Authorization: Bearer. Needed when the address is not loopback.")]
+    [Doc("Callers must send it as Authorization: Bearer, except to /livez and /readyz. Needed when the address is not loopback.")]
     public Secret? Token { get; init; }
 }
 
@@ -352,8 +352,20 @@ internal sealed record RecordingConfig
     [Doc("One JSON line per exchange.")]
     public AccessLogConfig AccessLog { get; init; } = new();
 
+    [Doc("What is counted, for /metrics and OTLP.")]
+    public MetricsConfig Metrics { get; init; } = new();
+
+    [Doc("Exchanges that the admin API can show, and as many again of those that were refused or failed. Default: 1000, some 2 MB, because a person who looks has just seen the trouble."), NeedsRestart]
+    public int? RecentExchanges { get; init; }
+
     [Doc("Metrics and traces to an OpenTelemetry collector. Absent: off."), NeedsRestart]
     public OtlpConfig? Otlp { get; init; }
+}
+
+internal sealed record MetricsConfig
+{
+    [Doc("Different label sets of the exchange counters; what comes later is counted as other. Default: 2000, which is twenty APIs with ten consumers and ten kinds of result each."), NeedsRestart]
+    public int? MaxSeries { get; init; }
 }
 
 internal sealed record AccessLogConfig
@@ -367,9 +379,33 @@ internal sealed record AccessLogConfig
 
 internal sealed record OtlpConfig
 {
-    [Doc("For example http://127.0.0.1:4317.")]
+    [Doc("Scheme, host and port of the collector, for example http://127.0.0.1:4317.")]
     public required string Endpoint { get; init; }
 
+    [Doc("grpc or http_protobuf. Default: http_protobuf on port 4318, which is its own, else grpc.")]
+    public OtlpProtocolConfig? Protocol { get; init; }
+
+    [Doc("Sent with every export, for collectors that ask for a key.")]
+    public IReadOnlyList<OtlpHeaderConfig> Headers { get; init; } = [];
+
+    [Doc("service.name of everything exported. Default: tidegate.")]
+    public string ServiceName { get; init; } = "tidegate";
+
     [Doc("Share of exchanges without a trace of their own that are traced, for example 10%. Default: 100%.")]
-    public string Sample { get; init; } = "100%";
+    public double Sample { get; init; } = 1;
+}
+
+internal enum OtlpProtocolConfig
+{
+    Grpc,
+    HttpProtobuf,
+}
+
+internal sealed record OtlpHeaderConfig
+{
+    [Doc("The field's name, for example X-Api-Key.")]
+    public required string Name { get; init; }
+
+    [Doc("The field's value, for example ${secret:collector}.")]
+    public required Secret Value { get; init; }
 }

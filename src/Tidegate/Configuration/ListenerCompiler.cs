@@ -16,7 +16,6 @@ internal sealed class ListenerCompiler(ConfigPositions positions, List<ConfigPro
         var compiled = new List<ListenerSettings>();
         if (config.Listeners.Egress is { } egress)
         {
-
             compiled.Add(new ListenerSettings
             {
                 Name = "egress",
@@ -52,12 +51,6 @@ internal sealed class ListenerCompiler(ConfigPositions positions, List<ConfigPro
             Error(positions.Of(config), "nothing listens; add listeners.egress, listeners.ingress or both");
         }
 
-        if (config.Recording.Otlp is { } otlp)
-        {
-            Error(positions.Of(otlp), "this build does not export over OTLP; remove the key");
-        }
-
-        Admin(config.Listeners.Admin);
         foreach (var twice in compiled.GroupBy(listener => listener.Address).Where(group => group.Key.Port != 0 && group.Count() > 1))
         {
             Error(positions.Of(config.Listeners.Ingress!, "address"), $"{twice.Key} is used by two listeners");
@@ -66,18 +59,9 @@ internal sealed class ListenerCompiler(ConfigPositions positions, List<ConfigPro
         return compiled;
     }
 
-    private void Admin(AdminListenerConfig? admin)
-    {
-        if (admin is not null)
-        {
-            problems.Add(new ConfigProblem(positions.Of(admin), ConfigSeverity.Warning, "this build has no admin listener; the address is checked and not used"));
-        }
-
-        if (admin is not null && Address(admin, admin.Address) is var address && !IPAddress.IsLoopback(address.Address) && admin.Token is null)
-        {
-            Error(positions.Of(admin, "address"), "the admin listener is not on loopback; set listeners.admin.token, or use 127.0.0.1");
-        }
-    }
+    /// <summary>The certificates and keys that a listener uses.</summary>
+    public static IEnumerable<string> Files(ListenerSettings listener) =>
+        (listener.Authority is null ? listener.Certificates : [.. listener.Certificates, listener.Authority]).SelectMany(files => new[] { files.Certificate, files.Key });
 
     private Http3Mode Http3(IngressListenerConfig ingress)
     {
@@ -117,13 +101,21 @@ internal sealed class ListenerCompiler(ConfigPositions positions, List<ConfigPro
 
     private IPEndPoint Address(object record, string text)
     {
-        if (IPEndPoint.TryParse(text, out var endPoint) && text.EndsWith(":" + endPoint.Port, StringComparison.Ordinal))
+        if (TryAddress(text, out var endPoint))
         {
             return endPoint;
         }
 
         Error(positions.Of(record, "address"), $"'{text}' is no address; write IP and port, for example 127.0.0.1:8080 or [::]:8443");
         return new IPEndPoint(IPAddress.Loopback, 0);
+    }
+
+    /// <summary>An address with a port that is written out.</summary>
+    public static bool TryAddress(string text, out IPEndPoint endPoint)
+    {
+        var isAddress = IPEndPoint.TryParse(text, out var parsed) && text.EndsWith(":" + parsed.Port, StringComparison.Ordinal);
+        endPoint = parsed!;
+        return isAddress;
     }
 
     private void Certificate(CertificateConfig? files)
@@ -172,7 +164,8 @@ internal sealed class ListenerCompiler(ConfigPositions positions, List<ConfigPro
         }
     }
 
-    private static EdgeLimits Limits(LimitsConfig config) => EdgeLimits.Default with
+    /// <summary>What the file says, else the defaults.</summary>
+    public static EdgeLimits Limits(LimitsConfig config) => EdgeLimits.Default with
     {
         MaxHeadBytes = (int)Math.Min(config.Head ?? EdgeLimits.Default.MaxHeadBytes, 1 << 20),
         MaxHeaderCount = config.HeaderCount ?? EdgeLimits.Default.MaxHeaderCount,

@@ -19,6 +19,7 @@ internal sealed class SnapshotCompiler
     private readonly GatewayConfig _config;
     private readonly ConfigPositions _positions;
     private readonly CompilerServices _services;
+    private readonly IReadOnlyList<FileStamp> _files;
     private readonly string _stateDirectory;
     private readonly List<ConfigProblem> _problems;
     private readonly List<Route> _routes = [];
@@ -29,7 +30,8 @@ internal sealed class SnapshotCompiler
         _config = loaded.Config!;
         _positions = loaded.Positions;
         _services = services;
-        _stateDirectory = StateDirectory.Of(_config, loaded.Files.FirstOrDefault(), loaded.Environment);
+        _files = loaded.Files;
+        _stateDirectory = StateDirectory.Of(_config, loaded.Files.FirstOrDefault()?.Path, loaded.Environment);
         _problems = [.. loaded.Problems];
     }
 
@@ -49,6 +51,7 @@ internal sealed class SnapshotCompiler
     private CompiledConfiguration? Compile(long version)
     {
         var listeners = new ListenerCompiler(_positions, _problems).Compile(_config, _stateDirectory);
+        var control = new ControlCompiler(_positions, _problems).Compile(_config, listeners);
         var consumers = Consumers();
         foreach (var api in _config.Apis)
         {
@@ -62,7 +65,19 @@ internal sealed class SnapshotCompiler
         }
 
         var snapshot = new GatewaySnapshot { Version = version, Routes = new RouteTable(_routes), Plans = _plans, Unlisted = Unlisted(consumers) };
-        return new CompiledConfiguration(snapshot, listeners, _config, _stateDirectory);
+        return new CompiledConfiguration
+        {
+            Snapshot = snapshot,
+            Listeners = listeners,
+            Control = control,
+            Config = _config,
+            Effective = EffectiveConfig.Of(_config, _positions, DefaultTunnel),
+            Positions = _positions,
+            Files = _files,
+            Watched = [.. _files, .. listeners.SelectMany(ListenerCompiler.Files).Select(FileStamp.Of)],
+            Warnings = _problems,
+            StateDirectory = _stateDirectory,
+        };
     }
 
     private CredentialIndex Consumers()

@@ -69,6 +69,9 @@ public sealed class Exchange
     /// <summary>Who is calling.</summary>
     public Consumer Consumer { get; set; } = Consumer.Anonymous;
 
+    /// <summary>Its place in a distributed trace; <c>default</c> when it has none.</summary>
+    public TraceContext Trace { get; set; }
+
     /// <summary>What policies in observe mode would have done.</summary>
     public IReadOnlyList<PolicyDecision> Observed => _observed ?? (IReadOnlyList<PolicyDecision>)[];
 
@@ -184,6 +187,7 @@ public sealed class Exchange
         ApiName = "";
         EndpointName = "";
         Consumer = Consumer.Anonymous;
+        Trace = default;
         _observed = null;
         Intercept = false;
         VerifyTunnelName = false;

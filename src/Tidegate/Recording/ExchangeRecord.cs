@@ -84,6 +84,6 @@ public sealed record ExchangeRecord
 
     public TimeSpan Total { get; init; }
 
-    /// <summary>W3C trace id of the exchange, 32 hex digits, when the client sent one or the gateway began one.</summary>
-    public string? TraceId { get; init; }
+    /// <summary>The exchange's place in a distributed trace: what the client sent, or what the gateway began; <c>default</c> when there is none.</summary>
+    public TraceContext Trace { get; init; }
 }

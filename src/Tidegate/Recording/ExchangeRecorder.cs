@@ -12,25 +12,34 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
 
     private readonly TimeProvider _time;
     private readonly IReadOnlyList<IExchangeSink> _sinks;
-    private readonly Action<Exception> _onSinkFailure;
+    private readonly Action<IExchangeSink, Exception> _onSinkFailure;
+    private readonly long[] _sinkFailures;
     private readonly bool _keepQueryValues;
     private readonly ConcurrentQueue<ExchangeRecord> _queue = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _loop;
     private int _queued;
+    private long _recorded;
     private long _dropped;
 
-    public ExchangeRecorder(TimeProvider time, IReadOnlyList<IExchangeSink> sinks, bool keepQueryValues, Action<Exception> onSinkFailure)
+    public ExchangeRecorder(TimeProvider time, IReadOnlyList<IExchangeSink> sinks, bool keepQueryValues, Action<IExchangeSink, Exception> onSinkFailure)
     {
         _time = time;
         _sinks = sinks;
         _keepQueryValues = keepQueryValues;
         _onSinkFailure = onSinkFailure;
+        _sinkFailures = new long[sinks.Count];
         _loop = LoopAsync();
     }
 
+    /// <summary>Records that were handed to the sinks.</summary>
+    public long Recorded => Interlocked.Read(ref _recorded);
+
     /// <summary>Records that found no room.</summary>
     public long Dropped => Interlocked.Read(ref _dropped);
+
+    /// <summary>Batches that each sink lost.</summary>
+    public IEnumerable<(string Sink, long Failures)> SinkFailures => _sinks.Select((sink, i) => (sink.Name, Interlocked.Read(ref _sinkFailures[i])));
 
     /// <inheritdoc/>
     public void Record(Exchange exchange)
@@ -84,16 +93,18 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
             return;
         }
 
-        foreach (var sink in _sinks)
+        Interlocked.Add(ref _recorded, batch.Count);
+        for (var i = 0; i < _sinks.Count; i++)
         {
             try
             {
-                await sink.WriteAsync(batch, CancellationToken.None);
+                await _sinks[i].WriteAsync(batch, CancellationToken.None);
             }
             catch (Exception failure)
             {
                 // One sink's trouble must not cost the others their batch.
-                _onSinkFailure(failure);
+                Interlocked.Increment(ref _sinkFailures[i]);
+                _onSinkFailure(_sinks[i], failure);
             }
         }
     }
@@ -135,6 +146,7 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
             Connect = timings.Connecting > 0 ? TimeSpan.FromSeconds((double)timings.Connecting / _time.TimestampFrequency) : TimeSpan.Zero,
             TimeToFirstByte = timings.ResponseStarted == 0 ? TimeSpan.Zero : _time.GetElapsedTime(timings.Forwarded, timings.ResponseStarted),
             Total = total,
+            Trace = exchange.Trace,
         };
     }
 }

@@ -34,7 +34,6 @@ public sealed class CheckTests
         [
             "t.yaml:2:22 error: '127.0.0.1' is no address",
             "t.yaml:2:33 error: unknown key 'intercep', did you mean 'intercept'?",
-            "t.yaml:3:10 warning: this build has no admin listener",
             "t.yaml:3:21 error: the admin listener is not on loopback",
             "t.yaml:5:41 error: an API key needs at least 8 characters",
             "t.yaml:8:16 error: 'direction' is 'egres'",

@@ -32,6 +32,7 @@ internal static class ConfigText
         bool flag => flag ? "true" : "false",
         TimeSpan duration => Scaled(duration),
         long bytes when isSize => Scaled(bytes),
+        double share => Share(share),
         Enum word => ConfigShape.SnakeCase(word.ToString()),
         IEnumerable list => "[" + string.Join(", ", list.Cast<object>().Select(item => Of(item, isSize: false, positions))) + "]",
         IFormattable number when !ConfigShape.IsRecord(value.GetType()) => number.ToString(null, CultureInfo.InvariantCulture),
@@ -49,7 +50,11 @@ internal static class ConfigText
         return keys.Count == 0 ? "{}" : "{ " + string.Join(", ", keys) + " }";
     }
 
-    private static string Scaled(TimeSpan duration)
+    /// <summary>A share of 0 to 1, as percent.</summary>
+    public static string Share(double share) => Math.Round(share * 100, 10).ToString(CultureInfo.InvariantCulture) + "%";
+
+    /// <summary>A duration in the largest unit that gives a whole number.</summary>
+    public static string Scaled(TimeSpan duration)
     {
         foreach (var (unit, name) in Durations)
         {
@@ -62,7 +67,8 @@ internal static class ConfigText
         return duration.TotalMilliseconds.ToString(CultureInfo.InvariantCulture) + "ms";
     }
 
-    private static string Scaled(long bytes)
+    /// <summary>A size in the largest unit that gives a whole number.</summary>
+    public static string Scaled(long bytes)
     {
         foreach (var (unit, name) in Sizes)
         {

@@ -1,0 +1,53 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.AspNetCore.Http;
+using Tidegate.Configuration;
+
+namespace Tidegate.Control.Admin;
+
+/// <summary>Who may ask the admin listener.</summary>
+internal static class AdminGuard
+{
+    private const string Scheme = "Bearer ";
+
+    /// <summary>
+    /// Whether a request's Host may be answered. On loopback the address is the only protection, and a web page can make its visitor's
+    /// browser call loopback under a name of its own (DNS rebinding): such a name is not ours. Elsewhere the token protects.
+    /// </summary>
+    public static bool AllowsHost(HostString host, IPEndPoint listensOn)
+    {
+        if (!IPAddress.IsLoopback(listensOn.Address))
+        {
+            return true;
+        }
+
+        // A tunnel to this port may have another number at its far end, so the port says nothing.
+        var name = host.Host;
+        return name.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+            || (IPAddress.TryParse(name.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address));
+    }
+
+    /// <summary>Whether a request carries the token; always when none is configured.</summary>
+    public static bool HasToken(HttpRequest request, Secret? token)
+    {
+        if (token is null)
+        {
+            return true;
+        }
+
+        // Two Authorization fields are as good as none.
+        var fields = request.Headers.Authorization;
+        if (fields.Count != 1 || fields[0] is not { } value || !value.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
+        {
+            return false;
+        }
+
+        // Hashes have one length, so that not even the token's length shows in the time.
+        Span<byte> presented = stackalloc byte[SHA256.HashSizeInBytes];
+        Span<byte> expected = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(Encoding.UTF8.GetBytes(value[Scheme.Length..].Trim()), presented);
+        SHA256.HashData(Encoding.UTF8.GetBytes(token.Value), expected);
+        return CryptographicOperations.FixedTimeEquals(presented, expected);
+    }
+}

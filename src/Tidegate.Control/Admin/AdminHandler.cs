@@ -1,0 +1,142 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http;
+using Tidegate.Configuration;
+using Tidegate.Control.Live;
+using Tidegate.Control.Metrics;
+using Tidegate.Exchanges;
+using Tidegate.Recording;
+
+namespace Tidegate.Control.Admin;
+
+/// <summary>Answers the admin listener's requests: first whether the caller may ask, then what was asked for. Everything is read-only.</summary>
+internal sealed class AdminHandler(
+    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, RecentExchanges recent, IGatewayView gateway, Action<string> log)
+{
+    private const string ExchangesPath = "/api/v1/exchanges";
+
+    public async Task HandleAsync(HttpContext context)
+    {
+        var headers = context.Response.Headers;
+        headers.XContentTypeOptions = "nosniff";
+        headers.CacheControl = "no-store";
+        headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
+        headers["Cross-Origin-Resource-Policy"] = "same-origin";
+        headers["Referrer-Policy"] = "no-referrer";
+        try
+        {
+            await (Refuse(context) ?? AnswerAsync(context));
+        }
+        catch (Exception bug) when (bug is not OperationCanceledException && !context.Response.HasStarted)
+        {
+            log($"The admin listener could not answer {context.Request.Path}: {bug}");
+            await AdminReply.ProblemAsync(context, 500, "admin_error", "The admin listener failed to answer. The log says why.");
+        }
+    }
+
+    /// <summary>The refusal of a caller who may not ask, or of a request that nothing here takes.</summary>
+    private Task? Refuse(HttpContext context)
+    {
+        var request = context.Request;
+        var (listensOn, token) = access();
+        if (!AdminGuard.AllowsHost(request.Host, listensOn))
+        {
+            return AdminReply.ProblemAsync(context, 421, "host_not_ours", "The admin listener is called by a loopback address or localhost. Call http://" + listensOn + " instead.");
+        }
+
+        // Whoever decides about traffic or restarts needs no secret, and learns none.
+        if (request.Path.Value is not ("/livez" or "/readyz") && !AdminGuard.HasToken(request, token))
+        {
+            context.Response.Headers.WWWAuthenticate = "Bearer realm=\"tidegate admin\"";
+            return AdminReply.ProblemAsync(context, 401, "token_needed", "Send the token of listeners.admin.token as: Authorization: Bearer TOKEN");
+        }
+
+        if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method))
+        {
+            context.Response.Headers.Allow = "GET, HEAD";
+            return AdminReply.ProblemAsync(context, 405, "method_not_allowed", "The admin API only reads: use GET.");
+        }
+
+        return null;
+    }
+
+    private Task AnswerAsync(HttpContext context) => context.Request.Path.Value switch
+    {
+        "/livez" => AdminReply.JsonAsync(context, 200, static json =>
+        {
+            json.WriteStartObject();
+            json.WriteBoolean("live", true);
+            json.WriteEndObject();
+        }),
+        "/readyz" => ReadyAsync(context),
+        "/metrics" => MetricsAsync(context),
+        "/api/v1/status" => AdminReply.JsonAsync(context, 200, json => status.Write(json, access().ListensOn)),
+        "/api/v1/config" => AdminReply.JsonAsync(context, 200, json => ConfigView.Write(json, gateway.Configuration.Effective, gateway.Configuration.Positions)),
+        "/api/v1/apis" => AdminReply.JsonAsync(context, 200, apis.Write),
+        ExchangesPath => ExchangesAsync(context),
+        { } path when path.StartsWith(ExchangesPath + "/", StringComparison.Ordinal) => ExchangeAsync(context, path[(ExchangesPath.Length + 1)..]),
+        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is /livez, /readyz, /metrics, and below /api/v1/: status, config, apis, exchanges and exchanges/ID."),
+    };
+
+    private Task ReadyAsync(HttpContext context)
+    {
+        var state = readiness.State;
+        return AdminReply.JsonAsync(context, state == GatewayState.Ready ? 200 : 503, json =>
+        {
+            json.WriteStartObject();
+            json.WriteBoolean("ready", state == GatewayState.Ready);
+            json.WriteString("state", readiness.Word);
+            if (state != GatewayState.Ready)
+            {
+                json.WriteString("reason", state == GatewayState.Starting ? "The traffic listeners do not listen yet." : "The gateway finishes what is in flight and then ends.");
+            }
+
+            json.WriteEndObject();
+        });
+    }
+
+    private Task MetricsAsync(HttpContext context)
+    {
+        var writer = new PrometheusWriter();
+        metrics.Write(writer);
+        return AdminReply.BytesAsync(context, 200, PrometheusWriter.ContentType, writer.ToUtf8());
+    }
+
+    private Task ExchangesAsync(HttpContext context)
+    {
+        if (ExchangeQuery.Parse(context.Request.Query, out var query) is { } problem)
+        {
+            return AdminReply.ProblemAsync(context, 400, "parameter_invalid", problem + ".");
+        }
+
+        var found = recent.Find(query.Fits, query.Limit);
+        return AdminReply.JsonAsync(context, 200, json =>
+        {
+            json.WriteStartObject();
+            json.WriteStartArray("exchanges");
+            foreach (var record in found)
+            {
+                ExchangeJson.Write(json, record);
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        });
+    }
+
+    private Task ExchangeAsync(HttpContext context, string text)
+    {
+        if (text.Length != 16 || !ulong.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var id))
+        {
+            return AdminReply.ProblemAsync(context, 400, "parameter_invalid", "An exchange's id has 16 hex digits, as in the Tidegate-Exchange field and the access log.");
+        }
+
+        return recent.Find(record => record.Id == id, 1) is [var found]
+            ? AdminReply.JsonAsync(context, 200, json => ExchangeJson.Write(json, found))
+            : AdminReply.ProblemAsync(context, 404, "exchange_not_kept", $"Exchange {ExchangeId.Format(id)} is not among the recent ones. The access log has all of them.");
+    }
+}
+
+/// <summary>What decides who may ask.</summary>
+/// <param name="ListensOn">Where the admin listener really is.</param>
+/// <param name="Token">Needed when there is one.</param>
+internal readonly record struct AdminAccess(System.Net.IPEndPoint ListensOn, Secret? Token);

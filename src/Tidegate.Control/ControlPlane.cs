@@ -1,0 +1,103 @@
+using System.Net;
+using System.Reflection;
+using System.Security.Cryptography;
+using Tidegate.Configuration;
+using Tidegate.Control.Admin;
+using Tidegate.Control.Live;
+using Tidegate.Control.Metrics;
+using Tidegate.Control.Otlp;
+using Tidegate.Recording;
+using Tidegate.Recording.Metrics;
+using Tidegate.Recording.Tracing;
+
+namespace Tidegate.Control;
+
+/// <summary>All of the control plane: what is kept of the records, who may look at it, and where it is exported. It may fail without touching traffic.</summary>
+internal sealed class ControlPlane : IAsyncDisposable
+{
+    private readonly AdminListener? _admin;
+    private readonly OtlpExporter? _otlp;
+
+    /// <param name="settings">From the configuration that the process starts with.</param>
+    /// <param name="gateway">Asked only after <see cref="StartAsync"/>.</param>
+    /// <param name="inFlight">Counted by traffic.</param>
+    /// <param name="log">Takes one line.</param>
+    /// <param name="time">The clock.</param>
+    public ControlPlane(ControlSettings settings, IGatewayView gateway, ExchangesInFlight inFlight, Action<string> log, TimeProvider time)
+    {
+        Reloads = new ReloadHistory(time);
+        if (settings is { Admin: null, Otlp: null })
+        {
+            // Nobody looks: nothing is kept.
+            return;
+        }
+
+        var started = time.GetUtcNow();
+        var version = typeof(ControlPlane).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "unknown";
+        var exchanges = new ExchangeMetrics(settings.MaxSeries);
+        var otlpState = settings.Otlp is null ? null : new OtlpState();
+        var metrics = new GatewayMetrics(exchanges, inFlight, gateway, Readiness, Reloads, otlpState, new ProcessMetrics(version, started));
+        Sinks = [exchanges];
+        if (settings.Otlp is { } otlp)
+        {
+            var spans = new SpanQueue(otlpState!);
+            var resource = new OtlpResource(otlp.ServiceName, version, Guid.NewGuid().ToString(), Environment.MachineName);
+            Tracing = ExchangeTracing.On(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)), otlp.Sample);
+            _otlp = new OtlpExporter(otlp, spans, metrics, otlpState!, resource, log, time);
+            Sinks = [.. Sinks, spans];
+        }
+
+        if (settings.Admin is { } admin)
+        {
+            var apis = new ApiStatistics(time);
+            var recent = new RecentExchanges(settings.RecentExchanges);
+            var status = new StatusDocument(version, started, gateway, Readiness, Reloads, inFlight, exchanges, settings.Otlp, otlpState, time);
+            _admin = new AdminListener(admin, listener => new AdminHandler(() => listener.Access, Readiness, metrics, status, new ApisDocument(gateway, apis, time), recent, gateway, log));
+            Sinks = [.. Sinks, apis, recent];
+        }
+    }
+
+    /// <summary>To be given every record.</summary>
+    public IReadOnlyList<IExchangeSink> Sinks { get; } = [];
+
+    /// <summary>Gives exchanges their place in a trace.</summary>
+    public ExchangeTracing Tracing { get; } = ExchangeTracing.Off;
+
+    /// <summary>Whether the gateway should be sent traffic.</summary>
+    public Readiness Readiness { get; } = new();
+
+    /// <summary>What became of reloads.</summary>
+    public ReloadHistory Reloads { get; }
+
+    /// <summary>Where the admin listener is; null when it is off.</summary>
+    public IPEndPoint? AdminEndPoint => _admin?.EndPoint;
+
+    /// <summary>Listens and begins to export.</summary>
+    /// <exception cref="AdminListenException">The address is in use or not ours.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        if (_admin is not null)
+        {
+            await _admin.StartAsync(cancellationToken);
+        }
+
+        _otlp?.Start();
+    }
+
+    /// <summary>Takes over what may change while the process runs.</summary>
+    public void Apply(ControlSettings settings) => _admin?.Update(settings.Admin);
+
+    /// <summary>Exports what is left, then stops answering.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_otlp is not null)
+        {
+            await _otlp.DisposeAsync();
+        }
+
+        if (_admin is not null)
+        {
+            await _admin.DisposeAsync();
+        }
+    }
+}

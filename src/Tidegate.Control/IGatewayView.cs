@@ -1,0 +1,30 @@
+using System.Net;
+using Tidegate.Configuration;
+
+namespace Tidegate.Control;
+
+/// <summary>What the control plane sees of the running gateway. Asked anew each time; cheap and never blocking.</summary>
+internal interface IGatewayView
+{
+    /// <summary>What is in force.</summary>
+    CompiledConfiguration Configuration { get; }
+
+    /// <summary>Traffic listeners; none while the gateway starts.</summary>
+    IReadOnlyList<ListenerView> Listeners { get; }
+
+    /// <summary>Records handed to the sinks.</summary>
+    long Recorded { get; }
+
+    /// <summary>Records that found no room.</summary>
+    long Dropped { get; }
+
+    /// <summary>Batches that each sink lost.</summary>
+    IEnumerable<(string Sink, long Failures)> SinkFailures { get; }
+}
+
+/// <summary>One traffic listener.</summary>
+/// <param name="Name">As in the configuration.</param>
+/// <param name="EndPoint">Where it listens.</param>
+/// <param name="Open">Connections open now.</param>
+/// <param name="Refused">Connections closed at once because a limit was reached.</param>
+internal readonly record struct ListenerView(string Name, IPEndPoint EndPoint, int Open, long Refused);

@@ -1,0 +1,102 @@
+using Tidegate.Control.Otlp;
+using Tidegate.Exchanges;
+using Tidegate.Recording;
+using Tidegate.Recording.Metrics;
+
+namespace Tidegate.Control.Metrics;
+
+/// <summary>Everything that the gateway counts, in one order, for whoever writes it down.</summary>
+internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFlight inFlight, IGatewayView gateway, Readiness readiness, ReloadHistory reloads, OtlpState? otlp, ProcessMetrics process)
+{
+    private static readonly MetricDescription Ready = new("tidegate_ready", "tidegate.ready", "1", MetricKind.Gauge, "1 while traffic is served, 0 while starting and draining.");
+    private static readonly MetricDescription InFlight = new("tidegate_exchanges_in_flight", "tidegate.exchanges.in_flight", "{exchange}", MetricKind.Gauge, "Exchanges that have begun and not ended.");
+    private static readonly MetricDescription Connections = new("tidegate_listener_connections", "tidegate.listener.connections", "{connection}", MetricKind.Gauge, "Client connections open now.");
+    private static readonly MetricDescription Refused = new("tidegate_listener_connections_refused_total", "tidegate.listener.connections_refused", "{connection}", MetricKind.Counter, "Client connections closed at once because a limit was reached.");
+    private static readonly MetricDescription Records = new("tidegate_records_total", "tidegate.records", "{record}", MetricKind.Counter, "Records handed to the sinks.");
+    private static readonly MetricDescription Dropped = new("tidegate_records_dropped_total", "tidegate.records_dropped", "{record}", MetricKind.Counter, "Records lost because the sinks were too slow. They are missing in every other number here.");
+    private static readonly MetricDescription SinkFailures = new("tidegate_sink_failures_total", "tidegate.sink_failures", "{batch}", MetricKind.Counter, "Batches of records that a sink could not take.");
+    private static readonly MetricDescription Snapshot = new("tidegate_snapshot_version", "tidegate.snapshot.version", "1", MetricKind.Gauge, "The configuration in force; counts up from 1 with every one that was put in force.");
+    private static readonly MetricDescription Reloads = new("tidegate_reloads_total", "tidegate.reloads", "{reload}", MetricKind.Counter, "Attempts to put another configuration in force.");
+    private static readonly MetricDescription LastReload = new("tidegate_last_reload_successful", "tidegate.last_reload.successful", "1", MetricKind.Gauge, "1 when the file as it is now is in force, 0 when the last attempt failed.");
+    private static readonly MetricDescription Exports = new("tidegate_otlp_exports_total", "tidegate.otlp.exports", "{export}", MetricKind.Counter, "Exports to the OTLP collector.");
+    private static readonly MetricDescription Spans = new("tidegate_otlp_spans_total", "tidegate.otlp.spans", "{span}", MetricKind.Counter, "Spans by what became of them.");
+
+    private static readonly MetricLabelName Listener = new("listener", "tidegate.listener");
+    private static readonly MetricLabelName Sink = new("sink", "tidegate.sink");
+    private static readonly MetricLabelName Result = new("result", "tidegate.result");
+    private static readonly MetricLabelName Signal = new("signal", "tidegate.otlp.signal");
+
+    public void Write(IMetricWriter writer)
+    {
+        process.Write(writer);
+        writer.Begin(Ready);
+        writer.Write(readiness.State == GatewayState.Ready ? 1 : 0);
+        writer.Begin(InFlight);
+        writer.Write(inFlight.Count(Direction.Egress), [MetricLabels.Of(Direction.Egress)]);
+        writer.Write(inFlight.Count(Direction.Ingress), [MetricLabels.Of(Direction.Ingress)]);
+        WriteListeners(writer);
+        WriteRecording(writer);
+        WriteConfiguration(writer);
+        if (otlp is not null)
+        {
+            WriteOtlp(writer, otlp);
+        }
+
+        ExchangeMetricsReader.Write(exchanges, writer);
+    }
+
+    private void WriteListeners(IMetricWriter writer)
+    {
+        var listeners = gateway.Listeners;
+        writer.Begin(Connections);
+        foreach (var listener in listeners)
+        {
+            writer.Write(listener.Open, [new(Listener, listener.Name)]);
+        }
+
+        writer.Begin(Refused);
+        foreach (var listener in listeners)
+        {
+            writer.Write(listener.Refused, [new(Listener, listener.Name)]);
+        }
+    }
+
+    private void WriteRecording(IMetricWriter writer)
+    {
+        writer.Begin(Records);
+        writer.Write(gateway.Recorded);
+        writer.Begin(Dropped);
+        writer.Write(gateway.Dropped);
+        writer.Begin(SinkFailures);
+        foreach (var (sink, failures) in gateway.SinkFailures)
+        {
+            writer.Write(failures, [new(Sink, sink)]);
+        }
+    }
+
+    private void WriteConfiguration(IMetricWriter writer)
+    {
+        writer.Begin(Snapshot);
+        writer.Write(gateway.Configuration.Snapshot.Version);
+        writer.Begin(Reloads);
+        writer.Write(reloads.Succeeded, [new(Result, "ok")]);
+        writer.Write(reloads.Failed, [new(Result, "failed")]);
+        writer.Begin(LastReload);
+        writer.Write(reloads.Last?.IsInForce == false ? 0 : 1);
+    }
+
+    private static void WriteOtlp(IMetricWriter writer, OtlpState state)
+    {
+        writer.Begin(Exports);
+        foreach (var signal in (ReadOnlySpan<OtlpSignal>)[state.Traces, state.Metrics])
+        {
+            writer.Write(signal.Succeeded, [new(Signal, signal.Name), new(Result, "ok")]);
+            writer.Write(signal.Failed, [new(Signal, signal.Name), new(Result, "failed")]);
+        }
+
+        writer.Begin(Spans);
+        writer.Write(state.SpansExported, [new(Result, "exported")]);
+        writer.Write(state.SpansDropped, [new(Result, "dropped")]);
+        writer.Write(state.SpansRefused, [new(Result, "refused")]);
+    }
+}

@@ -1,0 +1,79 @@
+using Tidegate.Exchanges;
+using Tidegate.Forwarding;
+
+namespace Tidegate.Configuration;
+
+/// <summary>Fills in what the file leaves open, so that what holds can be read without a list of defaults beside it.</summary>
+internal static class EffectiveConfig
+{
+    /// <param name="config">As bound.</param>
+    /// <param name="positions">Learns that the filled records stand where the originals stood.</param>
+    /// <param name="tunnel">What a CONNECT to an API's hosts does when the API does not say.</param>
+    public static GatewayConfig Of(GatewayConfig config, ConfigPositions positions, Func<ApiConfig, TunnelMode> tunnel)
+    {
+        return Filled(config, config with
+        {
+            Listeners = Filled(config.Listeners, new ListenersConfig
+            {
+                Egress = config.Listeners.Egress is { } egress ? Filled(egress, egress with { Limits = Limits(egress.Limits) }) : null,
+                Ingress = config.Listeners.Ingress is { } ingress ? Filled(ingress, ingress with { Limits = Limits(ingress.Limits) }) : null,
+                Admin = config.Listeners.Admin ?? new AdminListenerConfig(),
+            }),
+            Defaults = Filled(config.Defaults, new DefaultsConfig
+            {
+                Egress = Filled(config.Defaults.Egress, config.Defaults.Egress with { Timeouts = Timeouts(config.Defaults.Egress.Timeouts, UpstreamTimeouts.Default) }),
+                Ingress = Filled(config.Defaults.Ingress, new IngressDefaultsConfig { Timeouts = Timeouts(config.Defaults.Ingress.Timeouts, UpstreamTimeouts.Default) }),
+            }),
+            Apis = [.. config.Apis.Select(Api)],
+            Recording = Filled(config.Recording, config.Recording with
+            {
+                Metrics = Filled(config.Recording.Metrics, new MetricsConfig { MaxSeries = config.Recording.Metrics.MaxSeries ?? ControlCompiler.DefaultMaxSeries }),
+                RecentExchanges = config.Recording.RecentExchanges ?? ControlCompiler.DefaultRecentExchanges,
+            }),
+        });
+
+        ApiConfig Api(ApiConfig api)
+        {
+            var inherited = api.Direction == Direction.Egress ? config.Defaults.Egress.Timeouts : config.Defaults.Ingress.Timeouts;
+            var timeouts = UpstreamCompiler.Timeouts(UpstreamTimeouts.Default, inherited);
+            return Filled(api, api with
+            {
+                Timeouts = Timeouts(api.Timeouts, timeouts),
+                Tunnel = api.Direction == Direction.Egress ? api.Tunnel ?? tunnel(api) : null,
+                Endpoints = [.. api.Endpoints.Select(endpoint => Filled(endpoint, endpoint with
+                {
+                    Name = SnapshotCompiler.EndpointName(endpoint),
+                    Timeouts = Timeouts(endpoint.Timeouts, UpstreamCompiler.Timeouts(timeouts, api.Timeouts)),
+                }))],
+            });
+        }
+
+        TimeoutsConfig Timeouts(TimeoutsConfig own, UpstreamTimeouts inherited)
+        {
+            var timeouts = UpstreamCompiler.Timeouts(inherited, own);
+            return Filled(own, new TimeoutsConfig { Connect = timeouts.Connect, ResponseHeaders = timeouts.ResponseHeaders, Idle = timeouts.Idle, Total = timeouts.Total });
+        }
+
+        LimitsConfig Limits(LimitsConfig own)
+        {
+            var limits = ListenerCompiler.Limits(own);
+            return Filled(own, new LimitsConfig
+            {
+                Head = limits.MaxHeadBytes,
+                HeaderCount = limits.MaxHeaderCount,
+                HeaderTimeout = limits.HeaderTimeout,
+                IdleTimeout = limits.IdleTimeout,
+                Connections = limits.MaxConnections,
+                ConnectionsPerAddress = limits.MaxConnectionsPerAddress,
+                StreamsPerConnection = limits.MaxStreamsPerConnection,
+            });
+        }
+
+        T Filled<T>(T original, T filled)
+            where T : class
+        {
+            positions.Alias(filled, original);
+            return filled;
+        }
+    }
+}

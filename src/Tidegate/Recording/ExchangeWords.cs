@@ -1,0 +1,44 @@
+using Tidegate.Exchanges;
+
+namespace Tidegate.Recording;
+
+/// <summary>The words for what a record holds. Access log, metrics, traces and admin API use exactly these.</summary>
+internal static class ExchangeWords
+{
+    public static string Of(Direction direction) => direction == Direction.Egress ? "egress" : "ingress";
+
+    public static string Of(Outcome outcome) => outcome switch
+    {
+        Outcome.Forwarded => "forwarded",
+        Outcome.ServedFromCache => "served_from_cache",
+        Outcome.Rejected => "rejected",
+        Outcome.Failed => "failed",
+        _ => "pending",
+    };
+
+    /// <summary>As OpenTelemetry writes <c>network.protocol.version</c>; empty when no HTTP was spoken.</summary>
+    public static string Of(ProtocolVersion version) => version switch
+    {
+        ProtocolVersion.Http10 => "1.0",
+        ProtocolVersion.Http11 => "1.1",
+        ProtocolVersion.Http2 => "2",
+        ProtocolVersion.Http3 => "3",
+        _ => "",
+    };
+
+    /// <summary>Whether a word names an outcome.</summary>
+    public static bool TryOutcome(string word, out Outcome outcome)
+    {
+        foreach (var candidate in Enum.GetValues<Outcome>())
+        {
+            if (candidate != Outcome.Pending && Of(candidate) == word)
+            {
+                outcome = candidate;
+                return true;
+            }
+        }
+
+        outcome = Outcome.Pending;
+        return false;
+    }
+}

@@ -1,0 +1,53 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Tidegate.Control.Metrics;
+using Xunit;
+
+namespace Tidegate.Tests.Control;
+
+/// <summary>docs/reference/metrics.md names what the gateway exports, all of it and nothing else.</summary>
+public sealed partial class MetricsReferenceTests
+{
+    private static readonly MetricDescription[] Metrics =
+    [
+        .. from type in typeof(MetricDescription).Assembly.GetTypes()
+           from field in type.GetFields(BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public)
+           where field.FieldType == typeof(MetricDescription)
+           select (MetricDescription)field.GetValue(null)!,
+    ];
+
+    [Fact]
+    public void Every_metric_is_in_the_reference_under_both_names()
+    {
+        var reference = Reference();
+        Assert.True(Metrics.Length > 30, $"{Metrics.Length} metrics were found.");
+        Assert.All(Metrics, metric => Assert.Contains($"| `{metric.Name}` | ", reference, StringComparison.Ordinal));
+        Assert.All(Metrics, metric => Assert.Contains($"`{metric.OtlpName}`", reference, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Every_metric_in_the_reference_exists() =>
+        Assert.Empty(Row().Matches(Reference()).Select(row => row.Groups[1].Value).Except(Metrics.Select(metric => metric.Name)));
+
+    [Fact]
+    public void Names_carry_their_unit_and_counters_end_in_total() => Assert.All(Metrics, metric =>
+    {
+        Assert.Equal(metric.Kind == MetricKind.Counter, metric.Name.EndsWith("_total", StringComparison.Ordinal));
+        Assert.Equal(metric.Unit == "s", metric.Name.Contains("_seconds", StringComparison.Ordinal));
+        Assert.Equal(metric.Unit == "By", metric.Name.Contains("_bytes", StringComparison.Ordinal));
+    });
+
+    private static string Reference()
+    {
+        var directory = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(directory!.FullName, "tidegate.slnx")))
+        {
+            directory = directory.Parent;
+        }
+
+        return File.ReadAllText(Path.Combine(directory.FullName, "docs/reference/metrics.md"));
+    }
+
+    [GeneratedRegex("^\\| `((?:tidegate|process|dotnet)_[a-z_0-9]+)` \\|", RegexOptions.Multiline)]
+    private static partial Regex Row();
+}
