@@ -35,7 +35,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
         _snapshots = new SnapshotHolder(compiled.Snapshot);
         var handler = new GatewayHandler(
             _snapshots,
-            new ResponseRelay(new GatewayResponder(time)),
+            new ResponseRelay(new GatewayResponder(time), time),
             _recorder,
             time,
             (exchange, bug) => log.WriteLine($"Exchange {ExchangeId.Format(exchange.Id)} failed inside the gateway: {bug}"));
