@@ -10,6 +10,9 @@ internal sealed class StreamPump : IDisposable
     private static readonly Failure Idle = new(FailureSource.Upstream, FailureKind.IdleTimeout, Retryable: false, "Nothing came from either side within the idle timeout.");
     private static readonly Failure UpstreamReset = new(FailureSource.Upstream, FailureKind.ResponseTruncated, Retryable: false, "The upstream broke the connection.");
 
+    // A client that is done sending may still wait for an answer; one that is gone looks the same, and must not hold the upstream for long.
+    private static readonly TimeSpan HalfClosedLimit = TimeSpan.FromSeconds(60);
+
     // One TLS record, so that a tunnel's records are not cut up.
     private const int BufferBytes = 16 * 1024;
 
@@ -17,6 +20,7 @@ internal sealed class StreamPump : IDisposable
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
     private readonly CancellationTokenSource _ended = new();
+    private TimeSpan _limit;
     private long _lastBytes;
     private volatile ClientEnd _client;
 
@@ -24,10 +28,11 @@ internal sealed class StreamPump : IDisposable
     {
         _exchange = exchange;
         _time = time;
+        _limit = exchange.IdleTimeout;
         _lastBytes = time.GetTimestamp();
 
         // Looks when the tunnel could be idle at the earliest, instead of being set anew with every byte.
-        _timer = time.CreateTimer(static pump => ((StreamPump)pump!).EndWhenIdle(), this, exchange.IdleTimeout, Timeout.InfiniteTimeSpan);
+        _timer = time.CreateTimer(static pump => ((StreamPump)pump!).EndWhenIdle(), this, _limit, Timeout.InfiniteTimeSpan);
     }
 
     private enum ClientEnd
@@ -78,7 +83,7 @@ internal sealed class StreamPump : IDisposable
 
     private void EndWhenIdle()
     {
-        var left = _exchange.IdleTimeout - _time.GetElapsedTime(Volatile.Read(ref _lastBytes));
+        var left = _limit - _time.GetElapsedTime(Volatile.Read(ref _lastBytes));
         if (left <= TimeSpan.Zero)
         {
             _ended.Cancel();
@@ -136,6 +141,11 @@ internal sealed class StreamPump : IDisposable
             if (_client == ClientEnd.Proper && upstream is NetworkStream network)
             {
                 network.Socket.Shutdown(SocketShutdown.Send);
+                if (HalfClosedLimit < _limit)
+                {
+                    _limit = HalfClosedLimit;
+                    _timer.Change(_limit, Timeout.InfiniteTimeSpan);
+                }
             }
             else if (_client != ClientEnd.NotYet)
             {
