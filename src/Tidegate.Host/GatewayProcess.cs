@@ -47,7 +47,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
             _snapshots,
             inFlight,
             _control.Tracing,
-            new ResponseRelay(new GatewayResponder(time)),
+            new ResponseRelay(new GatewayResponder(time), time),
             _recorder,
             time,
             (exchange, bug) => log.WriteLine($"Exchange {ExchangeId.Format(exchange.Id)} failed inside the gateway: {bug}"));

@@ -12,4 +12,6 @@ var root = new RootCommand("Tidegate: an API traffic gateway for both edges, the
     RunCommand.Create(),
     SchemaCommand.Create(),
 };
-return await root.Parse(args).InvokeAsync();
+
+// Commands that run handle their signals themselves: the library's own handling would end the process after two seconds, in the middle of a drain.
+return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

@@ -11,6 +11,7 @@ internal sealed class ForwardStep(Forwarder forwarder, Upstream upstream, Tunnel
 
     public ValueTask InvokeAsync(Exchange exchange)
     {
+        exchange.IdleTimeout = upstream.Timeouts.Idle;
         if (!exchange.IsTunnel)
         {
             return forwarder.ForwardAsync(exchange, upstream);

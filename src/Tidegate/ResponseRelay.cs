@@ -5,7 +5,7 @@ using Tidegate.Exchanges;
 namespace Tidegate;
 
 /// <summary>Writes an exchange's answer to its client: streamed content, upgrades, tunnels, problems.</summary>
-internal sealed class ResponseRelay(GatewayResponder responder) : IResponseRelay
+internal sealed class ResponseRelay(GatewayResponder responder, TimeProvider time) : IResponseRelay
 {
     private static readonly Failure ClientGone = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "The client went away before the answer was complete.");
 
@@ -110,7 +110,7 @@ internal sealed class ResponseRelay(GatewayResponder responder) : IResponseRelay
         await client.CompleteAsync(body.Trailers, exchange.Aborted);
     }
 
-    private static async ValueTask SwitchAsync(Exchange exchange, Stream upstream)
+    private async ValueTask SwitchAsync(Exchange exchange, Stream upstream)
     {
         if (exchange.UpgradeProtocol is { } protocol && !exchange.IsTunnel)
         {
@@ -118,7 +118,7 @@ internal sealed class ResponseRelay(GatewayResponder responder) : IResponseRelay
         }
 
         await using var client = await exchange.Client.SwitchProtocolsAsync(exchange.ResponseStatus, exchange.ResponseHeaders, exchange.Aborted);
-        if (exchange.VerifyTunnelName && await TunnelName.VerifyAsync(exchange, client, upstream) is { } refusal)
+        if (exchange.VerifyTunnelName && await TunnelName.VerifyAsync(exchange, client, upstream, time) is { } refusal)
         {
             exchange.Fail(refusal);
             return;
@@ -126,9 +126,9 @@ internal sealed class ResponseRelay(GatewayResponder responder) : IResponseRelay
 
         try
         {
-            await StreamPump.RunAsync(exchange, client, upstream);
+            await StreamPump.RunAsync(exchange, client, upstream, time);
         }
-        catch (Exception over) when (exchange.IsTunnel && over is (IOException or OperationCanceledException))
+        catch (IOException over) when (exchange.IsTunnel && over is not MessageBodyException { Failure.Code: "idle_timeout" })
         {
             // What a tunnel carries ends when either side leaves, however abruptly: curl, for one, closes without reading what TLS still had to say.
             return;

@@ -5,80 +5,68 @@ using System.Text;
 
 namespace Tidegate.Testing;
 
-/// <summary>Just enough HTTP/2 to send one request whose fields no library would send.</summary>
-public static class RawHttp2
+/// <summary>Just enough HTTP/2 to send frames that no library would send. Every wait is bounded by 20 s.</summary>
+public sealed class RawHttp2 : IDisposable
 {
-    private const byte Data = 0;
-    private const byte Headers = 1;
-    private const byte ResetStream = 3;
-    private const byte Settings = 4;
-    private const byte GoAway = 7;
-    private const byte EndStream = 1;
+    /// <summary>Frame types (RFC 9113 6).</summary>
+    public const byte Data = 0, Headers = 1, ResetStream = 3, Settings = 4, Ping = 6, GoAway = 7, WindowUpdate = 8, Continuation = 9;
+
+    /// <summary>Flags of DATA and HEADERS.</summary>
+    public const byte EndStream = 1, EndHeaders = 4;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private readonly Stream _stream;
+    private readonly CancellationToken _cancellation;
+
+    private RawHttp2(Stream stream, CancellationToken cancellation)
+    {
+        _stream = stream;
+        _cancellation = cancellation;
+    }
+
+    /// <summary>Connects in the clear with prior knowledge.</summary>
+    public static async Task<RawHttp2> ConnectAsync(IPEndPoint gateway, CancellationToken cancellation)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        await socket.ConnectAsync(gateway, cancellation);
+        return await OverAsync(new NetworkStream(socket, ownsSocket: true), cancellation);
+    }
+
+    /// <summary>Speaks over a stream that is connected already.</summary>
+    public static async Task<RawHttp2> OverAsync(Stream stream, CancellationToken cancellation)
+    {
+        var connection = new RawHttp2(stream, cancellation);
+        await stream.WriteAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8.ToArray(), cancellation);
+        await connection.SendAsync(Settings, 0, 0, []);
+        return connection;
+    }
 
     /// <summary>Sends one GET on a new cleartext connection with prior knowledge, and reads the answer to its end: who leaves before is a client that went away.</summary>
     /// <returns>The status, or <c>RST_STREAM</c>, <c>GOAWAY</c> or <c>closed</c>.</returns>
     public static async Task<string> GetAsync(IPEndPoint gateway, string path, IReadOnlyList<(string Name, string Value)> fields, CancellationToken cancellationToken)
     {
-        using var client = new TcpClient();
-        await client.ConnectAsync(gateway, cancellationToken);
-        var stream = client.GetStream();
-        var head = new MemoryStream();
-        foreach (var (name, value) in (IEnumerable<(string, string)>)[(":method", "GET"), (":scheme", "http"), (":authority", gateway.ToString()), (":path", path), .. fields])
-        {
-            // RFC 7541 6.2.2: literal without indexing, new name, no Huffman coding.
-            head.WriteByte(0);
-            WriteString(head, name);
-            WriteString(head, value);
-        }
-
-        await stream.WriteAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8.ToArray(), cancellationToken);
-        await WriteFrameAsync(stream, Settings, 0, 0, [], cancellationToken);
-        await WriteFrameAsync(stream, Headers, 0x5, 1, head.ToArray(), cancellationToken);
-        var frame = new byte[9];
-        string? status = null;
-        while (true)
-        {
-            try
-            {
-                await stream.ReadExactlyAsync(frame, cancellationToken);
-            }
-            catch (EndOfStreamException)
-            {
-                return "closed";
-            }
-
-            var payload = new byte[(frame[0] << 16) | (frame[1] << 8) | frame[2]];
-            await stream.ReadExactlyAsync(payload, cancellationToken);
-            switch (frame[3])
-            {
-                case Headers when status is null:
-                    status = Status(payload);
-                    break;
-                case ResetStream:
-                    return "RST_STREAM";
-                case GoAway:
-                    return "GOAWAY";
-                case Settings when frame[4] == 0:
-                    await WriteFrameAsync(stream, Settings, 1, 0, [], cancellationToken);
-                    break;
-                case Data when status is null:
-                    return "data before headers";
-            }
-
-            if (status is not null && frame[3] is Headers or Data && (frame[4] & EndStream) != 0)
-            {
-                return status;
-            }
-        }
+        using var connection = await ConnectAsync(gateway, cancellationToken);
+        await connection.SendHeadersAsync(1, [.. Request("GET", gateway.ToString(), path), .. fields]);
+        return (await connection.ReadAnswerAsync(1)).Status;
     }
 
-    private static void WriteString(Stream into, string text)
-    {
-        into.WriteByte((byte)text.Length);
-        into.Write(Encoding.Latin1.GetBytes(text));
-    }
+    /// <summary>The pseudo-fields of a plain request.</summary>
+    public static (string Name, string Value)[] Request(string method, string authority, string path, string scheme = "http") =>
+        [(":method", method), (":scheme", scheme), (":authority", authority), (":path", path)];
 
-    private static async Task WriteFrameAsync(Stream stream, byte type, byte flags, int streamId, byte[] payload, CancellationToken cancellationToken)
+    /// <summary>Sends a header block in one frame.</summary>
+    public Task SendHeadersAsync(int streamId, IReadOnlyList<(string Name, string Value)> fields, bool endStream = true) =>
+        SendAsync(Headers, (byte)(EndHeaders | (endStream ? EndStream : 0)), streamId, Block(fields));
+
+    /// <summary>Sends content.</summary>
+    public Task SendDataAsync(int streamId, string content, bool endStream) => SendAsync(Data, endStream ? EndStream : (byte)0, streamId, Encoding.Latin1.GetBytes(content));
+
+    /// <summary>Ends a stream abnormally.</summary>
+    public Task ResetAsync(int streamId, int error = 8) => SendAsync(ResetStream, 0, streamId, [0, 0, 0, (byte)error]);
+
+    /// <summary>Sends any frame.</summary>
+    public async Task SendAsync(byte type, byte flags, int streamId, byte[] payload)
     {
         var frame = new byte[9 + payload.Length];
         frame[0] = (byte)(payload.Length >> 16);
@@ -88,7 +76,116 @@ public static class RawHttp2
         frame[4] = flags;
         BinaryPrimitives.WriteInt32BigEndian(frame.AsSpan(5), streamId);
         payload.CopyTo(frame, 9);
-        await stream.WriteAsync(frame, cancellationToken);
+        await _stream.WriteAsync(frame, _cancellation).AsTask().WaitAsync(Patience, _cancellation);
+        await _stream.FlushAsync(_cancellation);
+    }
+
+    /// <summary>The next frame that is not connection management; null at the connection's end.</summary>
+    public async Task<RawFrame?> ReadFrameAsync()
+    {
+        var head = new byte[9];
+        while (true)
+        {
+            byte[] payload;
+            try
+            {
+                await _stream.ReadExactlyAsync(head, _cancellation).AsTask().WaitAsync(Patience, _cancellation);
+                payload = new byte[(head[0] << 16) | (head[1] << 8) | head[2]];
+                await _stream.ReadExactlyAsync(payload, _cancellation).AsTask().WaitAsync(Patience, _cancellation);
+            }
+            catch (IOException)
+            {
+                return null;
+            }
+
+            switch (head[3])
+            {
+                case Settings when (head[4] & 1) == 0:
+                    await SendAsync(Settings, 1, 0, []);
+                    break;
+                case Ping when (head[4] & 1) == 0:
+                    await SendAsync(Ping, 1, 0, payload);
+                    break;
+                case Settings or Ping or WindowUpdate:
+                    break;
+                default:
+                    return new RawFrame(head[3], head[4], BinaryPrimitives.ReadInt32BigEndian(head.AsSpan(5)), payload);
+            }
+        }
+    }
+
+    /// <summary>Reads to the end of one stream; frames of other streams are passed over.</summary>
+    public async Task<RawHttp2Answer> ReadAnswerAsync(int streamId)
+    {
+        var answer = new RawHttp2Answer("", "", "closed");
+        while (await ReadFrameAsync() is { } frame)
+        {
+            if (frame.Type == GoAway)
+            {
+                answer = answer with { Status = answer.Status.Length == 0 ? "GOAWAY" : answer.Status, End = "GOAWAY" };
+                if (BinaryPrimitives.ReadInt32BigEndian(frame.Payload.AsSpan(4)) != 0)
+                {
+                    return answer;
+                }
+
+                // A graceful one: streams that are open go on.
+                continue;
+            }
+
+            if (frame.StreamId != streamId)
+            {
+                continue;
+            }
+
+            if (frame.Type == ResetStream)
+            {
+                return answer with { Status = answer.Status.Length == 0 ? "RST_STREAM" : answer.Status, End = "RST_STREAM" };
+            }
+
+            answer = frame.Type == Headers
+                ? answer with { Status = answer.Status.Length == 0 || answer.Status.StartsWith('1') ? Status(frame.Payload) : answer.Status }
+                : answer with { Content = answer.Content + Encoding.Latin1.GetString(frame.Payload) };
+            if ((frame.Flags & EndStream) != 0)
+            {
+                return answer with { End = "END_STREAM" };
+            }
+        }
+
+        return answer with { Status = answer.Status.Length == 0 ? answer.End : answer.Status };
+    }
+
+    /// <summary>RFC 7541 6.2.2: literals without indexing, new names, no Huffman coding.</summary>
+    public static byte[] Block(IReadOnlyList<(string Name, string Value)> fields)
+    {
+        var block = new MemoryStream();
+        foreach (var (name, value) in fields)
+        {
+            block.WriteByte(0);
+            WriteString(block, name);
+            WriteString(block, value);
+        }
+
+        return block.ToArray();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _stream.Dispose();
+
+    private static void WriteString(Stream into, string text)
+    {
+        // RFC 7541 5.1: an integer with a prefix of 7 bits.
+        var rest = text.Length;
+        into.WriteByte((byte)Math.Min(rest, 127));
+        for (rest -= 127; rest >= 0; rest >>= 7)
+        {
+            into.WriteByte((byte)((rest & 127) | (rest > 127 ? 128 : 0)));
+            if (rest <= 127)
+            {
+                break;
+            }
+        }
+
+        into.Write(Encoding.Latin1.GetBytes(text));
     }
 
     /// <summary>RFC 7541 appendix A: 8 to 14 are :status 200 to 500; others come as a literal with the name of one of these.</summary>
@@ -101,3 +198,12 @@ public static class RawHttp2
             : Encoding.ASCII.GetString(block, start + 2, 3);
     }
 }
+
+/// <summary>One HTTP/2 frame.</summary>
+public sealed record RawFrame(byte Type, byte Flags, int StreamId, byte[] Payload);
+
+/// <summary>What came on one stream.</summary>
+/// <param name="Status">The status; or how the stream ended when none came.</param>
+/// <param name="Content">All DATA.</param>
+/// <param name="End"><c>END_STREAM</c>, <c>RST_STREAM</c>, <c>GOAWAY</c> or <c>closed</c>.</param>
+public sealed record RawHttp2Answer(string Status, string Content, string End);

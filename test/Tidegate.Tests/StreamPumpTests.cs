@@ -16,9 +16,9 @@ public sealed class StreamPumpTests
         await fromClient.Writer.WriteAsync(new byte[700], cancellation);
         await using var client = new DuplexStream(fromClient.Reader, toClient.Writer);
         await using var upstream = new DuplexStream(fromUpstream.Reader, toUpstream.Writer);
-        var exchange = new Exchange { Connection = new ClientConnection { PeerAddress = IPAddress.Loopback }, Client = null! };
+        var exchange = new Exchange { Connection = new ClientConnection { PeerAddress = IPAddress.Loopback }, Client = null!, IdleTimeout = TimeSpan.FromMinutes(1) };
 
-        var pumping = StreamPump.RunAsync(exchange, client, upstream);
+        var pumping = StreamPump.RunAsync(exchange, client, upstream, TimeProvider.System);
         await toUpstream.Reader.ReadAtLeastAsync(700, cancellation);
         await fromUpstream.Writer.WriteAsync(new byte[900], cancellation);
         await fromUpstream.Writer.CompleteAsync();

@@ -33,7 +33,7 @@ internal static class ExchangeOperations
         });
         var time = TimeProvider.System;
         var recorder = new ExchangeRecorder(time, [], keepQueryValues: false, (_, failure) => throw failure);
-        var handler = new GatewayHandler(new SnapshotHolder(snapshot), new ExchangesInFlight(), ExchangeTracing.Off, new ResponseRelay(new GatewayResponder(time)), recorder, time, (_, bug) => throw bug);
+        var handler = new GatewayHandler(new SnapshotHolder(snapshot), new ExchangesInFlight(), ExchangeTracing.Off, new ResponseRelay(new GatewayResponder(time), time), recorder, time, (_, bug) => throw bug);
         var settings = new ListenerSettings { Name = "ingress", Direction = Direction.Ingress, Address = new IPEndPoint(IPAddress.Loopback, 0) };
         var services = new EdgeServices(Direction.Ingress, () => settings, handler.HandleAsync, new ExchangeId(1), time, (_, _, _) => throw new NotSupportedException(), new DrainSignal());
 

@@ -100,11 +100,32 @@ internal sealed record LimitsConfig
     [Doc("Request line and fields together. Default: 32KB."), Size]
     public long? Head { get; init; }
 
+    [Doc("The request target alone. Default: 8KB, what RFC 9112 asks every server to support."), Size]
+    public long? Target { get; init; }
+
     [Doc("Fields in one request. Default: 100.")]
     public int? HeaderCount { get; init; }
 
     [Doc("From the first byte of a request's head to its end. Default: 15s.")]
     public TimeSpan? HeaderTimeout { get; init; }
+
+    [Doc("All trailer fields of one request together. Default: 8KB."), Size]
+    public long? Trailers { get; init; }
+
+    [Doc("Bytes per second at which request content must arrive on average while the gateway waits for it, and an answer must be read over HTTP/2; 0 is off. Default: 240, slower than any working link."), Size]
+    public long? BodyRate { get; init; }
+
+    [Doc("How long content may be slower than body_rate before that counts. Default: 5s.")]
+    public TimeSpan? BodyGrace { get; init; }
+
+    [Doc("The longest pause in request content, and the longest time that a client may not read its answer. Default: 60s.")]
+    public TimeSpan? StallTimeout { get; init; }
+
+    [Doc("Unread request content that is read and thrown away so that the connection, or at least the answer, is not lost. Default: 64KB."), Size]
+    public long? Drain { get; init; }
+
+    [Doc("How long that may take. Default: 500ms.")]
+    public TimeSpan? DrainTimeout { get; init; }
 
     [Doc("How long a connection may wait for its next request. Default: 75s.")]
     public TimeSpan? IdleTimeout { get; init; }

@@ -164,10 +164,20 @@ internal sealed class ListenerCompiler(ConfigPositions positions, List<ConfigPro
         }
     }
 
+    // What is held in memory for each connection stays below 1 MB, whatever the file says.
+    private static int Bytes(long? configured, int otherwise) => (int)Math.Min(configured ?? otherwise, 1 << 20);
+
     /// <summary>What the file says, else the defaults.</summary>
     public static EdgeLimits Limits(LimitsConfig config) => EdgeLimits.Default with
     {
-        MaxHeadBytes = (int)Math.Min(config.Head ?? EdgeLimits.Default.MaxHeadBytes, 1 << 20),
+        MaxHeadBytes = Bytes(config.Head, EdgeLimits.Default.MaxHeadBytes),
+        MaxTargetBytes = Bytes(config.Target, EdgeLimits.Default.MaxTargetBytes),
+        MaxTrailerBytes = Bytes(config.Trailers, EdgeLimits.Default.MaxTrailerBytes),
+        MinBodyBytesPerSecond = Bytes(config.BodyRate, EdgeLimits.Default.MinBodyBytesPerSecond),
+        BodyGrace = config.BodyGrace ?? EdgeLimits.Default.BodyGrace,
+        StallTimeout = config.StallTimeout ?? EdgeLimits.Default.StallTimeout,
+        MaxDrainBytes = Bytes(config.Drain, EdgeLimits.Default.MaxDrainBytes),
+        DrainTimeout = config.DrainTimeout ?? EdgeLimits.Default.DrainTimeout,
         MaxHeaderCount = config.HeaderCount ?? EdgeLimits.Default.MaxHeaderCount,
         HeaderTimeout = config.HeaderTimeout ?? EdgeLimits.Default.HeaderTimeout,
         IdleTimeout = config.IdleTimeout ?? EdgeLimits.Default.IdleTimeout,

@@ -1,6 +1,6 @@
 namespace Tidegate.Edge;
 
-/// <summary>What one listener lets a client take from the gateway. Every limit is on by default; docs/reference/http1.md has the reasons.</summary>
+/// <summary>What one listener lets a client take from the gateway. Every limit is on by default; the reasons stand here.</summary>
 public sealed record EdgeLimits
 {
     /// <summary>The limits of a listener whose configuration names none.</summary>
@@ -27,10 +27,10 @@ public sealed record EdgeLimits
     /// <summary>Request content must arrive at this average while we wait for it; 0 is off. 240 B/s is slower than any working link.</summary>
     public int MinBodyBytesPerSecond { get; init; } = 240;
 
-    /// <summary>Time without progress that a body has to begin with; also the least that is added to the rate.</summary>
+    /// <summary>How long content may be slower than that rate before it counts. 5 s: a connection that begins slowly, or pauses once, is no attack.</summary>
     public TimeSpan BodyGrace { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>The longest pause in a body, however fast it was before, and the longest time that a client may not read our answer.</summary>
+    /// <summary>The longest pause in a body, however fast it was before, and the longest time that a client may not read our answer. 60 s, as other servers have it.</summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Unread request content that is read and thrown away to keep a connection, or so that the client reads our reply before a reset. 64 KiB: cheaper than a new TLS connection.</summary>

@@ -182,8 +182,13 @@ internal sealed class EdgeListener : IAsyncDisposable
         {
             var tls = connection.Features.Get<ITlsHandshakeFeature>();
             var isHttp2 = tls is null
-                ? await Http2Preface.IsNextAsync(connection, limits, _time)
+                ? await Http2Preface.IsNextAsync(connection, limits, _drain, _time)
                 : connection.Features.Get<ISslStreamFeature>()?.SslStream.NegotiatedApplicationProtocol == SslApplicationProtocol.Http2;
+            if (isHttp2 is null)
+            {
+                return;
+            }
+
             await ServeProtocolAsync(connection, new ClientConnection
             {
                 PeerAddress = peer.Address,
@@ -192,11 +197,12 @@ internal sealed class EdgeListener : IAsyncDisposable
                 IsSecure = tls is not null,
                 ServerName = tls?.HostName,
                 AlternativeService = _state.Settings.Http3 == Http3Mode.Off ? null : _alternativeService,
-            }, isHttp2);
+            }, isHttp2.Value);
         }
         finally
         {
             _connections.Leave(peer.Address);
+            ClosingConnection.Watch(connection, limits, _time);
         }
     }
 

@@ -6,6 +6,9 @@ namespace Tidegate.Edge;
 /// <summary>A listener's limits in the words of the server that speaks HTTP/2 and HTTP/3 for us.</summary>
 internal static class KestrelLimits
 {
+    // Kestrel looks once a second, and takes no grace that is shorter.
+    private static readonly TimeSpan ShortestGrace = TimeSpan.FromSeconds(1.5);
+
     public static void Apply(KestrelServerOptions kestrel, EdgeLimits limits)
     {
         kestrel.AddServerHeader = false;
@@ -22,9 +25,13 @@ internal static class KestrelLimits
         kestrel.Limits.MaxRequestLineSize = Math.Min(limits.MaxTargetBytes + 256, limits.MaxHeadBytes);
         kestrel.Limits.RequestHeadersTimeout = limits.HeaderTimeout;
         kestrel.Limits.KeepAliveTimeout = limits.IdleTimeout;
-        kestrel.Limits.MinRequestBodyDataRate = limits.MinBodyBytesPerSecond == 0 ? null : new MinDataRate(limits.MinBodyBytesPerSecond, limits.BodyGrace);
+        kestrel.Limits.MinRequestBodyDataRate = Rate(limits.MinBodyBytesPerSecond, limits.BodyGrace);
+        kestrel.Limits.MinResponseDataRate = Rate(limits.MinBodyBytesPerSecond, limits.StallTimeout);
         kestrel.Limits.Http2.MaxStreamsPerConnection = limits.MaxStreamsPerConnection;
         kestrel.Limits.Http2.MaxRequestHeaderFieldSize = limits.MaxHeadBytes;
         kestrel.Limits.Http3.MaxRequestHeaderFieldSize = limits.MaxHeadBytes;
     }
+
+    private static MinDataRate? Rate(int bytesPerSecond, TimeSpan grace) =>
+        bytesPerSecond == 0 ? null : new MinDataRate(bytesPerSecond, grace > ShortestGrace ? grace : ShortestGrace);
 }

@@ -9,14 +9,33 @@ internal static class TunnelName
     private static readonly Failure NotTls = new(FailureSource.Client, FailureKind.TunnelNotTls, Retryable: false, "The tunnel's first bytes are no TLS ClientHello. Set the API's tunnel key to any to allow it.");
     private static readonly Failure Mismatch = new(FailureSource.Client, FailureKind.TunnelNameMismatch, Retryable: false, "The TLS server name is not the host of the CONNECT.");
 
+    private static readonly Failure TooSlow = new(FailureSource.Client, FailureKind.IdleTimeout, Retryable: false, "The tunnel's ClientHello did not come in time.");
+
+    // What a listener gives a TLS handshake by default (EdgeLimits.HeaderTimeout): a client that asks for a tunnel speaks at once.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(15);
+
     /// <summary>Reads the ClientHello, judges it and passes it on; what is wrong, or null.</summary>
-    public static async ValueTask<Failure?> VerifyAsync(Exchange exchange, Stream client, Stream upstream)
+    public static async ValueTask<Failure?> VerifyAsync(Exchange exchange, Stream client, Stream upstream, TimeProvider time)
+    {
+        using var patience = new CancellationTokenSource(exchange.IdleTimeout < LongestWait ? exchange.IdleTimeout : LongestWait, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, exchange.Aborted);
+        try
+        {
+            return await VerifyAsync(exchange, client, upstream, either.Token);
+        }
+        catch (OperationCanceledException) when (patience.IsCancellationRequested && !exchange.Aborted.IsCancellationRequested)
+        {
+            return TooSlow;
+        }
+    }
+
+    private static async ValueTask<Failure?> VerifyAsync(Exchange exchange, Stream client, Stream upstream, CancellationToken cancellationToken)
     {
         var buffer = new byte[ClientHello.MaxBytes];
         var received = 0;
         while (true)
         {
-            var read = received == buffer.Length ? 0 : await client.ReadAsync(buffer.AsMemory(received), exchange.Aborted);
+            var read = received == buffer.Length ? 0 : await client.ReadAsync(buffer.AsMemory(received), cancellationToken);
             received += read;
             var state = ClientHello.Read(buffer.AsSpan(0, received), out var name);
             if (state == ClientHelloState.NotTls || (state == ClientHelloState.Incomplete && read == 0))
@@ -34,7 +53,7 @@ internal static class TunnelName
                 }
 
                 exchange.RequestBodyBytes += received;
-                await upstream.WriteAsync(buffer.AsMemory(0, received), exchange.Aborted);
+                await upstream.WriteAsync(buffer.AsMemory(0, received), cancellationToken);
                 return null;
             }
         }

@@ -98,6 +98,9 @@ public sealed class Exchange
     /// <summary>After a 101 or for a tunnel: the upstream's raw bytes.</summary>
     public Stream? UpstreamStream { get; set; }
 
+    /// <summary>After a 101 or for a tunnel: how long neither side may be silent.</summary>
+    public TimeSpan IdleTimeout { get; set; }
+
     /// <summary>For a CONNECT that is to be intercepted: the edge answers it and serves the decrypted connection itself.</summary>
     public bool Intercept { get; set; }
 
@@ -191,6 +194,7 @@ public sealed class Exchange
         _observed = null;
         Intercept = false;
         VerifyTunnelName = false;
+        IdleTimeout = default;
         Attempts = 0;
         Destination = "";
         UpstreamProtocol = ProtocolVersion.None;

@@ -23,6 +23,7 @@ public sealed record FailureKind(string Code, int Status)
     public static readonly FailureKind ClientBodyMalformed = new("client_body_malformed", 400);
     public static readonly FailureKind ClientBodyTimeout = new("client_body_timeout", 408);
     public static readonly FailureKind ClientBodyTooLarge = new("client_body_too_large", 413);
+    public static readonly FailureKind ClientStalled = new("client_stalled", 408);
 
     // Tunnels: what the client sent first is not what CONNECT announced.
     public static readonly FailureKind TunnelNotTls = new("tunnel_not_tls", 403);

@@ -19,9 +19,17 @@ public sealed class Forwarder(TimeProvider time) : IAsyncDisposable
         set => _pools.OwnEndpoints = value;
     }
 
+    private static readonly Rejection AsteriskForm = new("forward", "asterisk_not_forwarded", 501, "OPTIONS * cannot be sent to this upstream. Ask for a path.");
+
     /// <summary>One attempt. Never throws for expected trouble: that becomes <see cref="Exchange.Failure"/>.</summary>
     public async ValueTask ForwardAsync(Exchange exchange, Upstream upstream)
     {
+        if (exchange.Target.Path == "*")
+        {
+            exchange.Reject(AsteriskForm);
+            return;
+        }
+
         // :: Step 1: Where to.
         var destination = Begin(exchange, upstream);
         var attempt = new Attempt(exchange, upstream.Timeouts, time);
@@ -35,6 +43,12 @@ public sealed class Forwarder(TimeProvider time) : IAsyncDisposable
             exchange.Timings.ResponseStarted = time.GetTimestamp();
             exchange.UpstreamProtocol = UpstreamResponse.Protocol(response.Version);
             attempt.Disarm();
+
+            if (UpstreamResponse.HasDoubtfulLength(response) || (response.StatusCode == HttpStatusCode.SwitchingProtocols && exchange.UpgradeProtocol is null))
+            {
+                response.Dispose();
+                throw new HttpRequestException(HttpRequestError.InvalidResponse);
+            }
 
             // :: Step 3: The head onto the exchange; the body is read by whoever writes it to the client.
             UpstreamResponse.CopyHead(response, exchange);

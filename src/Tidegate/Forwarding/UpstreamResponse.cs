@@ -13,6 +13,24 @@ internal static class UpstreamResponse
         Copy(response.Content.Headers.NonValidated, named, exchange.ResponseHeaders);
     }
 
+    /// <summary>
+    /// Whether two readers could see different ends of this answer (RFC 9112 6.3): several lengths, a length beside a coding, a length that is no
+    /// plain number, any coding but one chunked. The handler below us lets all of them through.
+    /// </summary>
+    public static bool HasDoubtfulLength(HttpResponseMessage response)
+    {
+        if (response.Version.Major > 1)
+        {
+            return false;
+        }
+
+        var isCoded = response.Headers.NonValidated.TryGetValues("Transfer-Encoding", out var codings);
+        var hasLength = response.Content.Headers.NonValidated.TryGetValues("Content-Length", out var lengths);
+        return isCoded
+            ? hasLength || response.Version.Minor == 0 || !codings.ToString().Equals("chunked", StringComparison.OrdinalIgnoreCase)
+            : hasLength && (lengths.ToString() is "" || lengths.ToString().AsSpan().ContainsAnyExceptInRange('0', '9'));
+    }
+
     public static ProtocolVersion Protocol(Version version) => version.Major switch
     {
         3 => ProtocolVersion.Http3,

@@ -58,5 +58,12 @@ internal static class HeadReader
         return buffer.Length > maxBytes ? HeadState.TooLarge : HeadState.Incomplete;
     }
 
+    /// <summary>RFC 9112 2.2: one empty line before a request line is passed over, because old clients send one after a body.</summary>
+    public static ReadOnlySequence<byte> SkipEmptyLine(ReadOnlySequence<byte> buffer)
+    {
+        var reader = new SequenceReader<byte>(buffer);
+        return reader.IsNext("\r\n"u8, advancePast: true) ? reader.UnreadSequence : buffer;
+    }
+
     private static bool HasCarriageReturn(ReadOnlySequence<byte> line) => line.PositionOf((byte)'\r') is not null;
 }

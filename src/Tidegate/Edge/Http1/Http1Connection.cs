@@ -84,15 +84,11 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
             }
             catch (OperationCanceledException) when (timer.IsCancellationRequested)
             {
-                return begun ? Refused(Refusals.HeadTimeout) : null;
+                return begun ? Refused(Refusals.HeadTimeout, limits) : null;
             }
 
-            var buffer = result.Buffer;
-            if (!begun && buffer.Length >= 2 && buffer.FirstSpan is [(byte)'\r', (byte)'\n', ..])
-            {
-                // RFC 9112 2.2: one empty line before a request line is ignored, as old clients send it after a body.
-                buffer = buffer.Slice(2);
-            }
+            // What is incomplete stays whole in the pipe, so that a head reads the same in whatever pieces it comes.
+            var buffer = HeadReader.SkipEmptyLine(result.Buffer);
 
             switch (HeadReader.Find(buffer, limits.MaxHeadBytes, out var length))
             {
@@ -102,16 +98,21 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
                     return parts;
                 case HeadState.BadLineEnd:
                     _input.AdvanceTo(buffer.End);
-                    return Refused(Refusals.BadLineEnd);
+                    return Refused(Refusals.BadLineEnd, limits);
                 case HeadState.TooLarge:
                     _input.AdvanceTo(buffer.End);
-                    return Refused(Refusals.HeadTooLarge);
+                    return Refused(Refusals.HeadTooLarge, limits);
             }
 
-            _input.AdvanceTo(buffer.Start, buffer.End);
-            if (result.IsCompleted || (services.Drain.IsDraining && buffer.IsEmpty))
+            _input.AdvanceTo(result.Buffer.Start, buffer.End);
+            if (buffer.IsEmpty && (result.IsCompleted || services.Drain.IsDraining))
             {
                 return null;
+            }
+
+            if (result.IsCompleted)
+            {
+                return Refused(Refusals.HeadTruncated, limits);
             }
 
             if (!begun && !buffer.IsEmpty)
@@ -136,10 +137,10 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
         return parts;
     }
 
-    private Http1Exchange Refused(Rejection refusal)
+    private Http1Exchange Refused(Rejection refusal, EdgeLimits limits)
     {
         var parts = Begin();
-        parts.Writer.Begin(transport, ProtocolVersion.Http11, "", keepAlive: false);
+        parts.Writer.Begin(transport, limits, services.Time, ProtocolVersion.Http11, "", keepAlive: false);
         parts.Exchange.Reject(refusal);
         return parts;
     }
@@ -151,7 +152,7 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
         var refusal = Read(parts.Exchange, bytes.IsSingleSegment ? bytes.FirstSpan : bytes.ToArray(), settings, out var head);
         parts.Body.Begin(_input, refusal is null ? head.ContentLength : 0, head.ExpectsContinue, settings.Limits, services.Time);
         parts.Exchange.RequestBody = parts.Body;
-        parts.Writer.Begin(transport, parts.Exchange.ClientProtocol, parts.Exchange.Method, head.KeepAlive && refusal is null && !services.Drain.IsDraining);
+        parts.Writer.Begin(transport, settings.Limits, services.Time, parts.Exchange.ClientProtocol, parts.Exchange.Method, head.KeepAlive && refusal is null && !services.Drain.IsDraining);
         if (refusal is not null)
         {
             parts.Exchange.Reject(refusal);
@@ -185,13 +186,23 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
             return Refusals.ConnectOnIngress;
         }
 
-        if (head.Version == ProtocolVersion.Http11 && HeadParser.Names(fields, "upgrade"u8) && fields.Get(KnownHeader.Upgrade) is { } protocol && !protocol.StartsWith("h2c", StringComparison.OrdinalIgnoreCase))
-        {
-            exchange.UpgradeProtocol = protocol.ToLowerInvariant();
-        }
-
+        exchange.UpgradeProtocol = UpgradeProtocol(head, fields);
         HeaderHygiene.CleanRequest(exchange, settings);
         return null;
+    }
+
+    /// <summary>The protocol that the request may switch to. A request with content may not: where the content ends and the protocol begins would be a race.</summary>
+    private static string? UpgradeProtocol(in RequestHead head, HeaderList fields)
+    {
+        if (head.Version != ProtocolVersion.Http11 || head.ContentLength != 0 || !HeadParser.Names(fields, "upgrade"u8) || fields.Get(KnownHeader.Upgrade) is not { } offered)
+        {
+            return null;
+        }
+
+        // Another HTTP, or TLS with HTTP inside, would carry requests past every rule of ours, also as one of several choices.
+        return offered.Contains("h2c", StringComparison.OrdinalIgnoreCase) || offered.Contains("http", StringComparison.OrdinalIgnoreCase) || offered.Contains("tls", StringComparison.OrdinalIgnoreCase)
+            ? null
+            : offered.ToLowerInvariant();
     }
 
     /// <summary>Reads away what is left, within bounds. False when the connection cannot go on.</summary>

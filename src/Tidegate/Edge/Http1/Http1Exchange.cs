@@ -18,6 +18,7 @@ internal sealed class Http1Exchange
     {
         Writer = new Http1ResponseWriter();
         Body = new Http1RequestBody(Writer);
+        Writer.Request = Body;
         Exchange = new Exchange { Connection = null!, Client = Writer };
     }
 

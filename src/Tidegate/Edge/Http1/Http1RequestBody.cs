@@ -25,9 +25,10 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
     private bool _needsChunkEnd;
     private bool _ended = true;
     private long _received;
-    private long _began;
+    private TimeSpan _waited;
     private bool _expectsContinue;
     private HeaderList? _trailers;
+    private int _trailerBytes;
 
     public override long? Length => _chunked ? null : _contentLength;
 
@@ -35,6 +36,12 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
 
     /// <summary>Whether the last byte was read, so that the next request begins where the input stands.</summary>
     public bool IsComplete => _ended;
+
+    /// <summary>The client waits for a 100 and may never send this content: what comes next on the connection cannot be known.</summary>
+    public bool IsAwaited => _expectsContinue;
+
+    /// <summary>Bytes that are still to come; null when the client did not announce them.</summary>
+    public long? Remaining => _chunked ? null : _remaining;
 
     /// <summary>Begins the content of the next request.</summary>
     /// <param name="input">Stands behind the head.</param>
@@ -60,8 +67,9 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
         _input = null!;
         _needsChunkEnd = false;
         _received = 0;
-        _began = 0;
+        _waited = default;
         _trailers = null;
+        _trailerBytes = 0;
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -135,7 +143,7 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
 
     private bool TryReadLine(ref ReadOnlySequence<byte> available, out byte[] line)
     {
-        var maxBytes = _trailers is null ? MaxChunkLineBytes : _limits.MaxTrailerBytes;
+        var maxBytes = _trailers is null ? MaxChunkLineBytes : _limits.MaxTrailerBytes - _trailerBytes;
         var reader = new SequenceReader<byte>(available);
         if (!reader.TryReadTo(out ReadOnlySequence<byte> found, (byte)'\n'))
         {
@@ -176,6 +184,7 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
 
     private void AddTrailer(ReadOnlySpan<byte> line)
     {
+        _trailerBytes += line.Length;
         if (_trailers!.Count == _limits.MaxHeaderCount || HeadParser.ParseField(line, _trailers) is not null)
         {
             throw new MessageBodyException(Malformed);
@@ -185,17 +194,24 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
     /// <summary>Waits for bytes, no longer than the longest pause and no longer than the least rate allows.</summary>
     private async ValueTask<ReadResult> WaitAsync(CancellationToken cancellationToken)
     {
-        if (_input.TryRead(out var ready) && (!ready.Buffer.IsEmpty || ready.IsCompleted) && !ready.IsCanceled)
+        if (_input.TryRead(out var ready))
         {
-            // What was looked at before and not understood is no news: those bytes are marked as examined and do not come back here.
-            return ready;
+            if (!ready.Buffer.IsEmpty || ready.IsCompleted)
+            {
+                // What was looked at before and not understood is no news: those bytes are marked as examined and do not come back here.
+                return ready;
+            }
+
+            // A drain interrupts reads; content that is on its way is still wanted.
+            _input.AdvanceTo(ready.Buffer.Start);
         }
 
-        _began = _began == 0 ? _time.GetTimestamp() : _began;
+        // Only waiting counts against the client: while the upstream is slow we do not read.
+        var began = _time.GetTimestamp();
         var limit = _limits.StallTimeout;
         if (_limits.MinBodyBytesPerSecond > 0)
         {
-            var allowed = _limits.BodyGrace + TimeSpan.FromSeconds((double)_received / _limits.MinBodyBytesPerSecond) - _time.GetElapsedTime(_began);
+            var allowed = _limits.BodyGrace + TimeSpan.FromSeconds((double)_received / _limits.MinBodyBytesPerSecond) - _waited;
             limit = allowed < limit ? allowed : limit;
         }
 
@@ -212,6 +228,10 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
         catch (Exception gone) when (gone is IOException or Microsoft.AspNetCore.Connections.ConnectionAbortedException)
         {
             throw new MessageBodyException(Truncated, gone);
+        }
+        finally
+        {
+            _waited += _time.GetElapsedTime(began);
         }
     }
 

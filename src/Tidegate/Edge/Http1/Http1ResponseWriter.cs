@@ -21,6 +21,9 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
 
     private ConnectionContext _transport = null!;
     private PipeWriter _output = null!;
+    private EdgeLimits _limits = EdgeLimits.Default;
+    private TimeProvider _time = null!;
+    private StallTimer? _stall;
     private ProtocolVersion _clientProtocol;
     private string _method = "";
     private Memory<byte> _chunk;
@@ -29,6 +32,9 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
     private bool _hasNoBody;
     private bool _started;
     private long _written;
+
+    /// <summary>The content that the answer is to.</summary>
+    public Http1RequestBody Request { private get; set; } = null!;
 
     public override bool HasStarted => _started;
 
@@ -45,13 +51,17 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
 
     /// <summary>Begins the answer to the next request.</summary>
     /// <param name="transport">The client's connection.</param>
+    /// <param name="limits">The listener's.</param>
+    /// <param name="time">The clock of the longest wait for a client that does not read.</param>
     /// <param name="clientProtocol">What the client spoke.</param>
     /// <param name="method">The request's.</param>
     /// <param name="keepAlive">Whether client and gateway want to go on after it.</param>
-    public void Begin(ConnectionContext transport, ProtocolVersion clientProtocol, string method, bool keepAlive)
+    public void Begin(ConnectionContext transport, EdgeLimits limits, TimeProvider time, ProtocolVersion clientProtocol, string method, bool keepAlive)
     {
         _transport = transport;
         _output = transport.Transport.Output;
+        _limits = limits;
+        _time = time;
         _clientProtocol = clientProtocol;
         _method = method;
         KeepAlive = keepAlive;
@@ -62,6 +72,8 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
     {
         _transport = null!;
         _output = null!;
+        _stall?.Dispose();
+        _stall = null;
         _chunk = default;
         _announced = null;
         _chunked = false;
@@ -90,6 +102,9 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
     {
         _started = true;
         _announced = contentLength;
+
+        // Announced, so that the client does not send its next request into a connection that closes: the content may never come, or is too much to read away.
+        KeepAlive = KeepAlive && !Request.IsAwaited && !(Request.Remaining > _limits.MaxDrainBytes);
         _hasNoBody = _method == "HEAD" || status is 204 or 304;
         WriteHead(status, headers);
         if (contentLength is { } length && status is not 204)
@@ -192,13 +207,18 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
     public override void Abort()
     {
         KeepAlive = false;
+        _stall?.Dispose();
         _transport.Abort(new ConnectionAbortedException("The exchange broke after its response had begun."));
     }
 
     public override void CloseAfterReply() => KeepAlive = false;
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    private static async ValueTask WaitAsync(ValueTask<FlushResult> flushing) => ThrowIfGone(await flushing);
+    private async ValueTask WaitAsync(ValueTask<FlushResult> flushing)
+    {
+        _stall ??= new StallTimer(_output, _limits.StallTimeout, _time);
+        ThrowIfGone(await _stall.WaitAsync(flushing));
+    }
 
     private static void ThrowIfGone(FlushResult result)
     {

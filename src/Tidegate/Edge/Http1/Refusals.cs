@@ -11,6 +11,7 @@ internal static class Refusals
     public static readonly Rejection BadLineEnd = Refuse("line_end_malformed", 400, "Every line of a request head must end with CR LF.");
     public static readonly Rejection HeadTooLarge = Refuse("head_too_large", 431, "The request line and fields are too large together.");
     public static readonly Rejection HeadTimeout = Refuse("head_timeout", 408, "The request head took too long.");
+    public static readonly Rejection HeadTruncated = Refuse("head_truncated", 400, "The connection ended within a request head.");
     public static readonly Rejection TooManyFields = Refuse("too_many_fields", 431, "The request has too many fields.");
     public static readonly Rejection FoldedField = Refuse("field_folded", 400, "A field must stand on one line.");
     public static readonly Rejection BadFieldName = Refuse("field_name_malformed", 400, "A field name must be a token directly followed by a colon.");

@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using Microsoft.AspNetCore.Connections;
 
 namespace Tidegate.Edge.Multiplexed;
@@ -8,16 +9,25 @@ internal static class Http2Preface
     // No HTTP/1.1 method begins with these bytes: PRI is reserved for this purpose (RFC 9113 11.6).
     private static ReadOnlySpan<byte> Start => "PRI * HTTP/2.0"u8;
 
-    /// <summary>Looks at the first bytes and leaves them where they are. False also when the client sends nothing in time, or goes away.</summary>
-    public static async ValueTask<bool> IsNextAsync(ConnectionContext connection, EdgeLimits limits, TimeProvider time)
+    /// <summary>Looks at the first bytes and leaves them where they are.</summary>
+    /// <returns>Null when there is nothing to serve: the client sent nothing in time or went away, or the gateway drains.</returns>
+    public static async ValueTask<bool?> IsNextAsync(ConnectionContext connection, EdgeLimits limits, DrainSignal drain, TimeProvider time)
     {
         using var timer = new CancellationTokenSource(limits.IdleTimeout, time);
         var input = connection.Transport.Input;
+        using var draining = drain.Token.UnsafeRegister(static input => ((PipeReader)input!).CancelPendingRead(), input);
+        var begun = false;
         while (true)
         {
             try
             {
                 var result = await input.ReadAsync(timer.Token);
+                if (result.Buffer.IsEmpty && (result.IsCompleted || drain.IsDraining))
+                {
+                    input.AdvanceTo(result.Buffer.Start);
+                    return null;
+                }
+
                 var length = (int)Math.Min(result.Buffer.Length, Start.Length);
                 var isPrefix = Fits(result.Buffer.Slice(0, length));
                 var isCertain = !isPrefix || length == Start.Length || result.IsCompleted;
@@ -26,10 +36,22 @@ internal static class Http2Preface
                 {
                     return isPrefix && length == Start.Length;
                 }
+
+                if (!begun && length > 0)
+                {
+                    begun = true;
+                    timer.CancelAfter(limits.HeaderTimeout);
+                }
+            }
+            catch (OperationCanceledException) when (begun)
+            {
+                // A part of the preface is the part of a method too: HTTP/1.1 answers for it, when its first read does not wait for more.
+                input.CancelPendingRead();
+                return false;
             }
             catch (Exception gone) when (gone is OperationCanceledException or IOException or ConnectionAbortedException)
             {
-                return false;
+                return null;
             }
         }
     }

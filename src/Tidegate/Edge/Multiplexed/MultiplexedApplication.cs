@@ -15,7 +15,8 @@ internal sealed class MultiplexedApplication(EdgeServices services, ProtocolVers
     {
         var request = context.GetRequiredFeature<IHttpRequestFeature>();
         var extended = context.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } accepted ? accepted : null;
-        var client = new MultiplexedResponseWriter(context, protocol, extended);
+        var settings = services.Settings();
+        var client = new MultiplexedResponseWriter(context, protocol, extended, settings.Limits, services.Time);
         var exchange = new Exchange
         {
             Id = services.Ids.Next(),
@@ -28,13 +29,13 @@ internal sealed class MultiplexedApplication(EdgeServices services, ProtocolVers
         };
         exchange.Connection.HasServed = true;
         exchange.Timings.Received = services.Time.GetTimestamp();
-        if (MultiplexedHead.Read(exchange, request, extended?.Protocol, services.Settings()) is { } refusal)
+        if (MultiplexedHead.Read(exchange, request, extended?.Protocol, settings) is { } refusal)
         {
             exchange.Reject(refusal);
         }
         else if (extended is null && !exchange.IsTunnel && context.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody != false)
         {
-            exchange.RequestBody = new MultiplexedRequestBody(context, services.Settings().Limits);
+            exchange.RequestBody = new MultiplexedRequestBody(context, settings.Limits);
         }
 
         await services.Handler(exchange);

@@ -48,6 +48,11 @@ internal static class MultiplexedHead
             return Refusals.ConnectOnIngress;
         }
 
+        if (request.RawTarget.Length > settings.Limits.MaxTargetBytes)
+        {
+            return Refusals.TargetTooLong;
+        }
+
         exchange.RequestHeaders.TryGet(KnownHeader.Host, out var host);
         if (host.IsEmpty && !exchange.IsTunnel)
         {

@@ -7,7 +7,7 @@ using Tidegate.Exchanges;
 namespace Tidegate.Edge.Multiplexed;
 
 /// <summary>Writes one response onto an HTTP/2 or HTTP/3 stream of Kestrel's.</summary>
-internal sealed class MultiplexedResponseWriter(IFeatureCollection features, ProtocolVersion protocol, IHttpExtendedConnectFeature? extendedConnect) : ClientResponseWriter
+internal sealed class MultiplexedResponseWriter(IFeatureCollection features, ProtocolVersion protocol, IHttpExtendedConnectFeature? extendedConnect, EdgeLimits limits, TimeProvider time) : ClientResponseWriter
 {
     // RFC 9113 7 INTERNAL_ERROR, RFC 9114 8.1 H3_INTERNAL_ERROR: what came is not all.
     private const int Http2InternalError = 0x2;
@@ -15,6 +15,7 @@ internal sealed class MultiplexedResponseWriter(IFeatureCollection features, Pro
 
     private readonly IHttpResponseFeature _response = features.GetRequiredFeature<IHttpResponseFeature>();
     private readonly IHttpResponseBodyFeature _body = features.GetRequiredFeature<IHttpResponseBodyFeature>();
+    private StallTimer? _stall;
     private bool _started;
     private bool _hasUnflushed;
     private long _written;
@@ -48,14 +49,17 @@ internal sealed class MultiplexedResponseWriter(IFeatureCollection features, Pro
         Output.Advance(count);
     }
 
-    public override async ValueTask FlushAsync(CancellationToken cancellationToken)
+    public override ValueTask FlushAsync(CancellationToken cancellationToken)
     {
         _hasUnflushed = false;
-        var result = await Output.FlushAsync(cancellationToken);
-        if (result.IsCompleted || result.IsCanceled)
+        var flushing = Output.FlushAsync(cancellationToken);
+        if (!flushing.IsCompletedSuccessfully)
         {
-            throw new IOException("The client closed its stream.");
+            return WaitAsync(flushing);
         }
+
+        var result = flushing.GetAwaiter().GetResult();
+        return result.IsCompleted || result.IsCanceled ? ValueTask.FromException(Gone()) : default;
     }
 
     public override async ValueTask CompleteAsync(HeaderList? trailers, CancellationToken cancellationToken)
@@ -72,7 +76,20 @@ internal sealed class MultiplexedResponseWriter(IFeatureCollection features, Pro
         }
 
         await _body.CompleteAsync();
+        _stall?.Dispose();
     }
+
+    /// <summary>Kestrel's own least rate does not count the time in which a client opens no window.</summary>
+    private async ValueTask WaitAsync(ValueTask<FlushResult> flushing)
+    {
+        _stall ??= new StallTimer(Output, limits.StallTimeout, time);
+        if ((await _stall.WaitAsync(flushing)).IsCompleted)
+        {
+            throw Gone();
+        }
+    }
+
+    private static IOException Gone() => new("The client closed its stream.");
 
     /// <summary>An extended CONNECT's answer, or a CONNECT's (RFC 9113 8.5): from here on the stream's content is the connection.</summary>
     public override async ValueTask<Stream> SwitchProtocolsAsync(int status, HeaderList headers, CancellationToken cancellationToken)
@@ -92,7 +109,11 @@ internal sealed class MultiplexedResponseWriter(IFeatureCollection features, Pro
         return new DuplexStream(features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader, Output);
     }
 
-    public override void Abort() => features.Get<IHttpResetFeature>()?.Reset(protocol == ProtocolVersion.Http3 ? Http3InternalError : Http2InternalError);
+    public override void Abort()
+    {
+        _stall?.Dispose();
+        features.Get<IHttpResetFeature>()?.Reset(protocol == ProtocolVersion.Http3 ? Http3InternalError : Http2InternalError);
+    }
 
     public override void CloseAfterReply()
     {
