@@ -1,11 +1,11 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Tidegate.Exchanges;
 using Tidegate.Host.Commands;
 using Tidegate.Host.Demo;
 using Tidegate.Recording;
+using Tidegate.Testing;
 using Xunit;
 
 namespace Tidegate.EndToEndTests;
@@ -74,37 +74,16 @@ public sealed class DemoTests
     public async Task Sigterm_ends_the_process_with_0_and_removes_its_directory()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Signals are sent with kill.");
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Tidegate.Host.dll"), "demo", "--port-offset", $"{FreePort() - 8080}"])
-        {
-            RedirectStandardOutput = true,
-        })!;
-        try
-        {
-            using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-            patience.CancelAfter(Patience);
-            var lines = new List<string>();
-            while (await process.StandardOutput.ReadLineAsync(patience.Token) is { } line)
-            {
-                lines.Add(line);
-                if (line.StartsWith("07:", StringComparison.Ordinal))
-                {
-                    Process.Start("kill", ["-TERM", $"{process.Id}"]).Dispose();
-                    break;
-                }
-            }
+        using var tidegate = TidegateProcess.Start(["demo", "--start", "09:00", "--port-offset", $"{FreePort() - 8080}"]);
 
-            lines.AddRange((await process.StandardOutput.ReadToEndAsync(patience.Token)).Split('\n'));
-            await process.WaitForExitAsync(patience.Token);
+        // Answers of the assistant stream by now: they are what takes time to end.
+        await tidegate.LineAsync(line => line.StartsWith("09:", StringComparison.Ordinal) && line.Contains("assistant", StringComparison.Ordinal), Cancellation);
+        await tidegate.SignalAsync("TERM", Cancellation);
 
-            Assert.Equal(0, process.ExitCode);
-            Assert.Contains(lines, line => line.EndsWith("Nothing is left behind.", StringComparison.Ordinal));
-            var configuration = lines.First(line => line.Contains("configuration ", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
-            Assert.False(Directory.Exists(Path.GetDirectoryName(configuration)));
-        }
-        finally
-        {
-            process.Kill();
-        }
+        Assert.Equal(0, await tidegate.ExitCodeAsync(Cancellation));
+        await tidegate.LineAsync(line => line.EndsWith("Nothing is left behind.", StringComparison.Ordinal), Cancellation);
+        var configuration = tidegate.Lines.First(line => line.Contains("configuration ", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
+        Assert.False(Directory.Exists(Path.GetDirectoryName(configuration)));
     }
 
     /// <summary>A port that is free now, as is the one after it, and the one that has the distance of 9900 from 8080.</summary>

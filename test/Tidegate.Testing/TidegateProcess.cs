@@ -1,0 +1,89 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+
+namespace Tidegate.Testing;
+
+/// <summary>The <c>tidegate</c> executable as a process of its own, for what only a process shows: signals, exit codes, its environment.</summary>
+public sealed class TidegateProcess : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+
+    private readonly Process _process;
+    private readonly ConcurrentQueue<string> _lines = new();
+    private readonly SemaphoreSlim _more = new(0);
+
+    private TidegateProcess(Process process)
+    {
+        _process = process;
+        process.OutputDataReceived += Received;
+        process.ErrorDataReceived += Received;
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    /// <summary>What it wrote so far, to both streams.</summary>
+    public IReadOnlyCollection<string> Lines => _lines;
+
+    /// <summary>Starts a command.</summary>
+    public static TidegateProcess Start(string[] arguments, params (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Tidegate.Host.dll"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        return new TidegateProcess(Process.Start(start)!);
+    }
+
+    /// <summary>Waits for a line.</summary>
+    /// <exception cref="TimeoutException">It did not come.</exception>
+    public async Task<string> LineAsync(Func<string, bool> expected, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            if (_lines.FirstOrDefault(expected) is { } line)
+            {
+                return line;
+            }
+
+            if (!await _more.WaitAsync(Patience, cancellationToken))
+            {
+                throw new TimeoutException("That line did not come. These did:\n" + string.Join('\n', _lines));
+            }
+        }
+    }
+
+    /// <summary>Sends a signal, for example <c>TERM</c>.</summary>
+    public async Task SignalAsync(string signal, CancellationToken cancellationToken)
+    {
+        using var kill = Process.Start("kill", ["-" + signal, _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync(cancellationToken);
+    }
+
+    /// <summary>Waits for its end, and gives its exit code.</summary>
+    public async Task<int> ExitCodeAsync(CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(Patience);
+        await _process.WaitForExitAsync(patience.Token);
+        return _process.ExitCode;
+    }
+
+    /// <summary>Ends it, if it still runs.</summary>
+    public void Dispose()
+    {
+        _process.Kill();
+        _process.Dispose();
+        _more.Dispose();
+    }
+
+    private void Received(object sender, DataReceivedEventArgs received)
+    {
+        if (received.Data is { } line)
+        {
+            _lines.Enqueue(line);
+            _more.Release();
+        }
+    }
+}
