@@ -82,7 +82,7 @@ public sealed class RunProcessTests : IDisposable
     {
         var file = Path.Combine(_directory.FullName, "tidegate.yaml");
         File.WriteAllText(file, $$"""
-            listeners: { ingress: { address: "{{address}}" } }
+            listeners: { ingress: { address: "{{address}}" }, admin: { address: off } }
             apis: [{ name: api, direction: ingress, upstream: { destinations: ["http://127.0.0.1:{{upstreamPort}}"] } }]
             """);
         return file;

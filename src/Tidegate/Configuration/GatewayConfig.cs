@@ -64,10 +64,10 @@ internal sealed record IngressListenerConfig
     [Doc("One certificate, or several that are chosen by the client's SNI. Absent means cleartext.")]
     public IReadOnlyList<CertificateConfig> Tls { get; init; } = [];
 
-    [Doc("HTTP/3 on the same port over UDP, with TLS only: auto (where this machine has libmsquic), on (without it the gateway does not start) or off. Default: auto, because clients fall back to TCP where it is missing. Read at start.")]
+    [Doc("HTTP/3 on the same port over UDP, with TLS only: auto (where this machine has libmsquic), on (without it the gateway does not start) or off. Default: auto, because clients fall back to TCP where it is missing. Read at start."), NeedsRestart]
     public Http3Mode Http3 { get; init; }
 
-    [Doc("The UDP port that Alt-Svc tells clients to use for HTTP/3, when they reach it by another than the one it listens on (a port mapping). Default: the port of the address.")]
+    [Doc("The UDP port that Alt-Svc tells clients to use for HTTP/3, when they reach it by another than the one it listens on (a port mapping). Default: the port of the address."), NeedsRestart]
     public int? Http3AdvertisedPort { get; init; }
 
     [Doc("Networks whose X-Forwarded-* and Forwarded fields are believed, for example 10.0.0.0/8. Default: none, because anybody can write them.")]
@@ -79,8 +79,11 @@ internal sealed record IngressListenerConfig
 
 internal sealed record AdminListenerConfig
 {
+    /// <summary>Where it is when nobody says otherwise.</summary>
+    public const string DefaultAddress = "127.0.0.1:9900";
+
     [Doc("Address and port, or off. Off loopback a token is needed. Default: 127.0.0.1:9900, so that nobody else can reach it."), NeedsRestart]
-    public string Address { get; init; } = "127.0.0.1:9900";
+    public string Address { get; init; } = DefaultAddress;
 
     [Doc("Callers must send it as Authorization: Bearer, except to /livez and /readyz. Needed when the address is not loopback.")]
     public Secret? Token { get; init; }

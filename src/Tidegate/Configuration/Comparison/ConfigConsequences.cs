@@ -13,10 +13,10 @@ internal static class ConfigConsequences
         NeedsRestart = NeedsRestart(difference),
     };
 
-    /// <summary>A listener that comes or goes, cleartext that becomes TLS or the reverse, and the keys that say so themselves.</summary>
+    /// <summary>A listener that comes or goes (the admin listener is there unwritten), cleartext that becomes TLS or the reverse, and the keys that say so themselves.</summary>
     private static bool NeedsRestart(ConfigDifference difference) =>
         difference.Property.IsDefined(typeof(NeedsRestartAttribute))
-        || difference.Owners.New is ListenersConfig
+        || (difference.Owners.New is ListenersConfig && (difference.Values.New ?? difference.Values.Old) is not AdminListenerConfig { Address: AdminListenerConfig.DefaultAddress })
         || (difference.Owners is (IngressListenerConfig { Tls.Count: var before }, IngressListenerConfig { Tls.Count: var after })
             && difference.Property.Name == nameof(IngressListenerConfig.Tls) && before == 0 != (after == 0));
 
