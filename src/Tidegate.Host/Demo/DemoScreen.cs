@@ -1,6 +1,7 @@
 using System.Globalization;
 using Spectre.Console;
 using Spectre.Console.Rendering;
+using Tidegate.Exchanges;
 
 namespace Tidegate.Host.Demo;
 
@@ -44,17 +45,17 @@ internal sealed class DemoScreen(DemoSummary summary, MorningClock clock, DemoNo
 
     private IRenderable Table(DemoSummary.Snapshot read)
     {
+        // Narrow enough for eighty columns after a day of calls.
         var table = new Table { Border = TableBorder.Simple };
-        foreach (var (title, isNumber) in (ReadOnlySpan<(string, bool)>)[("API", false), ("edge", false), ("calls", true), ("/s", true), ("good", true), ("4xx", true), ("5xx", true), ("refused", true), ("failed", true), ("p50", true), ("p95", true)])
+        foreach (var (title, isNumber) in (ReadOnlySpan<(string, bool)>)[("→ out  ← in", false), ("calls", true), ("/s", true), ("good", true), ("4xx", true), ("5xx", true), ("refused", true), ("failed", true), ("p50", true), ("p95", true)])
         {
             table.AddColumn(new TableColumn(title) { Alignment = isNumber ? Justify.Right : Justify.Left, NoWrap = true, Padding = new Padding(0, 0, 1, 0) });
         }
 
-        foreach (var row in read.Apis)
+        foreach (var row in read.Apis.OrderBy(row => row.Direction))
         {
             table.AddRow(
-                Markup.Escape(row.Name),
-                row.Direction.ToString().ToLowerInvariant(),
+                Markup.Escape((row.Direction == Direction.Egress ? "→ " : "← ") + row.Name),
                 Number(row.Calls),
                 row.CallsPerSecond.ToString("0.0", CultureInfo.InvariantCulture),
                 Number(row.Good),

@@ -6,7 +6,7 @@ namespace Tidegate.Host.Demo;
 /// <summary>Counts the records of the demo for its screen. Holds the last seconds only, however long it runs.</summary>
 internal sealed class DemoSummary(TimeProvider time) : IExchangeSink
 {
-    private const string UnlistedHost = "(unlisted host)";
+    private const string UnlistedHost = "(unlisted)";
     private const string NoRoute = "(no route)";
 
     /// <summary>What "lately" means on the screen.</summary>
