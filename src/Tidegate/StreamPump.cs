@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net.Sockets;
 using Tidegate.Exchanges;
+using Tidegate.Forwarding.Connecting;
 
 namespace Tidegate;
 
@@ -138,9 +139,9 @@ internal sealed class StreamPump : IDisposable
                 _exchange.RequestBodyBytes += read;
             }
 
-            if (_client == ClientEnd.Proper && upstream is NetworkStream network)
+            if (_client == ClientEnd.Proper && upstream is ConnectionStream connection)
             {
-                network.Socket.Shutdown(SocketShutdown.Send);
+                await connection.CompleteWritesAsync();
                 if (HalfClosedLimit < _limit)
                 {
                     _limit = HalfClosedLimit;

@@ -237,7 +237,7 @@ public sealed class Http1WireTests : IAsyncLifetime
                     text += Encoding.Latin1.GetString(buffer, 0, read);
                     var end = text.IndexOf("\r\n\r\n", StringComparison.Ordinal);
                     var isChunked = text.Contains("chunked", StringComparison.Ordinal);
-                    if (end < 0 || (isChunked && !text.EndsWith("0\r\n\r\n", StringComparison.Ordinal)))
+                    if (end < 0 || (isChunked && !(text.Contains("\r\n0\r\n", StringComparison.Ordinal) && text.EndsWith("\r\n\r\n", StringComparison.Ordinal))))
                     {
                         continue;
                     }

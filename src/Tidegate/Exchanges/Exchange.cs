@@ -107,6 +107,9 @@ public sealed class Exchange
     /// <summary>For a tunnel: the client's first bytes must be a TLS ClientHello that names the target.</summary>
     public bool VerifyTunnelName { get; set; }
 
+    /// <summary>What the forwarder keeps from one exchange to the next of this object. Not reset.</summary>
+    internal object? ForwardingState { get; set; }
+
     // For the record.
 
     /// <summary>How many requests were sent upstream for this exchange.</summary>

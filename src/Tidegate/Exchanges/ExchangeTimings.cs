@@ -15,7 +15,7 @@ public struct ExchangeTimings
     /// <summary>Ticks spent waiting in queues of ours, inside policies.</summary>
     public long Queued;
 
-    /// <summary>Ticks spent on opening upstream connections (name, TCP, TLS); 0 when a pooled one was used.</summary>
+    /// <summary>Ticks spent on getting an upstream connection: waiting for a place in a full pool, name, TCP, TLS; 0 when an idle one was there.</summary>
     public long Connecting;
 
     /// <summary>The first byte of the final upstream response head arrived.</summary>

@@ -20,6 +20,9 @@ public sealed class HeaderList
     /// <summary>Bytes of all names and values, of removed fields too: at least what the fields take.</summary>
     public int ByteCount => _used;
 
+    /// <summary>Those bytes, side by side: for a check of all at once that a removed field may fail too.</summary>
+    internal ReadOnlySpan<byte> Storage => _bytes.AsSpan(0, _used);
+
     /// <summary>The field at a position.</summary>
     public HeaderField this[int index]
     {

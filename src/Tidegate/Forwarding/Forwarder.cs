@@ -1,5 +1,9 @@
 using System.Net;
 using Tidegate.Exchanges;
+using Tidegate.Forwarding.Connecting;
+using Tidegate.Forwarding.Http1;
+using Tidegate.Forwarding.SocketsHttp;
+using Tidegate.Transport;
 
 namespace Tidegate.Forwarding;
 
@@ -7,83 +11,60 @@ namespace Tidegate.Forwarding;
 /// Sends an exchange's request to an upstream and leaves the answer's head with a body or stream to read, or a failure, on the exchange.
 /// Nothing is buffered: content flows in both directions at the pace of the slower side.
 /// </summary>
-public sealed class Forwarder(TimeProvider time) : IAsyncDisposable
+public sealed class Forwarder : IAsyncDisposable
 {
-    private readonly ConnectionPools _pools = new(time);
-    private readonly RoundRobin _roundRobin = new();
+    private readonly TimeProvider _time;
+    private readonly Deadlines _deadlines;
+    private readonly ConnectionPools _pools;
+    private readonly UpstreamConnector _connector;
+    private readonly SocketsHttpClient _handler;
+    private readonly IUpstreamClient _http1;
+
+    /// <summary>As in production: our own client for HTTP/1.1, on the framework's sockets.</summary>
+    public Forwarder(TimeProvider time)
+        : this(time, new ForwarderOptions())
+    {
+    }
+
+    internal Forwarder(TimeProvider time, ForwarderOptions options)
+    {
+        _time = time;
+        _deadlines = new Deadlines(time);
+        var names = new AddressResolver(options.Resolve, time);
+        _pools = new ConnectionPools(options.Partitions, _deadlines, names);
+        _connector = new UpstreamConnector(options.Sockets, names, time);
+        _handler = new SocketsHttpClient(_connector, time);
+        _http1 = options.Client == UpstreamClient.Own ? new Http1Client(_connector, _handler, _deadlines, options.CurrentPartition) : _handler;
+    }
 
     /// <summary>Where the gateway itself listens; connecting there would be a loop and fails with <c>self_connection</c>.</summary>
     public IReadOnlyCollection<IPEndPoint> OwnEndpoints
     {
-        get => _pools.OwnEndpoints;
-        set => _pools.OwnEndpoints = value;
+        get => _connector.OwnEndpoints;
+        set => _connector.OwnEndpoints = value;
     }
 
-    private static readonly Rejection AsteriskForm = new("forward", "asterisk_not_forwarded", 501, "OPTIONS * cannot be sent to this upstream. Ask for a path.");
+    /// <summary>Our own client's connections, by destination.</summary>
+    internal IReadOnlyList<PoolStatistics> PoolStatistics => _pools.Statistics;
 
     /// <summary>One attempt. Never throws for expected trouble: that becomes <see cref="Exchange.Failure"/>.</summary>
-    public async ValueTask ForwardAsync(Exchange exchange, Upstream upstream)
+    public ValueTask ForwardAsync(Exchange exchange, Upstream upstream)
     {
-        if (exchange.Target.Path == "*")
-        {
-            exchange.Reject(AsteriskForm);
-            return;
-        }
-
-        // :: Step 1: Where to.
-        var destination = Begin(exchange, upstream);
-        var attempt = new Attempt(exchange, upstream.Timeouts, time);
-        var content = exchange.RequestBody.IsEmpty ? null : new RequestContent(exchange, attempt);
-        try
-        {
-            // :: Step 2: Send, and wait for the final head. Content follows on its own and re-arms the clock as it flows.
-            using var request = UpstreamRequest.Create(exchange, upstream, destination, content);
-            attempt.Arm(FailureKind.ResponseHeadersTimeout, upstream.Timeouts.Connect + upstream.Timeouts.ResponseHeaders);
-            var response = await _pools.For(upstream).SendAsync(request, attempt.Token);
-            exchange.Timings.ResponseStarted = time.GetTimestamp();
-            exchange.UpstreamProtocol = UpstreamResponse.Protocol(response.Version);
-            attempt.Disarm();
-
-            if (UpstreamResponse.HasDoubtfulLength(response) || (response.StatusCode == HttpStatusCode.SwitchingProtocols && exchange.UpgradeProtocol is null))
-            {
-                response.Dispose();
-                throw new HttpRequestException(HttpRequestError.InvalidResponse);
-            }
-
-            // :: Step 3: The head onto the exchange; the body is read by whoever writes it to the client.
-            UpstreamResponse.CopyHead(response, exchange);
-            if (exchange.BasePath is not null)
-            {
-                LinkRewriter.Rewrite(exchange);
-            }
-
-            var stream = await response.Content.ReadAsStreamAsync(attempt.Token);
-            if (response.StatusCode == HttpStatusCode.SwitchingProtocols)
-            {
-                exchange.UpstreamStream = stream;
-            }
-
-            exchange.ResponseBody = new ResponseContent(response, stream, response.Content.Headers.ContentLength, attempt, content);
-            exchange.Answer(Outcome.Forwarded, (int)response.StatusCode);
-        }
-        catch (Exception trouble) when (trouble is HttpRequestException or OperationCanceledException or IOException)
-        {
-            exchange.Fail(FailureClassifier.Classify(trouble, attempt, exchange));
-            await AbandonAsync(attempt, content);
-        }
+        var pool = Begin(exchange, upstream, out var now);
+        return SpeaksHttp2(exchange, upstream, pool) ? _handler.ForwardAsync(exchange, upstream, pool, now) : _http1.ForwardAsync(exchange, upstream, pool, now);
     }
 
     /// <summary>Opens a TCP connection to the target for a tunnel; leaves it as <see cref="Exchange.UpstreamStream"/>.</summary>
     public async ValueTask ConnectTunnelAsync(Exchange exchange, Upstream upstream)
     {
-        var destination = Begin(exchange, upstream);
-        using var attempt = new Attempt(exchange, upstream.Timeouts, time);
+        var destination = Begin(exchange, upstream, out var began).Destination;
+        using var attempt = new Attempt(exchange, upstream.Timeouts, _time);
         try
         {
-            var began = time.GetTimestamp();
             attempt.Arm(FailureKind.ConnectTimeout, upstream.Timeouts.Connect);
-            exchange.UpstreamStream = await _pools.ConnectAsync(destination.Host, destination.Port, attempt.Token);
-            exchange.Timings.Connecting = time.GetTimestamp() - began;
+            var connection = await _connector.ConnectAsync(destination.Host, destination.Port, attempt.Token);
+            exchange.UpstreamStream = new UpstreamStream(connection, _deadlines, upstream.Timeouts.Idle);
+            exchange.Timings.Connecting = _time.GetTimestamp() - began;
             exchange.Answer(Outcome.Forwarded, 200);
         }
         catch (Exception trouble) when (trouble is OperationCanceledException or IOException)
@@ -95,32 +76,27 @@ public sealed class Forwarder(TimeProvider time) : IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask DisposeAsync()
     {
+        _handler.Dispose();
         _pools.Dispose();
+        _deadlines.Dispose();
         return default;
     }
 
-    private Destination Begin(Exchange exchange, Upstream upstream)
+    private ConnectionPool Begin(Exchange exchange, Upstream upstream, out long now)
     {
-        var target = exchange.Target;
-        var destination = upstream.Destinations.Count == 0 ? new Destination(target.Scheme, target.Host, target.Port) : _roundRobin.Next(upstream);
+        var pool = _pools.For(exchange, upstream);
+        now = _time.GetTimestamp();
         exchange.Attempts++;
-        exchange.Destination = destination.ToString();
+        exchange.Destination = pool.Name;
         if (exchange.Timings.Forwarded == 0)
         {
-            exchange.Timings.Forwarded = time.GetTimestamp();
+            exchange.Timings.Forwarded = now;
         }
 
-        return destination;
+        return pool;
     }
 
-    private static async ValueTask AbandonAsync(Attempt attempt, RequestContent? content)
-    {
-        attempt.Cancel();
-        if (content is not null)
-        {
-            await content.Ended;
-        }
-
-        attempt.Dispose();
-    }
+    /// <summary>Whether it does so for certain. What ALPN will say over TLS, the HTTP/1.1 client finds out.</summary>
+    private static bool SpeaksHttp2(Exchange exchange, Upstream upstream, ConnectionPool pool) =>
+        exchange.UpgradeProtocol is null && (upstream.Protocol == UpstreamProtocol.Http2 || (upstream.Protocol == UpstreamProtocol.Auto && !pool.Key.IsSecure && UpstreamRequest.IsGrpc(exchange)));
 }

@@ -1,3 +1,5 @@
+using Tidegate.Forwarding.Http1;
+
 namespace Tidegate.Forwarding;
 
 /// <summary>Where an API's requests are sent and how; immutable, made by the compiler. Pools live apart, keyed by what they depend on, and survive a reload.</summary>
@@ -20,6 +22,9 @@ public sealed record Upstream
 
     /// <summary>Bound of open connections per destination. 0 is unbounded.</summary>
     public int MaxConnections { get; init; }
+
+    /// <summary>Where its exchanges went last.</summary>
+    internal PoolCache Pools => field is { } cache && cache.Slots.Length >= Destinations.Count ? cache : field = new PoolCache(Destinations.Count);
 }
 
 /// <summary>One address of an upstream. Equal destinations share a pool.</summary>

@@ -1,6 +1,7 @@
 using Tidegate.Exchanges;
+using Tidegate.Forwarding.Connecting;
 
-namespace Tidegate.Forwarding;
+namespace Tidegate.Forwarding.SocketsHttp;
 
 /// <summary>From an exception of the HTTP stack to the phase that broke and whether another attempt is safe.</summary>
 internal static class FailureClassifier
@@ -17,11 +18,7 @@ internal static class FailureClassifier
             return attempt.CancellationFailure();
         }
 
-        var kind = Kind(trouble);
-
-        // Nothing was sent in the phases up to TLS, so doing it again is safe whatever the method.
-        var nothingSent = kind == FailureKind.DnsFailed || kind == FailureKind.ConnectFailed || kind == FailureKind.ConnectTimeout || kind == FailureKind.TlsFailed;
-        return new Failure(FailureSource.Upstream, kind, nothingSent, Detail(kind, exchange));
+        return UpstreamFailures.Of(Kind(trouble), exchange);
     }
 
     private static FailureKind Kind(Exception trouble)
@@ -49,16 +46,5 @@ internal static class FailureClassifier
         HttpRequestError.SecureConnectionError or HttpRequestError.VersionNegotiationError => FailureKind.TlsFailed,
         HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded or HttpRequestError.HttpProtocolError => FailureKind.ResponseMalformed,
         _ => FailureKind.RequestFailed,
-    };
-
-    private static string Detail(FailureKind kind, Exchange exchange) => kind.Code switch
-    {
-        "dns_failed" => $"The name {exchange.Target.Host} could not be resolved.",
-        "connect_failed" => "The upstream refused the connection or could not be reached.",
-        "connect_timeout" => "No connection to the upstream within the connect timeout.",
-        "tls_failed" => "The TLS handshake with the upstream failed; its certificate may not be trusted or not be for this name.",
-        "response_malformed" => "The upstream's answer is not valid HTTP.",
-        "self_connection" => "The target is this gateway itself. Point the API's upstream at the service.",
-        _ => "The connection to the upstream broke before its answer began.",
     };
 }

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Net;
 using Tidegate.Exchanges;
 
-namespace Tidegate.Forwarding;
+namespace Tidegate.Forwarding.SocketsHttp;
 
 /// <summary>The client's content, streamed to the upstream as it arrives and never buffered whole.</summary>
 internal sealed class RequestContent(Exchange exchange, Attempt attempt) : HttpContent

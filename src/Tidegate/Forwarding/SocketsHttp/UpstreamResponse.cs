@@ -1,7 +1,7 @@
 using System.Text;
 using Tidegate.Exchanges;
 
-namespace Tidegate.Forwarding;
+namespace Tidegate.Forwarding.SocketsHttp;
 
 /// <summary>Puts an upstream response's head onto the exchange, without what belongs to the upstream connection only.</summary>
 internal static class UpstreamResponse

@@ -1,6 +1,6 @@
 using Tidegate.Exchanges;
 
-namespace Tidegate.Forwarding;
+namespace Tidegate.Forwarding.SocketsHttp;
 
 /// <summary>
 /// The clock of one attempt: one cancellation source that each phase arms with its own limit. It remembers which limit was armed, so
@@ -59,9 +59,7 @@ internal sealed class Attempt : IDisposable
     public void Cancel() => _source.Cancel();
 
     /// <summary>Why the attempt was cancelled.</summary>
-    public Failure CancellationFailure() => _aborted.IsCancellationRequested
-        ? new Failure(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "The client went away before the answer was complete.")
-        : new Failure(FailureSource.Upstream, _armed, Retryable: _armed == FailureKind.ConnectTimeout, $"The upstream was too slow: {_armed.Code.Replace('_', ' ')}.");
+    public Failure CancellationFailure() => _aborted.IsCancellationRequested ? UpstreamFailures.ClientGone : UpstreamFailures.TooSlow(_armed);
 
     public void Dispose()
     {

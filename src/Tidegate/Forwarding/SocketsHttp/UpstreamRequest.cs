@@ -2,7 +2,7 @@ using System.Net;
 using System.Text;
 using Tidegate.Exchanges;
 
-namespace Tidegate.Forwarding;
+namespace Tidegate.Forwarding.SocketsHttp;
 
 /// <summary>Makes the upstream request from an exchange: every end-to-end field, the canonical target, framing left to the handler.</summary>
 internal static class UpstreamRequest
@@ -13,7 +13,6 @@ internal static class UpstreamRequest
     {
         var request = new HttpRequestMessage(HttpMethod.Parse(exchange.Method), new Uri(destination + exchange.Target.PathAndQuery, AsIs)) { Content = content };
         ChooseVersion(request, exchange, upstream, destination);
-        request.Options.Set(ConnectionPools.ExchangeKey, exchange);
 
         var headers = exchange.RequestHeaders;
         for (var i = 0; i < headers.Count; i++)
@@ -70,6 +69,7 @@ internal static class UpstreamRequest
             : HttpVersionPolicy.RequestVersionExact;
     }
 
-    private static bool IsGrpc(Exchange exchange) =>
+    /// <summary>gRPC is HTTP/2 always.</summary>
+    public static bool IsGrpc(Exchange exchange) =>
         exchange.RequestHeaders.TryGet(KnownHeader.ContentType, out var type) && type.StartsWith("application/grpc"u8);
 }

@@ -1,6 +1,6 @@
 using Tidegate.Exchanges;
 
-namespace Tidegate.Forwarding;
+namespace Tidegate.Forwarding.SocketsHttp;
 
 /// <summary>The upstream's content. Ends only at its complete end; anything else is a <see cref="MessageBodyException"/>.</summary>
 internal sealed class ResponseContent(HttpResponseMessage response, Stream stream, long? length, Attempt attempt, RequestContent? request) : MessageBody
@@ -42,7 +42,7 @@ internal sealed class ResponseContent(HttpResponseMessage response, Stream strea
         }
         catch (Exception broken) when (broken is IOException or HttpRequestException)
         {
-            throw new MessageBodyException(attempt.RequestBodyFailure ?? Truncated, broken);
+            throw new MessageBodyException(attempt.RequestBodyFailure ?? UpstreamFailures.Truncated, broken);
         }
     }
 
@@ -58,8 +58,6 @@ internal sealed class ResponseContent(HttpResponseMessage response, Stream strea
 
         attempt.Dispose();
     }
-
-    private static readonly Failure Truncated = new(FailureSource.Upstream, FailureKind.ResponseTruncated, Retryable: false, "The upstream closed before its answer was complete.");
 
     private void KeepTrailers()
     {

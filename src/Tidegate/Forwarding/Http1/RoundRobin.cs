@@ -1,21 +1,17 @@
 using System.Collections.Concurrent;
 
-namespace Tidegate.Forwarding;
+namespace Tidegate.Forwarding.Http1;
 
 /// <summary>Destinations in turn. The position is kept by upstream name, so a reload does not start over.</summary>
 internal sealed class RoundRobin
 {
     private readonly ConcurrentDictionary<string, Position> _positions = new();
 
-    public Destination Next(Upstream upstream)
+    /// <summary>The index of the destination whose turn it is.</summary>
+    public int Next(Upstream upstream)
     {
-        if (upstream.Destinations.Count == 1)
-        {
-            return upstream.Destinations[0];
-        }
-
         var position = _positions.GetOrAdd(upstream.Name, static _ => new Position());
-        return upstream.Destinations[(int)((uint)Interlocked.Increment(ref position.Last) % (uint)upstream.Destinations.Count)];
+        return (int)((uint)Interlocked.Increment(ref position.Last) % (uint)upstream.Destinations.Count);
     }
 
     private sealed class Position

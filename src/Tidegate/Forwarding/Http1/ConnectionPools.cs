@@ -1,0 +1,119 @@
+using System.Collections.Concurrent;
+using Tidegate.Exchanges;
+using Tidegate.Forwarding.Connecting;
+using Tidegate.Transport;
+
+namespace Tidegate.Forwarding.Http1;
+
+/// <summary>Every pool, found by what its connections depend on, so that a reload that leaves that alone keeps them.</summary>
+internal sealed class ConnectionPools : IDisposable
+{
+    // In open egress, and where an ingress destination is asked for by the client's name over TLS, clients choose the keys. Beyond this many, connections are not kept.
+    private const int MaxPools = 4_096;
+
+    // A destination that nobody has called for so long costs nothing to meet anew.
+    private static readonly TimeSpan KeepUnused = TimeSpan.FromMinutes(2);
+
+    // Fine enough for the idle timeout, which is 5 s below what it must not reach.
+    private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentDictionary<PoolKey, ConnectionPool> _pools = new();
+    private readonly RoundRobin _roundRobin = new();
+    private readonly Deadlines _deadlines;
+    private readonly AddressResolver _names;
+    private readonly int _partitions;
+    private readonly ITimer _timer;
+
+    public ConnectionPools(int partitions, Deadlines deadlines, AddressResolver names)
+    {
+        _partitions = partitions;
+        _deadlines = deadlines;
+        _names = names;
+        _timer = deadlines.Time.CreateTimer(static self => ((ConnectionPools)self!).Sweep(), this, SweepInterval, SweepInterval);
+    }
+
+    /// <summary>Of every pool.</summary>
+    public IReadOnlyList<PoolStatistics> Statistics => [.. _pools.Values.Select(pool => pool.Statistics)];
+
+    /// <summary>The pool of the destination whose turn it is.</summary>
+    public ConnectionPool For(Exchange exchange, Upstream upstream)
+    {
+        var index = upstream.Destinations.Count <= 1 ? 0 : _roundRobin.Next(upstream);
+        var target = exchange.Target;
+        var destination = upstream.Destinations.Count == 0 ? null : upstream.Destinations[index];
+        var scheme = destination?.Scheme ?? target.Scheme;
+        var host = destination?.Host ?? target.Host;
+        var isSecure = scheme.Length == 5;
+        var key = new PoolKey(
+            isSecure,
+            host,
+            destination?.Port ?? target.Port,
+            isSecure ? upstream.Tls.ServerName ?? (upstream.RewriteHost ? host : target.Host) : "",
+            isSecure ? upstream.Tls : UpstreamTls.Verified,
+
+            // An upgrade is HTTP/1.1 by nature (RFC 9113 8.6), so its handshake offers nothing else.
+            !isSecure || upstream.Protocol == UpstreamProtocol.Http1 || exchange.UpgradeProtocol is not null ? Alpn.Http1 : Alpn.Either,
+            upstream.MaxConnections);
+        ref var last = ref upstream.Pools.Slots[index];
+        var pool = last;
+        if (pool is null || pool.IsRetired || pool.Key != key)
+        {
+            last = pool = Find(key);
+        }
+
+        pool.Touch();
+        return pool;
+    }
+
+    public void Dispose()
+    {
+        _timer.Dispose();
+        foreach (var pool in _pools.Values)
+        {
+            pool.Retire();
+        }
+    }
+
+    private ConnectionPool Find(PoolKey key)
+    {
+        if (_pools.TryGetValue(key, out var known))
+        {
+            return known;
+        }
+
+        var pool = new ConnectionPool(key, _partitions, _deadlines);
+        if (_pools.Count >= MaxPools)
+        {
+            pool.Retire();
+            return pool;
+        }
+
+        return _pools.GetOrAdd(key, pool);
+    }
+
+    private void Sweep()
+    {
+        foreach (var (key, pool) in _pools)
+        {
+            if (pool.Sweep(KeepUnused) && _pools.TryRemove(new KeyValuePair<PoolKey, ConnectionPool>(key, pool)))
+            {
+                // Whoever found it a moment ago can still use it; only nothing stays.
+                pool.Retire();
+            }
+        }
+
+        _names.Sweep();
+    }
+}
+
+/// <summary>The pools that an upstream's exchanges used last, so that most exchanges need no look-up. A cache: no part of what an upstream is.</summary>
+internal sealed class PoolCache(int destinations)
+{
+    public ConnectionPool?[] Slots { get; } = new ConnectionPool?[Math.Max(1, destinations)];
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => obj is PoolCache;
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => 0;
+}
