@@ -5,19 +5,17 @@ using Tidegate.Exchanges;
 using Tidegate.Forwarding;
 using Xunit;
 
-namespace Tidegate.EndToEndTests;
+namespace Tidegate.EndToEndTests.Upstreams;
 
-/// <summary>The forwarder against raw sockets that answer byte for byte what the test says.</summary>
-public sealed class ForwarderTests : IAsyncDisposable
+/// <summary>What both clients do alike, against raw sockets that answer byte for byte what the test says.</summary>
+public abstract class ForwarderTests : ForwardTest
 {
-    private readonly Forwarder _forwarder = new(TimeProvider.System);
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
 
-    public ForwarderTests() => _listener.Start();
+    private protected ForwarderTests(UpstreamClient client)
+        : base(new ForwarderOptions { Client = client }) => _listener.Start();
 
     private int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
-
-    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task The_answers_status_fields_and_content_stand_on_the_exchange()
@@ -26,7 +24,7 @@ public sealed class ForwarderTests : IAsyncDisposable
         var exchange = NewExchange("/a%2Fb;v=1?q=%20x");
         exchange.RequestHeaders.Add("X-Mixed-Case", "ÿ");
 
-        await _forwarder.ForwardAsync(exchange, Upstream());
+        await Forwarder.ForwardAsync(exchange, Upstream());
 
         Assert.Equal((Outcome.Forwarded, 201, "hello"), (exchange.Outcome, exchange.ResponseStatus, await ReadAsync(exchange)));
         Assert.Equal("a", exchange.ResponseHeaders.Get("x-twice"));
@@ -46,7 +44,7 @@ public sealed class ForwarderTests : IAsyncDisposable
         var upstream = AnswerAsync(answer);
         var exchange = NewExchange("/");
 
-        await _forwarder.ForwardAsync(exchange, Upstream());
+        await Forwarder.ForwardAsync(exchange, Upstream());
 
         var broken = await Assert.ThrowsAsync<MessageBodyException>(() => ReadAsync(exchange));
         Assert.Equal("response_truncated", broken.Failure.Code);
@@ -59,7 +57,7 @@ public sealed class ForwarderTests : IAsyncDisposable
         var upstream = AnswerAsync("HTTP/1.1 200 OK\r\nTrailer: Grpc-Status\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nGrpc-Status: 0\r\n\r\n");
         var exchange = NewExchange("/");
 
-        await _forwarder.ForwardAsync(exchange, Upstream());
+        await Forwarder.ForwardAsync(exchange, Upstream());
 
         Assert.Equal("hi", await ReadAsync(exchange));
         Assert.Equal("0", exchange.ResponseBody.Trailers?.Get("grpc-status"));
@@ -72,7 +70,7 @@ public sealed class ForwarderTests : IAsyncDisposable
         _listener.Stop();
         var exchange = NewExchange("/");
 
-        await _forwarder.ForwardAsync(exchange, Upstream());
+        await Forwarder.ForwardAsync(exchange, Upstream());
 
         Assert.Equal(("connect_failed", 502, true), (exchange.Failure!.Code, exchange.Failure.Status, exchange.Failure.Retryable));
     }
@@ -82,7 +80,7 @@ public sealed class ForwarderTests : IAsyncDisposable
     {
         var exchange = NewExchange("/", host: "no-such-name.invalid");
 
-        await _forwarder.ForwardAsync(exchange, Upstream());
+        await Forwarder.ForwardAsync(exchange, Upstream());
 
         Assert.Equal("dns_failed", exchange.Failure!.Code);
     }
@@ -92,7 +90,7 @@ public sealed class ForwarderTests : IAsyncDisposable
     {
         var exchange = NewExchange("/");
 
-        await _forwarder.ForwardAsync(exchange, Upstream(new UpstreamTimeouts(TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(50), TimeSpan.FromSeconds(5), null)));
+        await Forwarder.ForwardAsync(exchange, Upstream(new UpstreamTimeouts(TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(50), TimeSpan.FromSeconds(5), null)));
 
         Assert.Equal(("response_headers_timeout", 504), (exchange.Failure!.Code, exchange.Failure.Status));
     }
@@ -103,7 +101,7 @@ public sealed class ForwarderTests : IAsyncDisposable
         var upstream = AnswerAsync("220 mail.test ESMTP\r\n\r\n");
         var exchange = NewExchange("/");
 
-        await _forwarder.ForwardAsync(exchange, Upstream());
+        await Forwarder.ForwardAsync(exchange, Upstream());
 
         Assert.Equal("response_malformed", exchange.Failure!.Code);
         await upstream;
@@ -115,7 +113,7 @@ public sealed class ForwarderTests : IAsyncDisposable
         using var client = new CancellationTokenSource();
         var exchange = NewExchange("/");
         exchange.Aborted = client.Token;
-        var forwarding = _forwarder.ForwardAsync(exchange, Upstream());
+        var forwarding = Forwarder.ForwardAsync(exchange, Upstream());
         using var connection = await _listener.AcceptTcpClientAsync(Cancellation);
 
         // Only a connection that carries the request is ended by it; one that is still unused goes back to the pool.
@@ -126,21 +124,16 @@ public sealed class ForwarderTests : IAsyncDisposable
         await forwarding;
 
         Assert.Equal("client_aborted", exchange.Failure!.Code);
-        int read;
-        do
-        {
-            read = await connection.GetStream().ReadAsync(buffer, Cancellation);
-        }
-        while (read > 0);
+        Assert.Equal(0, await connection.GetStream().ReadAsync(buffer, Cancellation));
     }
 
     [Fact]
     public async Task A_call_to_the_gateways_own_address_is_refused_as_a_loop()
     {
-        _forwarder.OwnEndpoints = [(IPEndPoint)_listener.LocalEndpoint];
+        Forwarder.OwnEndpoints = [(IPEndPoint)_listener.LocalEndpoint];
         var exchange = NewExchange("/");
 
-        await _forwarder.ForwardAsync(exchange, Upstream());
+        await Forwarder.ForwardAsync(exchange, Upstream());
 
         Assert.Equal(("self_connection", 508), (exchange.Failure!.Code, exchange.Failure.Status));
     }
@@ -154,7 +147,7 @@ public sealed class ForwarderTests : IAsyncDisposable
         exchange.BaseOrigin = "http://gate:8080";
         exchange.BasePath = "/stripe";
 
-        await _forwarder.ForwardAsync(exchange, Upstream());
+        await Forwarder.ForwardAsync(exchange, Upstream());
 
         Assert.Equal("http://gate:8080/stripe/v1/x?a=1", exchange.ResponseHeaders.Get("Location"));
         Assert.Equal("http://gate:8080/stripe/v1/y", exchange.ResponseHeaders.Get("Content-Location"));
@@ -162,38 +155,14 @@ public sealed class ForwarderTests : IAsyncDisposable
         await upstream;
     }
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         _listener.Dispose();
-        await _forwarder.DisposeAsync();
+        await base.DisposeAsync();
+        GC.SuppressFinalize(this);
     }
 
-    private static Upstream Upstream(UpstreamTimeouts? timeouts = null) => new() { Name = "test", Destinations = [], Timeouts = timeouts ?? UpstreamTimeouts.Default };
-
-    private Exchange NewExchange(string pathAndQuery, string host = "127.0.0.1")
-    {
-        var parts = pathAndQuery.Split('?', 2);
-        return new Exchange
-        {
-            Connection = new ClientConnection { PeerAddress = IPAddress.Loopback },
-            Client = null!,
-            Method = "GET",
-            Target = new ExchangeTarget("http", host, Port, parts[0], parts.Length > 1 ? parts[1] : null),
-            Timings = { Received = TimeProvider.System.GetTimestamp() },
-        };
-    }
-
-    private static async Task<string> ReadAsync(Exchange exchange)
-    {
-        var text = new StringBuilder();
-        var buffer = new byte[1024];
-        while (await exchange.ResponseBody.ReadAsync(buffer, Cancellation) is > 0 and var read)
-        {
-            text.Append(Encoding.Latin1.GetString(buffer, 0, read));
-        }
-
-        return text.ToString();
-    }
+    private Exchange NewExchange(string pathAndQuery, string host = "127.0.0.1") => NewExchange(Port, pathAndQuery, host: host);
 
     /// <summary>Reads one request head, answers and closes; returns the head.</summary>
     private async Task<string> AnswerAsync(string answer)
@@ -211,3 +180,7 @@ public sealed class ForwarderTests : IAsyncDisposable
         return head.ToString();
     }
 }
+
+public sealed class OwnClientForwarderTests() : ForwarderTests(UpstreamClient.Own);
+
+public sealed class SocketsHttpHandlerForwarderTests() : ForwarderTests(UpstreamClient.SocketsHttpHandler);
