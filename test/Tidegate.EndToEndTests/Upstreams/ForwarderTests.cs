@@ -90,7 +90,7 @@ public abstract class ForwarderTests : ForwardTest
     {
         var exchange = NewExchange("/");
 
-        await Forwarder.ForwardAsync(exchange, Upstream(new UpstreamTimeouts(TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(50), TimeSpan.FromSeconds(5), null)));
+        await Forwarder.ForwardAsync(exchange, Upstream(Timeouts(connectMilliseconds: 1_000, headersMilliseconds: 50)));
 
         Assert.Equal(("response_headers_timeout", 504), (exchange.Failure!.Code, exchange.Failure.Status));
     }

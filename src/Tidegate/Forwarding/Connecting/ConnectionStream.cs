@@ -76,8 +76,33 @@ internal class ConnectionStream(ConnectionContext connection) : Stream
 
     public override async ValueTask DisposeAsync()
     {
+        // Not by way of Dispose: nobody waits on a connection that is closed in an orderly way.
         await connection.DisposeAsync();
-        await base.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Also while somebody waits, as the framework's client does: reads and writes that wait end.</summary>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            connection.Abort(new ConnectionAbortedException("The stream was disposed."));
+            _ = CloseAsync();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private async Task CloseAsync()
+    {
+        try
+        {
+            await connection.DisposeAsync();
+        }
+        catch (IOException gone)
+        {
+            connection.Abort(new ConnectionAbortedException("The connection broke while it was closed.", gone));
+        }
     }
 
     private async ValueTask<int> WaitAsync(Memory<byte> buffer, CancellationToken cancellationToken)

@@ -132,6 +132,7 @@ internal abstract class ReceivingPipeReader : PipeReader, IValueTaskSource<ReadR
         {
             var count = _receiving.GetResult();
             _isReceiving = false;
+            ObjectDisposedException.ThrowIf(_isReleased, this);
             result = Received(count);
         }
         catch (Exception broken)
