@@ -46,6 +46,8 @@ internal sealed class ConnectionRace(IConnectionFactory sockets, TimeProvider ti
         {
             while (next < order.Count || running.Count > 0)
             {
+                // In the caller's name: whose token it was decides what the cancellation means.
+                cancellationToken.ThrowIfCancellationRequested();
                 if (next < order.Count)
                 {
                     running.Add(sockets.ConnectAsync(new IPEndPoint(order[next++], port), over.Token).AsTask());
@@ -63,6 +65,8 @@ internal sealed class ConnectionRace(IConnectionFactory sockets, TimeProvider ti
                     return await ended;
                 }
             }
+
+            cancellationToken.ThrowIfCancellationRequested();
 
             // The last address's own error says more than a list of all.
             await last!;

@@ -19,6 +19,7 @@ internal struct ChunkedContent
         DataEnd,
         Trailers,
         Ended,
+        Broken,
     }
 
     /// <summary>The last chunk and the trailers were read.</summary>
@@ -29,7 +30,7 @@ internal struct ChunkedContent
     /// <param name="destination">Where content goes, at least one byte.</param>
     /// <param name="trailers">Made when there is one.</param>
     /// <param name="consumed">Bytes of the source that are dealt with.</param>
-    /// <returns>Bytes written to the destination; -1 when the framing is malformed.</returns>
+    /// <returns>Bytes written to the destination; -1 when the framing is malformed. What came before the defect is given first, however the pieces are cut.</returns>
     public int Take(ReadOnlySpan<byte> source, Span<byte> destination, ref HeaderList? trailers, out int consumed)
     {
         consumed = 0;
@@ -54,14 +55,15 @@ internal struct ChunkedContent
             }
 
             var end = rest.IndexOf((byte)'\n');
-            if (end < 0)
+            if (end < 0 && rest.Length <= MaxLineBytes && _state != State.Broken)
             {
-                return rest.Length > MaxLineBytes ? -1 : written;
+                return written;
             }
 
-            if (end == 0 || end > MaxLineBytes || rest[end - 1] != '\r' || !ReadLine(rest[..(end - 1)], ref trailers))
+            if (_state == State.Broken || end <= 0 || end > MaxLineBytes || rest[end - 1] != '\r' || !ReadLine(rest[..(end - 1)], ref trailers))
             {
-                return -1;
+                _state = State.Broken;
+                return written > 0 ? written : -1;
             }
 
             consumed += end + 1;

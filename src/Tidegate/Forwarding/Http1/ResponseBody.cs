@@ -166,7 +166,7 @@ internal sealed class ResponseBody(Http1Call call, PhaseClock clock) : MessageBo
 
             if (taken < 0)
             {
-                throw new MessageBodyException(Http1Call.Malformed("its chunked content is malformed"));
+                return written > 0 ? written : throw new MessageBodyException(Http1Call.Malformed("its chunked content is malformed"));
             }
 
             written += taken;
