@@ -1,6 +1,7 @@
 using System.Net;
 using Tidegate.Configuration;
 using Tidegate.Forwarding;
+using Tidegate.Forwarding.Http1;
 using Tidegate.Host;
 using Tidegate.Recording;
 
@@ -11,9 +12,11 @@ public sealed class TestGateway : IAsyncDisposable
 {
     private readonly GatewayProcess _process;
     private readonly RecordKeeper _records;
+    private readonly Forwarder _forwarder;
 
-    private TestGateway(GatewayProcess process, RecordKeeper records)
+    private TestGateway(GatewayProcess process, RecordKeeper records, Forwarder forwarder)
     {
+        _forwarder = forwarder;
         _process = process;
         _records = records;
     }
@@ -21,16 +24,21 @@ public sealed class TestGateway : IAsyncDisposable
     /// <summary>The address of a listener by name: egress, ingress or admin.</summary>
     public IPEndPoint this[string listener] => _process.Endpoints.First(endpoint => endpoint.Name == listener).EndPoint;
 
+    /// <summary>The connections to upstreams.</summary>
+    internal IReadOnlyList<PoolStatistics> UpstreamPools => _forwarder.PoolStatistics;
+
     /// <summary>Starts; the configuration must be good. Access log off and admin on a free port unless it says otherwise.</summary>
     /// <param name="yaml">The configuration.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <param name="log">Takes what the gateway logs; else standard error.</param>
-    public static Task<TestGateway> StartAsync(string yaml, CancellationToken cancellationToken, TextWriter? log = null) => StartAsync(Load(yaml), cancellationToken, log);
+    /// <param name="upstreamClient">As in TIDEGATE_UPSTREAM_CLIENT.</param>
+    public static Task<TestGateway> StartAsync(string yaml, CancellationToken cancellationToken, TextWriter? log = null, string? upstreamClient = null) =>
+        StartAsync(Load(yaml), cancellationToken, log, upstreamClient);
 
     /// <summary>Starts from a configuration that was loaded, and perhaps changed; it must be good.</summary>
-    internal static async Task<TestGateway> StartAsync(LoadedConfiguration loaded, CancellationToken cancellationToken, TextWriter? log = null)
+    internal static async Task<TestGateway> StartAsync(LoadedConfiguration loaded, CancellationToken cancellationToken, TextWriter? log = null, string? upstreamClient = null)
     {
-        var forwarder = new Forwarder(TimeProvider.System);
+        var forwarder = new Forwarder(TimeProvider.System, ForwarderOptions.FromEnvironment(upstreamClient ?? Environment.GetEnvironmentVariable(ForwarderOptions.ClientVariable)));
         var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(forwarder, TimeProvider.System));
         if (compiled is null)
         {
@@ -46,7 +54,7 @@ public sealed class TestGateway : IAsyncDisposable
         var records = new RecordKeeper();
         var process = new GatewayProcess(compiled, forwarder, log ?? Console.Error, TimeProvider.System, [records]);
         await process.StartAsync(cancellationToken);
-        return new TestGateway(process, records);
+        return new TestGateway(process, records, forwarder);
     }
 
     /// <summary>Waits until so many exchanges were recorded, and gives them.</summary>

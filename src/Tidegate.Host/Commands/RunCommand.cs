@@ -29,7 +29,18 @@ internal static class RunCommand
     private static async Task<int> RunAsync(string? file, TextWriter log, CancellationToken cancellationToken)
     {
         var time = TimeProvider.System;
-        var forwarder = new Forwarder(time);
+        ForwarderOptions upstreams;
+        try
+        {
+            upstreams = ForwarderOptions.FromEnvironment(Environment.GetEnvironmentVariable(ForwarderOptions.ClientVariable));
+        }
+        catch (ArgumentException unknown)
+        {
+            await log.WriteLineAsync(unknown.Message);
+            return ExitCode.Configuration;
+        }
+
+        var forwarder = new Forwarder(time, upstreams);
         var loaded = file is null ? ConfigurationLoader.LoadText(LearningConfiguration, "learning mode") with { Files = [] } : ConfigurationLoader.Load(file);
         var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(forwarder, time));
         foreach (var problem in problems)
