@@ -54,6 +54,11 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         var start = new byte[8];
         RandomNumberGenerator.Fill(start);
         _transport = TransportChoice.Create(transport ?? Environment.GetEnvironmentVariable(TransportChoice.Variable), time, log.WriteLine);
+        if (_transport is not null)
+        {
+            forwarder.ConnectOn(_transport);
+        }
+
         _edge = new EdgeServer(compiled.Listeners, handler.HandleAsync, _recorder, new ExchangeId(BitConverter.ToUInt64(start)), time, _transport);
     }
 

@@ -66,7 +66,7 @@ public sealed class ScriptedUpstream : IAsyncDisposable
                 }
             }
         }
-        catch (Exception stopped) when (stopped is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception stopped) when (stopped is OperationCanceledException or SocketException or InvalidOperationException)
         {
             return;
         }

@@ -15,6 +15,7 @@ public sealed class Forwarder : IAsyncDisposable
 {
     private readonly TimeProvider _time;
     private readonly Deadlines _deadlines;
+    private readonly ConnectionSource _source;
     private readonly ConnectionPools _pools;
     private readonly UpstreamConnector _connector;
     private readonly SocketsHttpClient _handler;
@@ -31,10 +32,11 @@ public sealed class Forwarder : IAsyncDisposable
         _time = time;
         _deadlines = new Deadlines(time);
         var names = new AddressResolver(options.Resolve, time);
-        _pools = new ConnectionPools(options.Partitions, _deadlines, names);
-        _connector = new UpstreamConnector(options.Sockets, names, time);
+        _source = options.Source;
+        _pools = new ConnectionPools(_source, _deadlines, names);
+        _connector = new UpstreamConnector(_source, names, time);
         _handler = new SocketsHttpClient(_connector, time);
-        _http1 = options.Client == UpstreamClient.Own ? new Http1Client(_connector, _handler, _deadlines, options.CurrentPartition) : _handler;
+        _http1 = options.Client == UpstreamClient.Own ? new Http1Client(_connector, _handler, _deadlines, _source) : _handler;
     }
 
     /// <summary>Where the gateway itself listens; connecting there would be a loop and fails with <c>self_connection</c>.</summary>
@@ -46,6 +48,9 @@ public sealed class Forwarder : IAsyncDisposable
 
     /// <summary>Our own client's connections, by destination.</summary>
     internal IReadOnlyList<PoolStatistics> PoolStatistics => _pools.Statistics;
+
+    /// <summary>From now on upstream connections are made by reactors, each for its own exchanges. Before the first exchange.</summary>
+    internal void ConnectOn(ReactorTransport reactors) => _source.Use(reactors);
 
     /// <summary>One attempt. Never throws for expected trouble: that becomes <see cref="Exchange.Failure"/>.</summary>
     public ValueTask ForwardAsync(Exchange exchange, Upstream upstream)
@@ -62,8 +67,8 @@ public sealed class Forwarder : IAsyncDisposable
         try
         {
             attempt.Arm(FailureKind.ConnectTimeout, upstream.Timeouts.Connect);
-            var connection = await _connector.ConnectAsync(destination.Host, destination.Port, attempt.Token);
-            exchange.UpstreamStream = new UpstreamStream(connection, _deadlines, upstream.Timeouts.Idle);
+            var connection = await _connector.ConnectAsync(destination.Host, destination.Port, Reactor.Current, attempt.Token);
+            exchange.UpstreamStream = new ConnectionStream(connection);
             exchange.Timings.Connecting = _time.GetTimestamp() - began;
             exchange.Answer(Outcome.Forwarded, 200);
         }

@@ -1,5 +1,4 @@
 using System.Net;
-using Microsoft.AspNetCore.Connections;
 using Tidegate.Forwarding.Connecting;
 
 namespace Tidegate.Forwarding;
@@ -13,14 +12,8 @@ internal sealed record ForwarderOptions
     /// <summary>Who speaks HTTP/1.1 to upstreams.</summary>
     public UpstreamClient Client { get; init; }
 
-    /// <summary>Opens TCP connections.</summary>
-    public IConnectionFactory Sockets { get; init; } = new SocketConnectionFactory();
-
-    /// <summary>How many groups of connections there are that must not be mixed: one for each reactor.</summary>
-    public int Partitions { get; init; } = 1;
-
-    /// <summary>The group of the running thread, from 0.</summary>
-    public Func<int> CurrentPartition { get; init; } = static () => 0;
+    /// <summary>Where connections come from.</summary>
+    public ConnectionSource Source { get; init; } = new(new SocketConnectionFactory());
 
     /// <summary>Looks up a name.</summary>
     public Func<string, CancellationToken, Task<IPAddress[]>> Resolve { get; init; } = Dns.GetHostAddressesAsync;

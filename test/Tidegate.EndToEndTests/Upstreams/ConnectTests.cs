@@ -117,7 +117,7 @@ public sealed class ConnectTests
     private static Forwarder NewForwarder(string client, SelectiveSockets sockets, params string[] addresses) => new(TimeProvider.System, new ForwarderOptions
     {
         Client = Enum.Parse<UpstreamClient>(client),
-        Sockets = sockets,
+        Source = new ConnectionSource(sockets),
         Resolve = (_, _) => Task.FromResult(addresses.Select(IPAddress.Parse).ToArray()),
     });
 

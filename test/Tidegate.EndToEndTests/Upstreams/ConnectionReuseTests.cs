@@ -1,5 +1,6 @@
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
+using Tidegate.Forwarding.Connecting;
 using Tidegate.Forwarding.Http1;
 using Tidegate.Testing;
 using Xunit;
@@ -171,6 +172,30 @@ public sealed class ConnectionReuseTests : ForwardTest
     }
 
     [Fact]
+    public async Task An_idle_connection_is_closed_in_good_order()
+    {
+        var end = new TaskCompletionSource<string>();
+        await using var upstream = new ScriptedUpstream(async connection =>
+        {
+            await connection.ReadRequestAsync();
+            await connection.WriteAsync(Ok);
+            try
+            {
+                end.SetResult(await connection.ReadHeadAsync() ?? "an orderly end");
+            }
+            catch (System.Net.Sockets.SocketException reset)
+            {
+                end.SetResult(reset.Message);
+            }
+        });
+        await ReadAsync(await ForwardAsync(upstream.Port));
+
+        await Forwarder.DisposeAsync();
+
+        Assert.Equal("an orderly end", await end.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancellation));
+    }
+
+    [Fact]
     public async Task Other_TLS_settings_or_another_bound_never_share_a_connection()
     {
         await using var upstream = ScriptedUpstream.Answering(Ok);
@@ -187,7 +212,7 @@ public sealed class ConnectionReuseTests : ForwardTest
     public async Task Partitions_do_not_share_connections()
     {
         var partition = 0;
-        await using var forwarder = new Forwarder(TimeProvider.System, new ForwarderOptions { Partitions = 2, CurrentPartition = () => partition });
+        await using var forwarder = new Forwarder(TimeProvider.System, new ForwarderOptions { Source = new ConnectionSource(new SocketConnectionFactory(), 2, () => partition) });
         await using var upstream = ScriptedUpstream.Answering(Ok);
         foreach (var (current, accepted) in new[] { (0, 1), (1, 2), (0, 2), (1, 2) })
         {

@@ -1,5 +1,6 @@
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
+using Tidegate.Forwarding.Connecting;
 using Tidegate.Forwarding.Http1;
 using Tidegate.Testing;
 using Xunit;
@@ -125,7 +126,7 @@ public sealed class PoolBoundTests : ForwardTest
     public async Task The_bound_holds_across_partitions_and_nobody_starves()
     {
         var partition = new AsyncLocal<int>();
-        await using var forwarder = new Forwarder(TimeProvider.System, new ForwarderOptions { Partitions = 2, CurrentPartition = () => partition.Value });
+        await using var forwarder = new Forwarder(TimeProvider.System, new ForwarderOptions { Source = new ConnectionSource(new SocketConnectionFactory(), 2, () => partition.Value) });
         var open = 0;
         var most = 0;
         await using var upstream = new ScriptedUpstream(async connection =>

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Time.Testing;
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
+using Tidegate.Forwarding.Connecting;
 using Tidegate.Forwarding.Http1;
 using Xunit;
 
@@ -16,7 +17,7 @@ public sealed class PoolLifetimeTests : IAsyncDisposable
     private readonly KeptConnections _connections = new();
     private readonly Forwarder _forwarder;
 
-    public PoolLifetimeTests() => _forwarder = new Forwarder(_time, new ForwarderOptions { Sockets = _connections, Resolve = (_, _) => Task.FromResult<IPAddress[]>([IPAddress.Loopback]) });
+    public PoolLifetimeTests() => _forwarder = new Forwarder(_time, new ForwarderOptions { Source = new ConnectionSource(_connections), Resolve = (_, _) => Task.FromResult<IPAddress[]>([IPAddress.Loopback]) });
 
     public ValueTask DisposeAsync() => _forwarder.DisposeAsync();
 
@@ -136,6 +137,7 @@ public sealed class PoolLifetimeTests : IAsyncDisposable
                 server.Input.AdvanceTo(result.Buffer.End);
                 if (result.IsCompleted)
                 {
+                    await server.Output.CompleteAsync();
                     return;
                 }
 

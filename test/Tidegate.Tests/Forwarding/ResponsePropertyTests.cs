@@ -3,6 +3,7 @@ using System.Text;
 using CsCheck;
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
+using Tidegate.Forwarding.Connecting;
 using Xunit;
 
 namespace Tidegate.Tests.Forwarding;
@@ -92,7 +93,7 @@ public sealed class ResponsePropertyTests
     /// <summary>Everything that a client would see of the answer, in one line; or the failure's code.</summary>
     private static async Task<string> ReceiveAsync(IReadOnlyList<byte[]> pieces, int bufferBytes)
     {
-        await using var forwarder = new Forwarder(TimeProvider.System, new ForwarderOptions { Sockets = new MemoryConnections(pieces) });
+        await using var forwarder = new Forwarder(TimeProvider.System, new ForwarderOptions { Source = new ConnectionSource(new MemoryConnections(pieces)) });
         var exchange = new Exchange
         {
             Connection = new ClientConnection { PeerAddress = IPAddress.Loopback },

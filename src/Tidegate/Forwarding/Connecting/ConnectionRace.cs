@@ -1,18 +1,23 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
+using Tidegate.Transport;
 
 namespace Tidegate.Forwarding.Connecting;
 
 /// <summary>Connects to the first of several addresses that answers (RFC 8305): an address family that is broken on the way costs a moment instead of a timeout.</summary>
-internal sealed class ConnectionRace(IConnectionFactory sockets, TimeProvider time)
+internal sealed class ConnectionRace(ConnectionSource source, TimeProvider time)
 {
     /// <summary>How long an attempt runs alone before the next address is tried beside it: the value that RFC 8305 section 5 recommends.</summary>
     public static readonly TimeSpan Stagger = TimeSpan.FromMilliseconds(250);
 
     /// <exception cref="SocketException">No address answers; what the last one said.</exception>
-    public ValueTask<ConnectionContext> RunAsync(IReadOnlyList<IPAddress> addresses, int port, CancellationToken cancellationToken) =>
-        addresses.Count == 1 ? sockets.ConnectAsync(new IPEndPoint(addresses[0], port), cancellationToken) : RaceAsync(Interleave(addresses), port, cancellationToken);
+    /// <param name="addresses">In the order of preference.</param>
+    /// <param name="port">The same for all.</param>
+    /// <param name="home">The reactor that the connection shall belong to; null for any.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async ValueTask<ConnectionContext> RunAsync(IReadOnlyList<IPAddress> addresses, int port, Reactor? home, CancellationToken cancellationToken) =>
+        addresses.Count == 1 ? await ConnectAsync(addresses[0], port, home, cancellationToken) : await RaceAsync(Interleave(addresses), port, home, cancellationToken);
 
     /// <summary>RFC 8305 section 4: the families take turns, beginning with that of the preferred address.</summary>
     internal static IReadOnlyList<IPAddress> Interleave(IReadOnlyList<IPAddress> addresses)
@@ -36,7 +41,7 @@ internal sealed class ConnectionRace(IConnectionFactory sockets, TimeProvider ti
         return order;
     }
 
-    private async ValueTask<ConnectionContext> RaceAsync(IReadOnlyList<IPAddress> order, int port, CancellationToken cancellationToken)
+    private async ValueTask<ConnectionContext> RaceAsync(IReadOnlyList<IPAddress> order, int port, Reactor? home, CancellationToken cancellationToken)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var running = new List<Task<ConnectionContext>>();
@@ -50,7 +55,7 @@ internal sealed class ConnectionRace(IConnectionFactory sockets, TimeProvider ti
                 cancellationToken.ThrowIfCancellationRequested();
                 if (next < order.Count)
                 {
-                    running.Add(sockets.ConnectAsync(new IPEndPoint(order[next++], port), over.Token).AsTask());
+                    running.Add(ConnectAsync(order[next++], port, home, over.Token).AsTask());
                 }
 
                 if (await FirstAsync(running, next < order.Count, over.Token) is not { } ended)
@@ -99,6 +104,16 @@ internal sealed class ConnectionRace(IConnectionFactory sockets, TimeProvider ti
         }
 
         return await first;
+    }
+
+    private async ValueTask<ConnectionContext> ConnectAsync(IPAddress address, int port, Reactor? home, CancellationToken cancellationToken)
+    {
+        if (home is not null)
+        {
+            await home.SwitchAsync();
+        }
+
+        return await source.Sockets.ConnectAsync(new IPEndPoint(address, port), cancellationToken);
     }
 
     private static async Task CloseAsync(Task<ConnectionContext> loser)

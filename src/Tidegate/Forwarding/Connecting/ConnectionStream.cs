@@ -4,8 +4,10 @@ using Microsoft.AspNetCore.Connections;
 
 namespace Tidegate.Forwarding.Connecting;
 
-/// <summary>A connection as a stream, for TLS. A token that is cancelled while a read or write waits ends the connection.</summary>
-internal class ConnectionStream(ConnectionContext connection) : Stream
+/// <summary>A connection as a stream: for TLS, tunnels and what follows a 101. A token that is cancelled while a read or write waits ends the connection.</summary>
+/// <param name="connection">Its bytes.</param>
+/// <param name="close">Closes the connection in the place of this stream; null when the stream shall do it.</param>
+internal sealed class ConnectionStream(ConnectionContext connection, Action? close = null) : Stream
 {
     private readonly PipeReader _input = connection.Transport.Input;
     private readonly PipeWriter _output = connection.Transport.Output;
@@ -77,8 +79,14 @@ internal class ConnectionStream(ConnectionContext connection) : Stream
     public override async ValueTask DisposeAsync()
     {
         // Not by way of Dispose: nobody waits on a connection that is closed in an orderly way.
-        await connection.DisposeAsync();
-        GC.SuppressFinalize(this);
+        if (close is null)
+        {
+            await connection.DisposeAsync();
+        }
+        else
+        {
+            close();
+        }
     }
 
     /// <summary>Also while somebody waits, as the framework's client does: reads and writes that wait end.</summary>

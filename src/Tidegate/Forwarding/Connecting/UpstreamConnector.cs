@@ -7,24 +7,32 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Connections;
 using Tidegate.Exchanges;
+using Tidegate.Transport;
 
 namespace Tidegate.Forwarding.Connecting;
 
 /// <summary>Opens connections for both clients and for tunnels: name, TCP, TLS. Trouble is a <see cref="ConnectException"/> that knows its phase.</summary>
-internal sealed class UpstreamConnector(IConnectionFactory sockets, AddressResolver names, TimeProvider time)
+internal sealed class UpstreamConnector(ConnectionSource source, AddressResolver names, TimeProvider time)
 {
     private static readonly List<SslApplicationProtocol> Either = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11];
     private static readonly List<SslApplicationProtocol> OnlyHttp2 = [SslApplicationProtocol.Http2];
     private static readonly List<SslApplicationProtocol> OnlyHttp1 = [SslApplicationProtocol.Http11];
 
-    private readonly ConnectionRace _race = new(sockets, time);
+    // A certificate that the peer left out is not fetched: what it points to is anybody's choice, and everybody else on the thread would wait for it.
+    private static readonly X509ChainPolicy SystemRoots = new() { RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
+
+    private readonly ConnectionRace _race = new(source, time);
     private readonly ConcurrentDictionary<string, Authority> _authorities = new();
 
     /// <summary>Addresses that we listen on: connecting to one of them would make a loop.</summary>
     public IReadOnlyCollection<IPEndPoint> OwnEndpoints { get; set; } = [];
 
     /// <summary>TCP.</summary>
-    public async ValueTask<ConnectionContext> ConnectAsync(string host, int port, CancellationToken cancellationToken)
+    /// <param name="host">Name or address.</param>
+    /// <param name="port">1 to 65535.</param>
+    /// <param name="home">The reactor that the connection shall belong to; null for any.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async ValueTask<ConnectionContext> ConnectAsync(string host, int port, Reactor? home, CancellationToken cancellationToken)
     {
         var addresses = await names.ResolveAsync(host, cancellationToken);
         foreach (var address in addresses)
@@ -37,7 +45,7 @@ internal sealed class UpstreamConnector(IConnectionFactory sockets, AddressResol
 
         try
         {
-            return await _race.RunAsync(addresses, port, cancellationToken);
+            return await _race.RunAsync(addresses, port, home, cancellationToken);
         }
         catch (Exception refused) when (refused is SocketException or IOException)
         {
@@ -46,9 +54,9 @@ internal sealed class UpstreamConnector(IConnectionFactory sockets, AddressResol
     }
 
     /// <summary>TCP and TLS. What was negotiated is the stream's <see cref="SslStream.NegotiatedApplicationProtocol"/>.</summary>
-    public async ValueTask<(ConnectionContext Transport, SslStream Tls)> ConnectAsync(string host, int port, string serverName, UpstreamTls tls, Alpn offer, CancellationToken cancellationToken)
+    public async ValueTask<(ConnectionContext Transport, SslStream Tls)> ConnectAsync(string host, int port, Reactor? home, string serverName, UpstreamTls tls, Alpn offer, CancellationToken cancellationToken)
     {
-        var transport = await ConnectAsync(host, port, cancellationToken);
+        var transport = await ConnectAsync(host, port, home, cancellationToken);
         var stream = new SslStream(new ConnectionStream(transport), leaveInnerStreamOpen: false);
         try
         {
@@ -93,14 +101,12 @@ internal sealed class UpstreamConnector(IConnectionFactory sockets, AddressResol
             AllowRenegotiation = false,
             AllowTlsResume = true,
         };
+
+        // A copy for each handshake, because a handshake adds the peer's certificates to it.
+        options.CertificateChainPolicy = (tls.AuthorityFile is { } file ? Roots(file) : SystemRoots).Clone();
         if (!tls.Verify)
         {
             options.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
-        }
-        else if (tls.AuthorityFile is { } file)
-        {
-            // A copy for each handshake, because a handshake adds the peer's certificates to it.
-            options.CertificateChainPolicy = Roots(file).Clone();
         }
 
         return options;
@@ -115,7 +121,7 @@ internal sealed class UpstreamConnector(IConnectionFactory sockets, AddressResol
             return known.Policy;
         }
 
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
         policy.CustomTrustStore.ImportFromPemFile(file);
         _authorities[file] = new Authority(written, policy);
         return policy;

@@ -25,6 +25,7 @@ internal sealed class ConnectionOpener(UpstreamConnector connector, Deadlines de
     public async ValueTask<Opened> OpenAsync(Exchange exchange, UpstreamTimeouts timeouts, ConnectionPool pool, int partition, bool isFresh)
     {
         var time = deadlines.Time;
+        var home = Reactor.Current;
         var began = time.GetTimestamp();
         var (limit, phase) = Limit(exchange, timeouts, time);
         using var patience = new CancellationTokenSource(limit, time);
@@ -48,7 +49,7 @@ internal sealed class ConnectionOpener(UpstreamConnector connector, Deadlines de
             }
 
             connection?.Close(keepsPlace: true);
-            var opened = await OpenInPlaceAsync(pool, partition, patience.Token);
+            var opened = await OpenInPlaceAsync(pool, new Origin(partition, home), patience.Token);
             exchange.Timings.Connecting += time.GetTimestamp() - began;
             return opened;
         }
@@ -61,6 +62,10 @@ internal sealed class ConnectionOpener(UpstreamConnector connector, Deadlines de
             return new Opened(null, exchange.Aborted.IsCancellationRequested ? UpstreamFailures.ClientGone : UpstreamFailures.TooSlow(phase), null);
         }
     }
+
+    /// <param name="Partition">Where the connection will belong.</param>
+    /// <param name="Home">The reactor that it must be made on; null where there is none.</param>
+    private readonly record struct Origin(int Partition, Reactor? Home);
 
     private static (TimeSpan Limit, FailureKind Phase) Limit(Exchange exchange, UpstreamTimeouts timeouts, TimeProvider time)
     {
@@ -89,14 +94,14 @@ internal sealed class ConnectionOpener(UpstreamConnector connector, Deadlines de
         }
     }
 
-    private async ValueTask<Opened> OpenInPlaceAsync(ConnectionPool pool, int partition, CancellationToken cancellationToken)
+    private async ValueTask<Opened> OpenInPlaceAsync(ConnectionPool pool, Origin origin, CancellationToken cancellationToken)
     {
         var opened = default(Opened);
         try
         {
             opened = pool.Key.Alpn == Alpn.Either && pool.Learned == LearnedProtocol.Unknown
-                ? await LearnAsync(pool, partition, cancellationToken)
-                : await ConnectAsync(pool, partition, cancellationToken);
+                ? await LearnAsync(pool, origin, cancellationToken)
+                : await ConnectAsync(pool, origin, cancellationToken);
             return opened;
         }
         finally
@@ -109,14 +114,14 @@ internal sealed class ConnectionOpener(UpstreamConnector connector, Deadlines de
     }
 
     /// <summary>One handshake tells what the destination speaks; the others wait for it, so that a burst does not open connections that HTTP/2 has no use for.</summary>
-    private async ValueTask<Opened> LearnAsync(ConnectionPool pool, int partition, CancellationToken cancellationToken)
+    private async ValueTask<Opened> LearnAsync(ConnectionPool pool, Origin origin, CancellationToken cancellationToken)
     {
         await pool.Learning.WaitAsync(cancellationToken);
         try
         {
             if (pool.Learned == LearnedProtocol.Unknown)
             {
-                return await ConnectAsync(pool, partition, cancellationToken);
+                return await ConnectAsync(pool, origin, cancellationToken);
             }
         }
         finally
@@ -124,18 +129,18 @@ internal sealed class ConnectionOpener(UpstreamConnector connector, Deadlines de
             pool.Learning.Release();
         }
 
-        return pool.Learned == LearnedProtocol.Http2 ? default : await ConnectAsync(pool, partition, cancellationToken);
+        return pool.Learned == LearnedProtocol.Http2 ? default : await ConnectAsync(pool, origin, cancellationToken);
     }
 
-    private async ValueTask<Opened> ConnectAsync(ConnectionPool pool, int partition, CancellationToken cancellationToken)
+    private async ValueTask<Opened> ConnectAsync(ConnectionPool pool, Origin origin, CancellationToken cancellationToken)
     {
         var key = pool.Key;
         if (!key.IsSecure)
         {
-            return Open(await connector.ConnectAsync(key.Host, key.Port, cancellationToken));
+            return Open(await connector.ConnectAsync(key.Host, key.Port, origin.Home, cancellationToken));
         }
 
-        var (transport, tls) = await connector.ConnectAsync(key.Host, key.Port, key.ServerName, key.Tls, key.Alpn, cancellationToken);
+        var (transport, tls) = await connector.ConnectAsync(key.Host, key.Port, origin.Home, key.ServerName, key.Tls, key.Alpn, cancellationToken);
         if (key.Alpn == Alpn.Either)
         {
             pool.Learned = tls.NegotiatedApplicationProtocol == SslApplicationProtocol.Http2 ? LearnedProtocol.Http2 : LearnedProtocol.Http1;
@@ -150,7 +155,7 @@ internal sealed class ConnectionOpener(UpstreamConnector connector, Deadlines de
         Opened Open(Microsoft.AspNetCore.Connections.ConnectionContext context)
         {
             pool.CountOpened();
-            return new Opened(new UpstreamConnection(context, pool, partition, deadlines), null, null);
+            return new Opened(new UpstreamConnection(context, pool, origin.Partition, deadlines), null, null);
         }
     }
 }

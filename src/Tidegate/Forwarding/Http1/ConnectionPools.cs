@@ -21,12 +21,12 @@ internal sealed class ConnectionPools : IDisposable
     private readonly RoundRobin _roundRobin = new();
     private readonly Deadlines _deadlines;
     private readonly AddressResolver _names;
-    private readonly int _partitions;
+    private readonly ConnectionSource _source;
     private readonly ITimer _timer;
 
-    public ConnectionPools(int partitions, Deadlines deadlines, AddressResolver names)
+    public ConnectionPools(ConnectionSource source, Deadlines deadlines, AddressResolver names)
     {
-        _partitions = partitions;
+        _source = source;
         _deadlines = deadlines;
         _names = names;
         _timer = deadlines.Time.CreateTimer(static self => ((ConnectionPools)self!).Sweep(), this, SweepInterval, SweepInterval);
@@ -81,7 +81,7 @@ internal sealed class ConnectionPools : IDisposable
             return known;
         }
 
-        var pool = new ConnectionPool(key, _partitions, _deadlines);
+        var pool = new ConnectionPool(key, _source.Partitions, _deadlines);
         if (_pools.Count >= MaxPools)
         {
             pool.Retire();

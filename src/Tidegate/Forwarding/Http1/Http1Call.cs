@@ -260,7 +260,7 @@ internal sealed class Http1Call
 
         Connection = null;
         exchange.ResponseHeaders.Remove(KnownHeader.Upgrade);
-        exchange.UpstreamStream = new UpstreamStream(connection.Context, _client.Deadlines, _upstream.Timeouts.Idle, () => connection.Close());
+        exchange.UpstreamStream = new ConnectionStream(connection.Context, () => connection.Close());
         exchange.Answer(Outcome.Forwarded, _head.Status);
     }
 

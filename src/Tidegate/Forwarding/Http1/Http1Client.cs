@@ -10,8 +10,8 @@ namespace Tidegate.Forwarding.Http1;
 /// <param name="connector">Opens connections.</param>
 /// <param name="http2">The client for HTTP/2.</param>
 /// <param name="deadlines">For the connections' timeouts.</param>
-/// <param name="currentPartition">Whose connections the running thread may use.</param>
-internal sealed class Http1Client(UpstreamConnector connector, SocketsHttpClient http2, Deadlines deadlines, Func<int> currentPartition) : IUpstreamClient
+/// <param name="source">Knows whose connections the running thread may use.</param>
+internal sealed class Http1Client(UpstreamConnector connector, SocketsHttpClient http2, Deadlines deadlines, ConnectionSource source) : IUpstreamClient
 {
     private readonly ConnectionOpener _opener = new(connector, deadlines);
 
@@ -20,7 +20,7 @@ internal sealed class Http1Client(UpstreamConnector connector, SocketsHttpClient
     public Deadlines Deadlines => deadlines;
 
     /// <summary>Whose connections the running thread may use.</summary>
-    public int Partition => currentPartition();
+    public int Partition => source.CurrentPartition;
 
     /// <inheritdoc/>
     public ValueTask ForwardAsync(Exchange exchange, Upstream upstream, ConnectionPool pool, long now)
@@ -45,7 +45,14 @@ internal sealed class Http1Client(UpstreamConnector connector, SocketsHttpClient
     /// <param name="isFresh">No idle one will do.</param>
     public async ValueTask<UpstreamConnection?> OpenAsync(Exchange exchange, Upstream upstream, ConnectionPool pool, bool isFresh)
     {
+        var home = Reactor.Current;
         var opened = await _opener.OpenAsync(exchange, upstream.Timeouts, pool, Partition, isFresh);
+        if (home is not null)
+        {
+            // Names, races and queues end on other threads.
+            await home.SwitchAsync();
+        }
+
         if (opened.Failure is { } failure)
         {
             exchange.Fail(failure);

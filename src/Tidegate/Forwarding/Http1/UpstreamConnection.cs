@@ -19,6 +19,9 @@ internal sealed class UpstreamConnection : IValueTaskSource<ReadResult>
     private const int Ended = 3;
     private const int Closing = 4;
 
+    // A peer that is there answers within a round trip.
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
+
     private readonly ConnectionPool _pool;
     private readonly Action _onRead;
     private ConfiguredValueTaskAwaitable<ReadResult>.ConfiguredValueTaskAwaiter _reading;
@@ -135,11 +138,9 @@ internal sealed class UpstreamConnection : IValueTaskSource<ReadResult>
             return;
         }
 
-        Deadline.Dispose();
         if (Interlocked.CompareExchange(ref _watch, Closing, Pending) == Pending)
         {
-            // The read comes back with the abort, and releases what it reads into.
-            Abort();
+            _ = EndAsync();
         }
         else
         {
@@ -189,8 +190,23 @@ internal sealed class UpstreamConnection : IValueTaskSource<ReadResult>
         }
     }
 
+    /// <summary>Ends an idle connection in good order: our end first, and the idle read comes back with the upstream's. One that does not answer is broken off.</summary>
+    private async Task EndAsync()
+    {
+        Deadline.Set(Farewell);
+        try
+        {
+            await Output.CompleteAsync();
+        }
+        catch (Exception broken) when (IsBreak(broken))
+        {
+            Abort();
+        }
+    }
+
     private async Task ReleaseAsync()
     {
+        Deadline.Dispose();
         try
         {
             if (_watch == Ended)

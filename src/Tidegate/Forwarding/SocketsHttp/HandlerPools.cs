@@ -66,12 +66,12 @@ internal sealed class HandlerPools(UpstreamConnector connector, TimeProvider tim
         Stream stream;
         if (request.RequestUri!.Scheme == "http")
         {
-            stream = new ConnectionStream(await connector.ConnectAsync(host, port, cancellationToken));
+            stream = new ConnectionStream(await connector.ConnectAsync(host, port, null, cancellationToken));
         }
         else
         {
             var offer = request.Version.Major == 1 ? Alpn.Http1 : request.VersionPolicy == HttpVersionPolicy.RequestVersionExact ? Alpn.Http2 : Alpn.Either;
-            stream = (await connector.ConnectAsync(host, port, asked.ServerName, key.Tls, offer, cancellationToken)).Tls;
+            stream = (await connector.ConnectAsync(host, port, null, asked.ServerName, key.Tls, offer, cancellationToken)).Tls;
         }
 
         asked.Ticks = time.GetTimestamp() - began;
