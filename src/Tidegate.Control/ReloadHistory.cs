@@ -9,6 +9,7 @@ internal sealed class ReloadHistory(TimeProvider time)
     private ReloadResult? _last;
     private long _succeeded;
     private long _failed;
+    private long _inForceSinceTicks = time.GetUtcNow().UtcTicks;
 
     /// <summary>The last attempt; null while there was none.</summary>
     public ReloadResult? Last => Volatile.Read(ref _last);
@@ -20,7 +21,7 @@ internal sealed class ReloadHistory(TimeProvider time)
     public long Failed => Interlocked.Read(ref _failed);
 
     /// <summary>When what is in force came into force.</summary>
-    public DateTimeOffset InForceSince { get; private set; } = time.GetUtcNow();
+    public DateTimeOffset InForceSince => new(Interlocked.Read(ref _inForceSinceTicks), TimeSpan.Zero);
 
     /// <summary>Notes one attempt.</summary>
     /// <param name="isInForce">Whether the new configuration is in force now.</param>
@@ -35,7 +36,7 @@ internal sealed class ReloadHistory(TimeProvider time)
             if (isInForce)
             {
                 _succeeded++;
-                InForceSince = result.Time;
+                _inForceSinceTicks = result.Time.UtcTicks;
             }
             else
             {

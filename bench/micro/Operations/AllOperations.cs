@@ -12,6 +12,7 @@ internal static class AllOperations
             HeadOperations.All,
             PolicyOperations.All,
             ReplyOperations.All,
+            RecordingOperations.All,
             ExchangeOperations.All,
         }.SelectMany(group => group).ToDictionary(entry => entry.Name, entry => entry.Start),
         StringComparer.Ordinal);

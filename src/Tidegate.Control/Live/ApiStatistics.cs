@@ -37,13 +37,13 @@ internal sealed class ApiStatistics(TimeProvider time) : IExchangeSink
         return default;
     }
 
-    /// <summary>Reads every API that had traffic, while nothing is added.</summary>
+    /// <summary>Reads every API that had traffic, by direction and name, while nothing is added.</summary>
     public void Read(Action<Direction, string, TrafficCounts, TrafficCounts> read)
     {
         lock (_gate)
         {
             var now = time.GetUtcNow();
-            foreach (var (key, traffic) in _apis)
+            foreach (var (key, traffic) in _apis.OrderBy(api => api.Key.Direction).ThenBy(api => api.Key.Api, StringComparer.Ordinal))
             {
                 read(key.Direction, key.Api, traffic.SinceStart, traffic.LastMinute.Sum(now));
             }

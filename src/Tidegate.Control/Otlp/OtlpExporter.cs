@@ -10,8 +10,7 @@ namespace Tidegate.Control.Otlp;
 /// </summary>
 internal sealed class OtlpExporter : IAsyncDisposable
 {
-    // Half a megabyte a message, and a trace is complete in the collector soon after the call.
-    private const int MaxBatch = 512;
+    // A trace is complete in the collector soon after the call; when there are many spans they do not wait for it.
     private static readonly TimeSpan SpanInterval = TimeSpan.FromSeconds(1);
 
     // As often as Prometheus servers commonly scrape.
@@ -33,7 +32,7 @@ internal sealed class OtlpExporter : IAsyncDisposable
     private readonly OtlpClient _client;
     private readonly DateTimeOffset _started;
     private readonly ProtobufWriter _message = new();
-    private readonly List<ExchangeRecord> _batch = new(MaxBatch);
+    private readonly List<ExchangeRecord> _batch = new(SpanQueue.BatchSize);
     private readonly CancellationTokenSource _stopping = new();
     private Task _loops = Task.CompletedTask;
 
@@ -51,7 +50,9 @@ internal sealed class OtlpExporter : IAsyncDisposable
     }
 
     /// <summary>Begins to export.</summary>
-    public void Start() => _loops = Task.WhenAll(LoopAsync(SpanInterval, ExportSpansAsync), LoopAsync(MetricInterval, ExportMetricsAsync));
+    public void Start() => _loops = Task.WhenAll(
+        LoopAsync(() => _spans.WaitAsync(SpanInterval, _stopping.Token), ExportSpansAsync),
+        LoopAsync(() => Task.Delay(MetricInterval, _time, _stopping.Token), ExportMetricsAsync));
 
     /// <summary>Exports what is left, for a short time.</summary>
     public async ValueTask DisposeAsync()
@@ -62,7 +63,7 @@ internal sealed class OtlpExporter : IAsyncDisposable
         try
         {
             // What a failed export left, then what came since; a collector that does not answer is not asked for every batch.
-            for (var count = _batch.Count > 0 ? _batch.Count : _spans.Take(_batch, MaxBatch); count > 0; count = _state.Traces.LastError is null ? _spans.Take(_batch, MaxBatch) : 0)
+            for (var count = _batch.Count > 0 ? _batch.Count : _spans.Take(_batch); count > 0; count = _state.Traces.LastError is null ? _spans.Take(_batch) : 0)
             {
                 await SendSpansAsync(isLast: true, patience.Token);
             }
@@ -83,14 +84,13 @@ internal sealed class OtlpExporter : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    private async Task LoopAsync(TimeSpan interval, Func<CancellationToken, Task> export)
+    private async Task LoopAsync(Func<Task> wait, Func<CancellationToken, Task> export)
     {
-        using var timer = new PeriodicTimer(interval, _time);
         while (!_stopping.IsCancellationRequested)
         {
             try
             {
-                await timer.WaitForNextTickAsync(_stopping.Token);
+                await wait();
                 await export(_stopping.Token);
             }
             catch (OperationCanceledException)
@@ -108,7 +108,7 @@ internal sealed class OtlpExporter : IAsyncDisposable
 
     private async Task ExportSpansAsync(CancellationToken cancellationToken)
     {
-        while (_spans.Take(_batch, MaxBatch) > 0)
+        while (_spans.Take(_batch) > 0)
         {
             for (var wait = FirstRetry; !await SendSpansAsync(isLast: false, cancellationToken); wait = wait * 2 < LongestRetry ? wait * 2 : LongestRetry)
             {

@@ -8,6 +8,10 @@ internal sealed class SpanQueue(OtlpState state) : IExchangeSink
     /// <summary>4,096, some 4 MB: half a minute of a busy gateway that traces one call in a hundred, which outlasts a collector's restart.</summary>
     public const int Capacity = 4_096;
 
+    /// <summary>512, half a megabyte: as many as are sent together, in every OpenTelemetry SDK too.</summary>
+    public const int BatchSize = 512;
+
+    private readonly SemaphoreSlim _batchWaits = new(0);
     private readonly Lock _gate = new();
     private readonly Queue<ExchangeRecord> _waiting = new();
 
@@ -33,6 +37,11 @@ internal sealed class SpanQueue(OtlpState state) : IExchangeSink
 
                 _waiting.Enqueue(record);
             }
+
+            if (_waiting.Count >= BatchSize && _batchWaits.CurrentCount == 0)
+            {
+                _batchWaits.Release();
+            }
         }
 
         return default;
@@ -50,13 +59,16 @@ internal sealed class SpanQueue(OtlpState state) : IExchangeSink
         }
     }
 
-    /// <summary>Moves up to so many into a batch, which is emptied first.</summary>
-    public int Take(List<ExchangeRecord> batch, int most)
+    /// <summary>Waits until a whole batch is there, or so long.</summary>
+    public Task WaitAsync(TimeSpan longest, CancellationToken cancellationToken) => _batchWaits.WaitAsync(longest, cancellationToken);
+
+    /// <summary>Moves up to a batch's size into a list, which is emptied first.</summary>
+    public int Take(List<ExchangeRecord> batch)
     {
         batch.Clear();
         lock (_gate)
         {
-            while (batch.Count < most && _waiting.TryDequeue(out var record))
+            while (batch.Count < BatchSize && _waiting.TryDequeue(out var record))
             {
                 batch.Add(record);
             }
