@@ -65,10 +65,10 @@ internal abstract class PooledAsyncBox<TResult> : IValueTaskSource<TResult>, IVa
         private const int MaxKept = 512;
 
         [ThreadStatic]
-        private static StateMachineBox<TStateMachine>? top;
+        private static StateMachineBox<TStateMachine>? _top;
 
         [ThreadStatic]
-        private static int kept;
+        private static int _kept;
 
         public readonly Action MoveNext;
         public TStateMachine StateMachine = default!;
@@ -78,14 +78,14 @@ internal abstract class PooledAsyncBox<TResult> : IValueTaskSource<TResult>, IVa
 
         public static StateMachineBox<TStateMachine> Rent()
         {
-            if (top is not { } box)
+            if (_top is not { } box)
             {
                 return new StateMachineBox<TStateMachine>();
             }
 
-            top = box._next;
+            _top = box._next;
             box._next = null;
-            kept--;
+            _kept--;
             return box;
         }
 
@@ -93,11 +93,11 @@ internal abstract class PooledAsyncBox<TResult> : IValueTaskSource<TResult>, IVa
         {
             Reset();
             StateMachine = default!;
-            if (kept < MaxKept)
+            if (_kept < MaxKept)
             {
-                kept++;
-                _next = top;
-                top = this;
+                _kept++;
+                _next = _top;
+                _top = this;
             }
         }
     }
