@@ -1,10 +1,10 @@
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Security;
+using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http.Features;
 using Tidegate.Transport;
-using System.Runtime.CompilerServices;
 
 namespace Tidegate.Forwarding.Connecting;
 
