@@ -48,6 +48,7 @@ internal sealed unsafe partial class ReactorConnection<TCalls>
     private bool _inputHasEnded;
     private bool _firedClosed;
     private bool _closesWhenSent;
+    private bool _resets;
     private bool _isClosed;
 
     /// <summary>Why reads fail.</summary>
@@ -271,7 +272,7 @@ internal sealed unsafe partial class ReactorConnection<TCalls>
     {
         if (!_isClosed)
         {
-            Libc.ResetOnClose(_descriptor);
+            _resets = true;
             Close();
         }
     }
@@ -308,6 +309,12 @@ internal sealed unsafe partial class ReactorConnection<TCalls>
     private void Close()
     {
         Volatile.Write(ref _isClosed, true);
+        if (_abortReason is not null || _resets)
+        {
+            // Also where the connection is disposed before its abort has arrived here: a peer must never take a broken end for a proper one.
+            Libc.ResetOnClose(_descriptor);
+        }
+
         _reactor.Close(_watch, _descriptor);
         _reactor.Counters.Open--;
         _closeTimer?.Dispose();

@@ -117,6 +117,16 @@ public sealed class ReactorConnectionTests : IAsyncLifetime
     });
 
     [Fact]
+    public Task An_abort_followed_at_once_by_a_disposal_is_still_a_reset() => _pair.RunAsync(true, async () =>
+    {
+        Connection.Abort();
+        await Connection.DisposeAsync();
+
+        var broken = await Assert.ThrowsAsync<SocketException>(async () => await _pair.Peer.ReceiveAsync(new byte[1], Cancellation));
+        Assert.Equal(SocketError.ConnectionReset, broken.SocketErrorCode);
+    });
+
+    [Fact]
     public async Task A_disposal_ends_with_a_close_that_the_peer_sees_as_an_end()
     {
         _pair.Output.Write("bye"u8);
