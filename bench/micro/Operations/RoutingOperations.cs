@@ -12,6 +12,7 @@ internal static class RoutingOperations
     [
         ("route: 10 APIs", () => Match(10)),
         ("route: 1,000 APIs", () => Match(1000)),
+        ("route: 1,000 paths of one host", MatchPath),
         ("route: 50 endpoints of an API", MatchEndpoint),
         ("route: base path, 1,000 APIs", MatchBasePath),
         ("route: snapshot and plan", Plan),
@@ -34,6 +35,13 @@ internal static class RoutingOperations
     {
         var table = new RouteTable(Apis(apis));
         var target = TargetOperations.Of("/orders/v1/items/17", "api7.example.com");
+        return () => Found(table.Match(Direction.Ingress, "GET", target).Route);
+    }
+
+    private static Action MatchPath()
+    {
+        var table = new RouteTable(Apis(1000).Select(route => route with { Hosts = ["api0.example.com"], PathPrefix = "/" + route.ApiName }));
+        var target = TargetOperations.Of("/api500/orders/17");
         return () => Found(table.Match(Direction.Ingress, "GET", target).Route);
     }
 
