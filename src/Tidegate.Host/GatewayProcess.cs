@@ -36,7 +36,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         {
             "off" => null,
             "stdout" => Console.OpenStandardOutput(),
-            var path => new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read),
+            var path => AccessLogSink.Open(path),
         };
         var inFlight = new ExchangesInFlight();
         _control = new ControlPlane(compiled.Control, this, inFlight, log.WriteLine, time);

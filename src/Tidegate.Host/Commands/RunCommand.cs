@@ -64,7 +64,7 @@ internal static class RunCommand
         catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
         {
             await forwarder.DisposeAsync();
-            await log.WriteLineAsync($"The access log cannot be opened: {unwritable.Message}");
+            await log.WriteLineAsync($"The access log cannot be opened: {unwritable.Message} Set recording.access_log.path to a file that can be written, to stdout or to off.");
             return ExitCode.Configuration;
         }
 

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Tidegate.Host.Commands;
 
-/// <summary>SIGTERM and Ctrl-C, which end the process by itself once it has drained.</summary>
+/// <summary>SIGTERM and Ctrl-C: at the first the process ends by itself once it has drained, at the second the system ends it at once.</summary>
 internal sealed class StopSignal : IDisposable
 {
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -26,7 +26,7 @@ internal sealed class StopSignal : IDisposable
 
     private void Stop(PosixSignalContext context)
     {
-        context.Cancel = true;
-        _stopped.TrySetResult();
+        // Whoever asks twice does not want to wait, whatever holds the drain up: then the signal does what it does to any process.
+        context.Cancel = _stopped.TrySetResult();
     }
 }

@@ -11,9 +11,12 @@ internal sealed class DocAttribute(string text) : Attribute
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class SizeAttribute : Attribute;
 
-/// <summary>A file or directory; a relative one is relative to the file that names it.</summary>
+/// <summary>A file or directory; a relative one is relative to the file that names it. Words that stand for something else stay as they are.</summary>
 [AttributeUsage(AttributeTargets.Property)]
-internal sealed class PathAttribute : Attribute;
+internal sealed class PathAttribute(params string[] words) : Attribute
+{
+    public bool IsPath(string value) => !words.Contains(value);
+}
 
 /// <summary>A bare word is short for a mapping that has it as its only key: <c>[api_key]</c> for <c>[{ api_key: {} }]</c>.</summary>
 [AttributeUsage(AttributeTargets.Class)]

@@ -83,7 +83,7 @@ internal sealed class ConfigBinder(string file, SecretReferences references, Con
             return false;
         }
 
-        property.SetValue(record, property.IsDefined(typeof(PathAttribute)) ? Path.GetFullPath(Path.Combine(_directory, (string)value)) : value);
+        property.SetValue(record, property.GetCustomAttribute<PathAttribute>()?.IsPath((string)value) == true ? Path.GetFullPath(Path.Combine(_directory, (string)value)) : value);
         return true;
     }
 

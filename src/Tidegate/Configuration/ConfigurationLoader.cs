@@ -68,7 +68,8 @@ internal sealed class ConfigurationLoader
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {
-            Problem(position, $"'{file}' cannot be read: {unreadable.Message}");
+            var reason = unreadable is FileNotFoundException or DirectoryNotFoundException ? "there is no such file" : Directory.Exists(file) ? "it is a directory" : unreadable.Message;
+            Problem(position, $"'{file}' cannot be read: {reason}");
             return null;
         }
     }
@@ -76,13 +77,22 @@ internal sealed class ConfigurationLoader
     private GatewayConfig? ReadText(string yaml, string file)
     {
         var stream = new YamlStream();
+        var parser = new Parser(new StringReader(yaml));
         try
         {
-            stream.Load(new StringReader(yaml));
+            stream.Load(parser);
         }
         catch (YamlException broken)
         {
             Problem(new ConfigPosition(file, broken.Start.Line, broken.Start.Column), "this is not YAML: " + (broken.InnerException?.Message ?? broken.Message));
+            return null;
+        }
+
+        catch (Exception broken) when (broken is InvalidOperationException or ArgumentException)
+        {
+            // The library's parser says so of some texts that end too early. It knows no place, but what it understood last.
+            var last = parser.Current?.Start ?? Mark.Empty;
+            Problem(new ConfigPosition(file, last.Line, last.Column), "this is not YAML from here on; is a bracket or a quote missing?");
             return null;
         }
 

@@ -394,7 +394,7 @@ internal sealed record MetricsConfig
 
 internal sealed record AccessLogConfig
 {
-    [Doc("A file, stdout, or off. Default: stdout."), NeedsRestart]
+    [Doc("A file, stdout, or off. Default: stdout."), Path("stdout", "off"), NeedsRestart]
     public string Path { get; init; } = "stdout";
 
     [Doc("Keep the values of query parameters. Default: false, because keys and personal data travel there."), NeedsRestart]

@@ -24,6 +24,9 @@ namespace Tidegate.Edge;
 /// </summary>
 internal sealed class EdgeListener : IAsyncDisposable
 {
+    // A request that a client sent before it could know of the drain is on its way for half a round trip, after at most a moment of the client's own.
+    private static readonly TimeSpan IdleGrace = TimeSpan.FromSeconds(1);
+
     private readonly WebApplication _host;
     private readonly DrainSignal _drain = new();
     private readonly ConnectionCounter _connections = new();
@@ -75,7 +78,8 @@ internal sealed class EdgeListener : IAsyncDisposable
         }
         catch (Exception refused) when (refused is IOException or SocketException)
         {
-            throw new ListenException(refused.Message, refused);
+            var reason = refused.InnerException is AddressInUseException ? "the address is in use" : (refused.InnerException ?? refused).Message;
+            throw new ListenException($"{Name} cannot listen on {_state.Settings.Address}: {reason}. Set listeners.{Name}.address to another one.", refused);
         }
 
         if (WantsHttp3)
@@ -96,7 +100,15 @@ internal sealed class EdgeListener : IAsyncDisposable
     public async Task DrainAsync(CancellationToken patience)
     {
         _drain.Begin();
-        await Task.WhenAll(Server.StopAsync(patience), _http3?.DrainAsync(patience) ?? Task.CompletedTask);
+        var stopping = Task.WhenAll(Server.StopAsync(patience), _http3?.DrainAsync(patience) ?? Task.CompletedTask);
+        using (var ended = CancellationTokenSource.CreateLinkedTokenSource(patience))
+        {
+            await Task.WhenAny(stopping, Task.Delay(IdleGrace, _time, ended.Token));
+            await ended.CancelAsync();
+        }
+
+        _drain.CloseIdle();
+        await stopping;
     }
 
     public async ValueTask DisposeAsync()

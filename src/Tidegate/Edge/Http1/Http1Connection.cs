@@ -105,7 +105,7 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
             }
 
             _input.AdvanceTo(result.Buffer.Start, buffer.End);
-            if (buffer.IsEmpty && (result.IsCompleted || services.Drain.IsDraining))
+            if (buffer.IsEmpty && (result.IsCompleted || services.Drain.ClosesIdle))
             {
                 return null;
             }

@@ -22,7 +22,7 @@ internal static class Http2Preface
             try
             {
                 var result = await input.ReadAsync(timer.Token);
-                if (result.Buffer.IsEmpty && (result.IsCompleted || drain.IsDraining))
+                if (result.Buffer.IsEmpty && (result.IsCompleted || drain.ClosesIdle))
                 {
                     input.AdvanceTo(result.Buffer.Start);
                     return null;
