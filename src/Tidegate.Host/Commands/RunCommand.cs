@@ -103,8 +103,11 @@ internal static class RunCommand
         systemd.Ready($"Serving, version {gateway.Version} of the configuration.");
         await stop.Stopped;
         systemd.Stopping("Draining.");
+
+        // Who reads the line may rely on it: /readyz says 503 by then.
+        var draining = gateway.DrainAsync(DrainLimit);
         await log.WriteLineAsync($"Draining: exchanges in flight have {DrainLimit.TotalSeconds:0} s to finish.");
-        await gateway.DrainAsync(DrainLimit);
+        await draining;
         return ExitCode.Success;
     }
 
