@@ -59,7 +59,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
             forwarder.ConnectOn(_transport);
         }
 
-        _edge = new EdgeServer(compiled.Listeners, handler.HandleAsync, _recorder, new ExchangeId(BitConverter.ToUInt64(start)), time, _transport);
+        _edge = new EdgeServer(compiled.Listeners, handler.HandleAsync, _recorder, new ExchangeId(BitConverter.ToUInt64(start)), forwarder.Deadlines, _transport);
     }
 
     /// <summary>Where the listeners are, once started; the admin listener is the last.</summary>

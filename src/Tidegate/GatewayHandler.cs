@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
 using Tidegate.Recording;
 using Tidegate.Recording.Tracing;
+using Tidegate.Transport;
 
 namespace Tidegate;
 
@@ -19,7 +20,7 @@ internal sealed class GatewayHandler(
     SnapshotHolder snapshots, ExchangesInFlight inFlight, ExchangeTracing tracing, IResponseRelay relay, IExchangeRecorder recorder, TimeProvider time, Action<Exchange, Exception> onBug)
 {
     /// <summary>Takes one exchange from its parsed head to its record. An exchange that the edge refused comes in already decided.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     public async ValueTask HandleAsync(Exchange exchange)
     {
         inFlight.Enter(exchange.Direction);

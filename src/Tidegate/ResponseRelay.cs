@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
+using Tidegate.Transport;
 
 namespace Tidegate;
 
@@ -10,7 +11,7 @@ internal sealed class ResponseRelay(GatewayResponder responder, TimeProvider tim
     private static readonly Failure ClientGone = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "The client went away before the answer was complete.");
 
     /// <inheritdoc/>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     public async ValueTask RelayAsync(Exchange exchange)
     {
         if (exchange.Outcome is Outcome.Rejected or Outcome.Failed)
@@ -80,7 +81,7 @@ internal sealed class ResponseRelay(GatewayResponder responder, TimeProvider tim
     // A body is handed on in pieces of at most this size, as many as it takes: large enough that a send is worth its system call.
     private const int PieceBytes = 16 * 1024;
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     private static async ValueTask StreamAsync(Exchange exchange)
     {
         var client = exchange.Client;

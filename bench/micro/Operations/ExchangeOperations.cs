@@ -7,6 +7,7 @@ using Tidegate.Edge.Http1;
 using Tidegate.Exchanges;
 using Tidegate.Recording;
 using Tidegate.Recording.Tracing;
+using Tidegate.Transport;
 
 namespace Tidegate.Benchmarks.Operations;
 
@@ -35,7 +36,7 @@ internal static class ExchangeOperations
         var recorder = new ExchangeRecorder(time, [], keepQueryValues: false, (_, failure) => throw failure);
         var handler = new GatewayHandler(new SnapshotHolder(snapshot), new ExchangesInFlight(), ExchangeTracing.Off, new ResponseRelay(new GatewayResponder(time), time), recorder, time, (_, bug) => throw bug);
         var settings = new ListenerSettings { Name = "ingress", Direction = Direction.Ingress, Address = new IPEndPoint(IPAddress.Loopback, 0) };
-        var services = new EdgeServices(Direction.Ingress, () => settings, handler.HandleAsync, new ExchangeId(1), time, (_, _, _) => throw new NotSupportedException(), new DrainSignal());
+        var services = new EdgeServices(Direction.Ingress, () => settings, handler.HandleAsync, new ExchangeId(1), new Deadlines(time), (_, _, _) => throw new NotSupportedException(), new DrainSignal());
 
         var (toGateway, toClient) = (new Pipe(Inline), new Pipe(Inline));
         var transport = new DefaultConnectionContext("bench", new Duplex(toGateway.Reader, toClient.Writer), new Duplex(toClient.Reader, toGateway.Writer));

@@ -38,12 +38,13 @@ internal sealed class EdgeListener : IAsyncDisposable
     private string? _alternativeService;
     private volatile ListenerState _state;
 
-    public EdgeListener(ListenerSettings settings, ExchangeHandler handler, IExchangeRecorder recorder, ExchangeId ids, TimeProvider time, IConnectionListenerFactory? transport)
+    public EdgeListener(ListenerSettings settings, ExchangeHandler handler, IExchangeRecorder recorder, ExchangeId ids, Deadlines deadlines, IConnectionListenerFactory? transport)
     {
+        var time = deadlines.Time;
         _time = time;
         _state = new ListenerState(settings, time);
         var interceptor = new Interceptor(() => _state.Leaves, ServeProtocolAsync, recorder, settings.Limits, time);
-        _services = new EdgeServices(settings.Direction, () => _state.Settings, handler, ids, time, interceptor.RunAsync, _drain);
+        _services = new EdgeServices(settings.Direction, () => _state.Settings, handler, ids, deadlines, interceptor.RunAsync, _drain);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => Configure(kestrel, settings));
         if (transport is not null)
@@ -194,7 +195,7 @@ internal sealed class EdgeListener : IAsyncDisposable
         {
             var tls = connection.Features.Get<ITlsHandshakeFeature>();
             var isHttp2 = tls is null
-                ? await Http2Preface.IsNextAsync(connection, limits, _drain, _time)
+                ? await Http2Preface.IsNextAsync(connection, limits, _drain, _services.Deadlines)
                 : connection.Features.Get<ISslStreamFeature>()?.SslStream.NegotiatedApplicationProtocol == SslApplicationProtocol.Http2;
             if (isHttp2 is null)
             {

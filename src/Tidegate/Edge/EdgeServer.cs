@@ -1,14 +1,15 @@
 using System.Net;
 using Microsoft.AspNetCore.Connections;
 using Tidegate.Exchanges;
+using Tidegate.Transport;
 
 namespace Tidegate.Edge;
 
 /// <summary>All of the gateway's listeners. No ASP.NET middleware, routing or DI is on the traffic's path.</summary>
-internal sealed class EdgeServer(IReadOnlyList<ListenerSettings> listeners, ExchangeHandler handler, IExchangeRecorder recorder, ExchangeId ids, TimeProvider time, IConnectionListenerFactory? transport) : IAsyncDisposable
+internal sealed class EdgeServer(IReadOnlyList<ListenerSettings> listeners, ExchangeHandler handler, IExchangeRecorder recorder, ExchangeId ids, Deadlines deadlines, IConnectionListenerFactory? transport) : IAsyncDisposable
 {
     /// <summary>In the order of the configuration.</summary>
-    public IReadOnlyList<EdgeListener> Listeners { get; } = [.. listeners.Select(settings => new EdgeListener(settings, handler, recorder, ids, time, transport))];
+    public IReadOnlyList<EdgeListener> Listeners { get; } = [.. listeners.Select(settings => new EdgeListener(settings, handler, recorder, ids, deadlines, transport))];
 
     /// <summary>Where each listener really listens, once started.</summary>
     public IReadOnlyList<(string Name, IPEndPoint EndPoint)> Endpoints => [.. Listeners.Select(listener => (listener.Name, listener.EndPoint))];
@@ -41,7 +42,7 @@ internal sealed class EdgeServer(IReadOnlyList<ListenerSettings> listeners, Exch
     /// <summary>Stops accepting, lets exchanges finish for as long as given, then closes.</summary>
     public async Task DrainAsync(TimeSpan limit)
     {
-        using var patience = new CancellationTokenSource(limit, time);
+        using var patience = new CancellationTokenSource(limit, deadlines.Time);
         await Task.WhenAll(Listeners.Select(listener => listener.DrainAsync(patience.Token)));
     }
 

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http.Features;
 using Tidegate.Exchanges;
+using Tidegate.Transport;
 
 namespace Tidegate.Edge;
 
@@ -8,7 +9,7 @@ namespace Tidegate.Edge;
 /// <param name="Settings">The listener's settings in force; read anew for every request, so that a reload reaches open connections.</param>
 /// <param name="Handler">Takes an exchange from its parsed head to its record.</param>
 /// <param name="Ids">Numbers exchanges.</param>
-/// <param name="Time">The clock of every timeout.</param>
+/// <param name="Deadlines">For every timeout.</param>
 /// <param name="Intercept">Takes over a CONNECT that is to be intercepted.</param>
 /// <param name="Drain">Ends connections when the gateway goes away.</param>
 internal sealed record EdgeServices(
@@ -16,9 +17,13 @@ internal sealed record EdgeServices(
     Func<ListenerSettings> Settings,
     ExchangeHandler Handler,
     ExchangeId Ids,
-    TimeProvider Time,
+    Deadlines Deadlines,
     TunnelInterceptor Intercept,
-    DrainSignal Drain);
+    DrainSignal Drain)
+{
+    /// <summary>The clock.</summary>
+    public TimeProvider Time => Deadlines.Time;
+}
 
 /// <summary>Serves what is inside a tunnel, after its 200 was sent, until the tunnel ends.</summary>
 /// <param name="connect">The CONNECT, answered and not yet recorded.</param>

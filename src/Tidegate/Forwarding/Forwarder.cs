@@ -46,6 +46,9 @@ public sealed class Forwarder : IAsyncDisposable
         set => _connector.OwnEndpoints = value;
     }
 
+    /// <summary>For all timeouts of the process: one sweep for both sides of the gateway.</summary>
+    internal Deadlines Deadlines => _deadlines;
+
     /// <summary>Our own client's connections, by destination.</summary>
     internal IReadOnlyList<PoolStatistics> PoolStatistics => _pools.Statistics;
 

@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections;
 using Tidegate.Exchanges;
+using Tidegate.Transport;
 
 namespace Tidegate.Edge.Http1;
 
@@ -10,6 +11,8 @@ namespace Tidegate.Edge.Http1;
 internal sealed class Http1Connection(ConnectionContext transport, ClientConnection client, EdgeServices services)
 {
     private readonly PipeReader _input = transport.Transport.Input;
+    private readonly ReadDeadline _deadline = new(transport.Transport.Input, services.Deadlines);
+    private readonly StallTimer _stall = new(transport.Transport.Output, services.Deadlines);
 
     /// <summary>Serves until either side closes. Never throws for what a client does; the caller disposes the transport.</summary>
     public async Task RunAsync()
@@ -26,10 +29,15 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
             // The client went away between two exchanges, or while its refusal was written: there is nobody left to tell.
             transport.Abort(new ConnectionAbortedException("The client went away.", gone));
         }
+        finally
+        {
+            _deadline.Dispose();
+            _stall.Dispose();
+        }
     }
 
     /// <summary>One exchange. False when the connection is done.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> ServeOneAsync()
     {
         // :: Step 1: The head.
@@ -69,28 +77,33 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
 
     /// <summary>Waits for a head: as long as the connection may idle for its first byte, then as long as a head may take.</summary>
     /// <returns>An exchange, refused if the head is no good; null when the connection ended or may end.</returns>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Http1Exchange?> ReadHeadAsync(ListenerSettings settings)
     {
         var limits = settings.Limits;
-        using var timer = new CancellationTokenSource(limits.IdleTimeout, services.Time);
         var begun = false;
+        _deadline.Begin(limits.IdleTimeout);
+        if (services.Drain.ClosesIdle)
+        {
+            // What it interrupted when it began was perhaps the reading of content: the next read takes what is there and does not wait for a request to come.
+            _input.CancelPendingRead();
+        }
+
         while (true)
         {
-            ReadResult result;
-            try
-            {
-                result = await _input.ReadAsync(timer.Token);
-            }
-            catch (OperationCanceledException) when (timer.IsCancellationRequested)
-            {
-                return begun ? Refused(Refusals.HeadTimeout, limits) : null;
-            }
+            var result = await _input.ReadAsync();
 
             // What is incomplete stays whole in the pipe, so that a head reads the same in whatever pieces it comes.
             var buffer = HeadReader.SkipEmptyLine(result.Buffer);
+            var state = HeadReader.Find(buffer, limits.MaxHeadBytes, out var length);
+            var isOver = state != HeadState.Incomplete || result.IsCompleted || (buffer.IsEmpty && services.Drain.ClosesIdle);
+            if (isOver ? !_deadline.End() : _deadline.IsExpired)
+            {
+                _input.AdvanceTo(result.Buffer.Start, buffer.End);
+                return begun ? Refused(Refusals.HeadTimeout, limits) : null;
+            }
 
-            switch (HeadReader.Find(buffer, limits.MaxHeadBytes, out var length))
+            switch (state)
             {
                 case HeadState.Complete:
                     var parts = Read(buffer.Slice(0, length), settings);
@@ -105,20 +118,15 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
             }
 
             _input.AdvanceTo(result.Buffer.Start, buffer.End);
-            if (buffer.IsEmpty && (result.IsCompleted || services.Drain.ClosesIdle))
+            if (isOver)
             {
-                return null;
-            }
-
-            if (result.IsCompleted)
-            {
-                return Refused(Refusals.HeadTruncated, limits);
+                return buffer.IsEmpty ? null : Refused(Refusals.HeadTruncated, limits);
             }
 
             if (!begun && !buffer.IsEmpty)
             {
                 begun = true;
-                timer.CancelAfter(limits.HeaderTimeout);
+                _deadline.Begin(limits.HeaderTimeout);
             }
         }
     }
@@ -140,7 +148,7 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
     private Http1Exchange Refused(Rejection refusal, EdgeLimits limits)
     {
         var parts = Begin();
-        parts.Writer.Begin(transport, limits, services.Time, ProtocolVersion.Http11, "", keepAlive: false);
+        parts.Writer.Begin(transport, limits, _stall, ProtocolVersion.Http11, "", keepAlive: false);
         parts.Exchange.Reject(refusal);
         return parts;
     }
@@ -150,9 +158,9 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
     {
         var parts = Begin();
         var refusal = Read(parts.Exchange, bytes.IsSingleSegment ? bytes.FirstSpan : bytes.ToArray(), settings, out var head);
-        parts.Body.Begin(_input, refusal is null ? head.ContentLength : 0, head.ExpectsContinue, settings.Limits, services.Time);
+        parts.Body.Begin(_input, refusal is null ? head.ContentLength : 0, head.ExpectsContinue, settings.Limits, _deadline, services.Time);
         parts.Exchange.RequestBody = parts.Body;
-        parts.Writer.Begin(transport, settings.Limits, services.Time, parts.Exchange.ClientProtocol, parts.Exchange.Method, head.KeepAlive && refusal is null && !services.Drain.IsDraining);
+        parts.Writer.Begin(transport, settings.Limits, _stall, parts.Exchange.ClientProtocol, parts.Exchange.Method, head.KeepAlive && refusal is null && !services.Drain.IsDraining);
         if (refusal is not null)
         {
             parts.Exchange.Reject(refusal);

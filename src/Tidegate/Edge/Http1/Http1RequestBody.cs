@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
+using Tidegate.Transport;
 
 namespace Tidegate.Edge.Http1;
 
@@ -18,6 +19,7 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
 
     private PipeReader _input = null!;
     private EdgeLimits _limits = EdgeLimits.Default;
+    private ReadDeadline _deadline = null!;
     private TimeProvider _time = null!;
     private long _contentLength;
     private bool _chunked;
@@ -48,11 +50,13 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
     /// <param name="contentLength">Bytes, 0 without content, -1 for chunked.</param>
     /// <param name="expectsContinue">The client waits for a 100 before it sends.</param>
     /// <param name="limits">The listener's.</param>
-    /// <param name="time">The clock of the least rate and the longest pause.</param>
-    public void Begin(PipeReader input, long contentLength, bool expectsContinue, EdgeLimits limits, TimeProvider time)
+    /// <param name="deadline">The connection's, for the longest pause and the least rate.</param>
+    /// <param name="time">The clock.</param>
+    public void Begin(PipeReader input, long contentLength, bool expectsContinue, EdgeLimits limits, ReadDeadline deadline, TimeProvider time)
     {
         _input = input;
         _limits = limits;
+        _deadline = deadline;
         _time = time;
         _contentLength = Math.Max(0, contentLength);
         _chunked = contentLength < 0;
@@ -65,6 +69,7 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
     public void Reset()
     {
         _input = null!;
+        _deadline = null!;
         _needsChunkEnd = false;
         _received = 0;
         _waited = default;
@@ -72,7 +77,7 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
         _trailerBytes = 0;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         if (_expectsContinue)
@@ -192,6 +197,7 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
     }
 
     /// <summary>Waits for bytes, no longer than the longest pause and no longer than the least rate allows.</summary>
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<ReadResult> WaitAsync(CancellationToken cancellationToken)
     {
         if (_input.TryRead(out var ready))
@@ -215,15 +221,12 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
             limit = allowed < limit ? allowed : limit;
         }
 
-        using var timer = new CancellationTokenSource(limit > TimeSpan.Zero ? limit : TimeSpan.FromMilliseconds(1), _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
+        _deadline.Begin(limit);
+        ReadResult result;
+        bool isInTime;
         try
         {
-            return await _input.ReadAsync(either.Token);
-        }
-        catch (OperationCanceledException) when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-        {
-            throw new MessageBodyException(TooSlow);
+            result = await _input.ReadAsync(cancellationToken);
         }
         catch (Exception gone) when (gone is IOException or Microsoft.AspNetCore.Connections.ConnectionAbortedException)
         {
@@ -231,8 +234,18 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
         }
         finally
         {
+            isInTime = _deadline.End();
             _waited += _time.GetElapsedTime(began);
         }
+
+        if (isInTime)
+        {
+            return result;
+        }
+
+        // Whatever it has brought at the last moment comes too late.
+        _input.AdvanceTo(result.Buffer.Start, result.Buffer.End);
+        throw new MessageBodyException(TooSlow);
     }
 
     private static Failure Client(FailureKind kind, string detail) => new(FailureSource.Client, kind, Retryable: false, detail);

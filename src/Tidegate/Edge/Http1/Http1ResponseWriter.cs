@@ -6,6 +6,7 @@ using System.Text;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.WebUtilities;
 using Tidegate.Exchanges;
+using Tidegate.Transport;
 
 namespace Tidegate.Edge.Http1;
 
@@ -22,8 +23,7 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
     private ConnectionContext _transport = null!;
     private PipeWriter _output = null!;
     private EdgeLimits _limits = EdgeLimits.Default;
-    private TimeProvider _time = null!;
-    private StallTimer? _stall;
+    private StallTimer _stall = null!;
     private ProtocolVersion _clientProtocol;
     private string _method = "";
     private Memory<byte> _chunk;
@@ -52,16 +52,16 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
     /// <summary>Begins the answer to the next request.</summary>
     /// <param name="transport">The client's connection.</param>
     /// <param name="limits">The listener's.</param>
-    /// <param name="time">The clock of the longest wait for a client that does not read.</param>
+    /// <param name="stall">The connection's.</param>
     /// <param name="clientProtocol">What the client spoke.</param>
     /// <param name="method">The request's.</param>
     /// <param name="keepAlive">Whether client and gateway want to go on after it.</param>
-    public void Begin(ConnectionContext transport, EdgeLimits limits, TimeProvider time, ProtocolVersion clientProtocol, string method, bool keepAlive)
+    public void Begin(ConnectionContext transport, EdgeLimits limits, StallTimer stall, ProtocolVersion clientProtocol, string method, bool keepAlive)
     {
         _transport = transport;
         _output = transport.Transport.Output;
         _limits = limits;
-        _time = time;
+        _stall = stall;
         _clientProtocol = clientProtocol;
         _method = method;
         KeepAlive = keepAlive;
@@ -72,8 +72,7 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
     {
         _transport = null!;
         _output = null!;
-        _stall?.Dispose();
-        _stall = null;
+        _stall = null!;
         _chunk = default;
         _announced = null;
         _chunked = false;
@@ -207,17 +206,15 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
     public override void Abort()
     {
         KeepAlive = false;
-        _stall?.Dispose();
         _transport.Abort(new ConnectionAbortedException("The exchange broke after its response had begun."));
     }
 
     public override void CloseAfterReply() => KeepAlive = false;
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     private async ValueTask WaitAsync(ValueTask<FlushResult> flushing)
     {
-        _stall ??= new StallTimer(_output, _limits.StallTimeout, _time);
-        ThrowIfGone(await _stall.WaitAsync(flushing));
+        ThrowIfGone(await _stall.WaitAsync(flushing, _limits.StallTimeout));
     }
 
     private static void ThrowIfGone(FlushResult result)

@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using Microsoft.AspNetCore.Connections;
+using Tidegate.Transport;
 
 namespace Tidegate.Edge.Multiplexed;
 
@@ -11,17 +12,30 @@ internal static class Http2Preface
 
     /// <summary>Looks at the first bytes and leaves them where they are.</summary>
     /// <returns>Null when there is nothing to serve: the client sent nothing in time or went away, or the gateway drains.</returns>
-    public static async ValueTask<bool?> IsNextAsync(ConnectionContext connection, EdgeLimits limits, DrainSignal drain, TimeProvider time)
+    public static async ValueTask<bool?> IsNextAsync(ConnectionContext connection, EdgeLimits limits, DrainSignal drain, Deadlines deadlines)
     {
-        using var timer = new CancellationTokenSource(limits.IdleTimeout, time);
         var input = connection.Transport.Input;
+        using var deadline = new ReadDeadline(input, deadlines);
+        deadline.Begin(limits.IdleTimeout);
         using var draining = drain.Token.UnsafeRegister(static input => ((PipeReader)input!).CancelPendingRead(), input);
         var begun = false;
         while (true)
         {
             try
             {
-                var result = await input.ReadAsync(timer.Token);
+                var result = await input.ReadAsync();
+                if (result.IsCanceled && deadline.IsExpired)
+                {
+                    input.AdvanceTo(result.Buffer.Start);
+                    if (begun)
+                    {
+                        // A part of the preface is the part of a method too: HTTP/1.1 answers for it, when its first read does not wait for more.
+                        input.CancelPendingRead();
+                    }
+
+                    return begun ? false : null;
+                }
+
                 if (result.Buffer.IsEmpty && (result.IsCompleted || drain.ClosesIdle))
                 {
                     input.AdvanceTo(result.Buffer.Start);
@@ -34,20 +48,14 @@ internal static class Http2Preface
                 input.AdvanceTo(result.Buffer.Start, isCertain ? result.Buffer.Start : result.Buffer.End);
                 if (isCertain)
                 {
-                    return isPrefix && length == Start.Length;
+                    return deadline.End() ? isPrefix && length == Start.Length : null;
                 }
 
                 if (!begun && length > 0)
                 {
                     begun = true;
-                    timer.CancelAfter(limits.HeaderTimeout);
+                    deadline.Begin(limits.HeaderTimeout);
                 }
-            }
-            catch (OperationCanceledException) when (begun)
-            {
-                // A part of the preface is the part of a method too: HTTP/1.1 answers for it, when its first read does not wait for more.
-                input.CancelPendingRead();
-                return false;
             }
             catch (Exception gone) when (gone is OperationCanceledException or IOException or ConnectionAbortedException)
             {

@@ -16,7 +16,7 @@ internal sealed class MultiplexedApplication(EdgeServices services, ProtocolVers
         var request = context.GetRequiredFeature<IHttpRequestFeature>();
         var extended = context.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } accepted ? accepted : null;
         var settings = services.Settings();
-        var client = new MultiplexedResponseWriter(context, protocol, extended, settings.Limits, services.Time);
+        var client = new MultiplexedResponseWriter(context, protocol, extended, settings.Limits, services.Deadlines);
         var exchange = new Exchange
         {
             Id = services.Ids.Next(),

@@ -3,11 +3,12 @@ using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Tidegate.Exchanges;
+using Tidegate.Transport;
 
 namespace Tidegate.Edge.Multiplexed;
 
 /// <summary>Writes one response onto an HTTP/2 or HTTP/3 stream of Kestrel's.</summary>
-internal sealed class MultiplexedResponseWriter(IFeatureCollection features, ProtocolVersion protocol, IHttpExtendedConnectFeature? extendedConnect, EdgeLimits limits, TimeProvider time) : ClientResponseWriter
+internal sealed class MultiplexedResponseWriter(IFeatureCollection features, ProtocolVersion protocol, IHttpExtendedConnectFeature? extendedConnect, EdgeLimits limits, Deadlines deadlines) : ClientResponseWriter
 {
     // RFC 9113 7 INTERNAL_ERROR, RFC 9114 8.1 H3_INTERNAL_ERROR: what came is not all.
     private const int Http2InternalError = 0x2;
@@ -82,8 +83,8 @@ internal sealed class MultiplexedResponseWriter(IFeatureCollection features, Pro
     /// <summary>Kestrel's own least rate does not count the time in which a client opens no window.</summary>
     private async ValueTask WaitAsync(ValueTask<FlushResult> flushing)
     {
-        _stall ??= new StallTimer(Output, limits.StallTimeout, time);
-        if ((await _stall.WaitAsync(flushing)).IsCompleted)
+        _stall ??= new StallTimer(Output, deadlines);
+        if ((await _stall.WaitAsync(flushing, limits.StallTimeout)).IsCompleted)
         {
             throw Gone();
         }
