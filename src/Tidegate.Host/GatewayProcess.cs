@@ -69,6 +69,11 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     /// <summary>Where HTTP/3 is served, by listener, once started; null where it should be and this machine has no libmsquic.</summary>
     public IReadOnlyList<(string Name, IPEndPoint? EndPoint)> Http3Endpoints => _edge.Http3Endpoints;
 
+    /// <summary>What carries the connections, for the log.</summary>
+    public string TransportLine => _transport is null
+        ? "Connections run on the runtime's sockets."
+        : $"Connections run on {_transport.Reactors.Count} reactors. {TransportChoice.Variable}=sockets is the way back to the runtime's sockets.";
+
     /// <summary>The version of the configuration in force.</summary>
     public long Version => _snapshots.Current.Version;
 

@@ -4,6 +4,7 @@ using Tidegate.Configuration;
 using Tidegate.Control.Admin;
 using Tidegate.Edge;
 using Tidegate.Forwarding;
+using Tidegate.Transport;
 
 namespace Tidegate.Host.Commands;
 
@@ -32,6 +33,7 @@ internal static class RunCommand
         ForwarderOptions upstreams;
         try
         {
+            TransportChoice.Check(Environment.GetEnvironmentVariable(TransportChoice.Variable));
             upstreams = ForwarderOptions.FromEnvironment(Environment.GetEnvironmentVariable(ForwarderOptions.ClientVariable));
         }
         catch (ArgumentException unknown)
@@ -89,6 +91,7 @@ internal static class RunCommand
             await log.WriteLineAsync(endPoint is null ? $"{name} does not serve HTTP/3: this machine has no libmsquic" : $"{name} serves HTTP/3 on UDP {endPoint}");
         }
 
+        await log.WriteLineAsync(gateway.TransportLine);
         if (file is null)
         {
             await log.WriteLineAsync(NextSteps(gateway));

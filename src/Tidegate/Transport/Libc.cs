@@ -25,6 +25,7 @@ internal static unsafe partial class Libc
     private const int OptionLinger = 13;
     private const int OptionReusePort = 15;
     private const int OptionNoDelay = 1;
+    private const int OptionNotSentLowWater = 25;
     private const int OptionIPv6Only = 26;
     private const int ShutdownWrite = 1;
 
@@ -66,6 +67,9 @@ internal static unsafe partial class Libc
     public static int ReusePort(int descriptor) => SetOption(descriptor, SocketLevel, OptionReusePort, 1);
 
     public static int NoDelay(int descriptor) => SetOption(descriptor, TcpLevel, OptionNoDelay, 1);
+
+    /// <summary>The kernel takes no more than this beyond what the peer lets it send, and says that there is room again at half of it (tcp(7), TCP_NOTSENT_LOWAT).</summary>
+    public static int MaxNotSent(int descriptor, int bytes) => SetOption(descriptor, TcpLevel, OptionNotSentLowWater, bytes);
 
     public static int IPv6Only(int descriptor, bool only) => SetOption(descriptor, IPv6Level, OptionIPv6Only, only ? 1 : 0);
 

@@ -56,6 +56,7 @@ internal static unsafe class ListeningSockets
 
             // Accepted sockets inherit it.
             Check(Libc.NoDelay(descriptor));
+            _ = Libc.MaxNotSent(descriptor, SocketLimits.MaxNotSentBytes);
             if (shares)
             {
                 Check(Libc.ReusePort(descriptor));

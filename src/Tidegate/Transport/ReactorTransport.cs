@@ -18,6 +18,7 @@ internal abstract class ReactorTransport : IConnectionListenerFactory, IConnecti
     /// <param name="reactors">How many; one for each core as a rule.</param>
     /// <param name="time">The clock of watches and limits.</param>
     /// <param name="log">Takes whole lines, from any thread.</param>
+    /// <exception cref="System.Net.Sockets.SocketException">The system offers no epoll.</exception>
     public static ReactorTransport Create(int reactors, TimeProvider time, Action<string> log) => new ReactorTransport<LibcCalls>(reactors, default, time, log);
 
     /// <summary>Everything that has an address and a port; the rest is left to other transports.</summary>
@@ -53,7 +54,11 @@ internal sealed class ReactorTransport<TCalls> : ReactorTransport
         for (var i = 0; i < reactors; i++)
         {
             _reactors[i] = new EpollReactor<TCalls>(i, calls, time, log);
-            _reactors[i].Start();
+        }
+
+        foreach (var reactor in _reactors)
+        {
+            reactor.Start();
         }
 
         _watch = time.CreateTimer(static state => ((ReactorTransport<TCalls>)state!).Watch(), this, WatchInterval, WatchInterval);

@@ -55,6 +55,38 @@ public sealed class SocketWriterTests : IAsyncLifetime
     });
 
     [Theory, InlineData(true), InlineData(false)]
+    public Task A_peer_that_reads_a_little_is_seen_to_read(bool onReactor) => _pair.RunAsync(onReactor, async () =>
+    {
+        // A client that reads slowly and steadily must not look like one that has stopped: its reading has to move the flush that waits, in small steps.
+        _pair.Peer.ReceiveBufferSize = 128 * 1024;
+        var piece = new byte[16 * 1024];
+        var (flushing, written) = await WriteUntilItWaitsAsync();
+
+        // What the peer's kernel holds, and the limit.
+        Assert.InRange(written, 0, 1024 * 1024);
+        for (var steps = 0; steps < 5; steps++)
+        {
+            await ReceiveAsync(_pair.Peer, 128 * 1024);
+            await flushing.WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+            (flushing, _) = await WriteUntilItWaitsAsync();
+        }
+
+        async Task<(Task Flushing, int Written)> WriteUntilItWaitsAsync()
+        {
+            var written = 0;
+            while (true)
+            {
+                var flushing = Output.WriteAsync(piece, Cancellation).AsTask();
+                written += piece.Length;
+                if (await Task.WhenAny(flushing, Task.Delay(50, Cancellation)) != flushing)
+                {
+                    return (flushing, written);
+                }
+            }
+        }
+    });
+
+    [Theory, InlineData(true), InlineData(false)]
     public Task Memory_is_as_large_as_was_asked_for(bool onReactor) => _pair.RunAsync(onReactor, async () =>
     {
         foreach (var size in (int[])[0, 1, 4096, 4097, 32 * 1024, 100_000])
