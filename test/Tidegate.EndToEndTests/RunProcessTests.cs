@@ -54,6 +54,30 @@ public sealed class RunProcessTests : IDisposable
         Assert.Equal(ExitCode.Success, await tidegate.ExitCodeAsync(Cancellation));
     }
 
+    [Theory]
+    [InlineData("", "Connections run on [0-9]+ reactors")]
+    [InlineData("sockets", "Connections run on the runtime's sockets")]
+    public async Task The_log_says_what_carries_the_connections(string choice, string expected)
+    {
+        Assert.SkipUnless(Tidegate.Transport.ReactorTransport.IsSupported, "There is only one transport here.");
+        using var tidegate = TidegateProcess.Start(["run", "--config", Configuration(1)], ("TIDEGATE_TRANSPORT", choice));
+
+        Assert.Matches(expected, await tidegate.LineAsync(line => line.StartsWith("Connections run", StringComparison.Ordinal), Cancellation));
+        await tidegate.SignalAsync("TERM", Cancellation);
+        Assert.Equal(ExitCode.Success, await tidegate.ExitCodeAsync(Cancellation));
+    }
+
+    [Theory]
+    [InlineData("TIDEGATE_TRANSPORT")]
+    [InlineData("TIDEGATE_UPSTREAM_CLIENT")]
+    public async Task A_choice_that_does_not_exist_is_one_line_and_exit_code_2(string variable)
+    {
+        using var tidegate = TidegateProcess.Start(["run", "--config", Configuration(1)], (variable, "carrier_pigeon"));
+
+        Assert.Equal(ExitCode.Configuration, await tidegate.ExitCodeAsync(Cancellation));
+        Assert.Contains($"{variable} can be ", Assert.Single(tidegate.Lines), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_port_in_use_is_one_line_and_exit_code_3()
     {
