@@ -70,7 +70,7 @@ public sealed class RunProcessTests : IDisposable
     [Theory]
     [InlineData("TIDEGATE_TRANSPORT")]
     [InlineData("TIDEGATE_UPSTREAM_CLIENT")]
-    public async Task A_choice_that_does_not_exist_is_one_line_and_exit_code_2(string variable)
+    public async Task A_choice_that_does_not_exist_is_one_line_and_exit_code_1(string variable)
     {
         using var tidegate = TidegateProcess.Start(["run", "--config", Configuration(1)], (variable, "carrier_pigeon"));
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Pipelines;
 using System.Net;
 using System.Text;
@@ -243,7 +244,8 @@ public sealed class Http1DeadlineTests : IDisposable
     {
         if (text.Length > 0)
         {
-            Assert.True(_toGateway.Writer.WriteAsync(Encoding.Latin1.GetBytes(text)).IsCompletedSuccessfully);
+            _toGateway.Writer.Write(Encoding.Latin1.GetBytes(text));
+            Assert.True(_toGateway.Writer.FlushAsync().AsTask().IsCompletedSuccessfully);
         }
     }
 
