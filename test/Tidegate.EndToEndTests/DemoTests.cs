@@ -116,11 +116,11 @@ public sealed class DemoTests
 
         public string Name => "test";
 
-        public ValueTask WriteAsync(IReadOnlyList<ExchangeRecord> batch, CancellationToken cancellationToken)
+        public ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)
         {
             lock (_records)
             {
-                _records.AddRange(batch);
+                _records.AddRange(batch.Span);
             }
 
             return default;

@@ -79,11 +79,11 @@ public sealed class TestGateway : IAsyncDisposable
         private readonly List<ExchangeRecord> _kept = [];
         private readonly SemaphoreSlim _more = new(0);
 
-        public ValueTask WriteAsync(IReadOnlyList<ExchangeRecord> batch, CancellationToken cancellationToken)
+        public ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)
         {
             lock (_kept)
             {
-                _kept.AddRange(batch);
+                _kept.AddRange(batch.Span);
             }
 
             _more.Release();

@@ -1,3 +1,4 @@
+using System.Net;
 using Tidegate.Exchanges;
 using Tidegate.Recording;
 
@@ -15,7 +16,7 @@ public static class TestRecords
         Api = "orders",
         Endpoint = "",
         Consumer = new Consumer("billing", "acme", "production"),
-        ClientAddress = "192.0.2.1",
+        ClientAddress = IPAddress.Parse("192.0.2.1"),
         ClientProtocol = ProtocolVersion.Http11,
         Method = "GET",
         Scheme = "https",

@@ -1,6 +1,7 @@
 using System.Net;
 using Tidegate.Exchanges;
 using Tidegate.Recording;
+using Tidegate.Recording.AccessLog;
 using Tidegate.Recording.Metrics;
 using Tidegate.Recording.Tracing;
 
@@ -14,6 +15,8 @@ internal static class RecordingOperations
         ("trace: note one", () => Begin(ExchangeTracing.Off)),
         ("trace: join one", () => Begin(ExchangeTracing.On(1, 1))),
         ("in flight: enter and leave", InFlight),
+        ("record: make one", Record),
+        ("access log: write 20 exchanges", AccessLog),
         ("metrics: count 20 exchanges", Metrics),
     ];
 
@@ -40,10 +43,45 @@ internal static class RecordingOperations
         };
     }
 
+    private static Action Record()
+    {
+        var blocks = new RecordBlocks(capacity: 4);
+        var lane = new RecordLane(blocks);
+        var maker = new RecordMaker(TimeProvider.System, keepQueryValues: false);
+        var exchange = new Exchange { Connection = new ClientConnection { PeerAddress = IPAddress.Loopback }, Client = null!, Direction = Direction.Ingress, Method = "GET" };
+        exchange.Target = TargetOperations.Of("/v1/charges/ch_1MmlLrLkdIwHu7ix?expand=customer");
+        exchange.Destination = "http://127.0.0.1:80";
+        exchange.Answer(Outcome.Forwarded, 200);
+        return () =>
+        {
+            if (lane.Add(maker, exchange) is null)
+            {
+                throw new InvalidOperationException("There was no room for the record.");
+            }
+
+            if (blocks.Dequeue() is { } full)
+            {
+                blocks.Return(full);
+            }
+        };
+    }
+
+    private static Action AccessLog()
+    {
+        var sink = new AccessLogSink(Stream.Null);
+        var batch = Batch();
+        return () => AllOperations.Completed(sink.WriteAsync(batch, CancellationToken.None));
+    }
+
     private static Action Metrics()
     {
         var metrics = new ExchangeMetrics();
-        var batch = Enumerable.Range(0, 20).Select(i => new ExchangeRecord
+        var batch = Batch();
+        return () => AllOperations.Completed(metrics.WriteAsync(batch, CancellationToken.None));
+    }
+
+    private static ExchangeRecord[] Batch() =>
+        [.. Enumerable.Range(0, 20).Select(i => new ExchangeRecord
         {
             Id = (ulong)i,
             Started = DateTimeOffset.UnixEpoch,
@@ -51,7 +89,7 @@ internal static class RecordingOperations
             Api = $"api-{i % 5}",
             Endpoint = "",
             Consumer = new Consumer($"consumer-{i}", "acme", "production"),
-            ClientAddress = "192.0.2.1",
+            ClientAddress = IPAddress.Parse("192.0.2.1"),
             ClientProtocol = ProtocolVersion.Http11,
             Method = "GET",
             Scheme = "https",
@@ -63,7 +101,5 @@ internal static class RecordingOperations
             Attempts = 1,
             Total = TimeSpan.FromMilliseconds(i),
             TimeToFirstByte = TimeSpan.FromMilliseconds(i),
-        }).ToArray();
-        return () => AllOperations.Completed(metrics.WriteAsync(batch, CancellationToken.None));
-    }
+        })];
 }

@@ -21,16 +21,16 @@ internal sealed class ApiStatistics(TimeProvider time) : IExchangeSink
     /// <summary>When counting began.</summary>
     public DateTimeOffset Started { get; } = time.GetUtcNow();
 
-    public ValueTask WriteAsync(IReadOnlyList<ExchangeRecord> batch, CancellationToken cancellationToken)
+    public ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)
     {
         lock (_gate)
         {
             var now = time.GetUtcNow();
-            foreach (var record in batch)
+            foreach (ref readonly var record in batch.Span)
             {
                 var traffic = Of(record.Direction, record.Api);
-                traffic.SinceStart.Add(record);
-                traffic.LastMinute.At(now).Add(record);
+                traffic.SinceStart.Add(in record);
+                traffic.LastMinute.At(now).Add(in record);
             }
         }
 

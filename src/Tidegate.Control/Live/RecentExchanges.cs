@@ -20,14 +20,14 @@ internal sealed class RecentExchanges(int capacity) : IExchangeSink
     /// <inheritdoc/>
     public string Name => "recent";
 
-    public ValueTask WriteAsync(IReadOnlyList<ExchangeRecord> batch, CancellationToken cancellationToken)
+    public ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)
     {
         lock (_gate)
         {
-            foreach (var record in batch)
+            foreach (ref readonly var record in batch.Span)
             {
                 var isTrouble = record.Outcome is Outcome.Rejected or Outcome.Failed || record.Status >= ServerError;
-                (isTrouble ? _trouble : _good).Add(++_sequence, record);
+                (isTrouble ? _trouble : _good).Add(++_sequence, in record);
             }
         }
 
@@ -43,14 +43,14 @@ internal sealed class RecentExchanges(int capacity) : IExchangeSink
             // Both rings are in order; the newer of their next two comes first.
             for (int good = 0, trouble = 0; found.Count < limit;)
             {
-                var (goodAt, goodRecord) = _good.FromNewest(good);
-                var (troubleAt, troubleRecord) = _trouble.FromNewest(trouble);
-                if (goodRecord is null && troubleRecord is null)
+                var goodAt = _good.SequenceAt(good);
+                var troubleAt = _trouble.SequenceAt(trouble);
+                if (goodAt == troubleAt)
                 {
                     break;
                 }
 
-                var record = goodAt > troubleAt ? goodRecord! : troubleRecord!;
+                ref readonly var record = ref goodAt > troubleAt ? ref _good.RecordAt(good) : ref _trouble.RecordAt(trouble);
                 (good, trouble) = goodAt > troubleAt ? (good + 1, trouble) : (good, trouble + 1);
                 if (fits(record))
                 {
@@ -64,23 +64,35 @@ internal sealed class RecentExchanges(int capacity) : IExchangeSink
 
     private sealed class Ring(int capacity)
     {
-        private readonly List<(long Sequence, ExchangeRecord Record)> _places = [];
+        private const int FirstSize = 64;
+
+        private long[] _sequences = new long[Math.Min(FirstSize, capacity)];
+        private ExchangeRecord[] _records = new ExchangeRecord[Math.Min(FirstSize, capacity)];
+        private int _count;
         private int _next;
 
-        public void Add(long sequence, ExchangeRecord record)
+        public void Add(long sequence, in ExchangeRecord record)
         {
-            if (_places.Count < capacity)
+            if (_count == _records.Length && _count < capacity)
             {
-                _places.Add((sequence, record));
-                return;
+                // While it grows it has not wrapped, so places keep their order.
+                Array.Resize(ref _sequences, Math.Min(capacity, _count * 2));
+                Array.Resize(ref _records, Math.Min(capacity, _count * 2));
+                _next = _count;
             }
 
-            _places[_next] = (sequence, record);
-            _next = (_next + 1) % capacity;
+            _sequences[_next] = sequence;
+            _records[_next] = record;
+            _next = (_next + 1) % _records.Length;
+            _count = Math.Min(_count + 1, _records.Length);
         }
 
-        /// <summary>0 is the newest; no record beyond the oldest.</summary>
-        public (long Sequence, ExchangeRecord? Record) FromNewest(int age) =>
-            age < _places.Count ? _places[(_next + _places.Count - 1 - age) % _places.Count] : (0, null);
+        /// <summary>When a record came, 1 for the first of all; 0 beyond the oldest.</summary>
+        /// <param name="age">0 is the newest.</param>
+        public long SequenceAt(int age) => age < _count ? _sequences[Place(age)] : 0;
+
+        public ref readonly ExchangeRecord RecordAt(int age) => ref _records[Place(age)];
+
+        private int Place(int age) => (_next + _records.Length - 1 - age) % _records.Length;
     }
 }

@@ -25,7 +25,7 @@ internal sealed class TrafficCounts
     /// <summary>1 to 9, for 1xx to 9xx; 0 counts exchanges whose client got no answer.</summary>
     public long OfStatusClass(int hundreds) => _byStatusClass[hundreds];
 
-    public void Add(ExchangeRecord record)
+    public void Add(in ExchangeRecord record)
     {
         Exchanges++;
         _byOutcome[(int)record.Outcome]++;

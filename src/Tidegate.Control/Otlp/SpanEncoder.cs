@@ -35,7 +35,7 @@ internal static class SpanEncoder
         OtlpResource.End(message, frame);
     }
 
-    private static void WriteSpan(ProtobufWriter message, ExchangeRecord record)
+    private static void WriteSpan(ProtobufWriter message, in ExchangeRecord record)
     {
         var trace = record.Trace;
         var isKnownMethod = Methods.Contains(record.Method);
@@ -66,7 +66,7 @@ internal static class SpanEncoder
         message.Fixed32(16, trace.Flags | (trace.ParentSpanId == 0 ? 0 : ParentIsRemote));
     }
 
-    private static void WriteHttp(ProtobufWriter message, ExchangeRecord record, bool isKnownMethod)
+    private static void WriteHttp(ProtobufWriter message, in ExchangeRecord record, bool isKnownMethod)
     {
         Text(message, "http.request.method", isKnownMethod ? record.Method : "_OTHER");
         Text(message, "http.request.method_original", isKnownMethod ? "" : record.Method);
@@ -76,7 +76,7 @@ internal static class SpanEncoder
         {
             Text(message, "url.path", record.Path);
             Text(message, "url.query", query);
-            Text(message, "client.address", record.ClientAddress);
+            Text(message, "client.address", record.ClientAddress.ToString());
         }
         else if (record.Path.Length > 0 && record.Host.Length > 0)
         {
@@ -105,7 +105,7 @@ internal static class SpanEncoder
         OtlpResource.Attribute(message, AttributesField, "http.response.body.size", record.ResponseBytes);
     }
 
-    private static void WriteTidegate(ProtobufWriter message, ExchangeRecord record)
+    private static void WriteTidegate(ProtobufWriter message, in ExchangeRecord record)
     {
         Text(message, "tidegate.exchange", ExchangeId.Format(record.Id));
         Text(message, "tidegate.direction", ExchangeWords.Of(record.Direction));

@@ -18,11 +18,11 @@ internal sealed class SpanQueue(OtlpState state) : IExchangeSink
     /// <inheritdoc/>
     public string Name => "otlp";
 
-    public ValueTask WriteAsync(IReadOnlyList<ExchangeRecord> batch, CancellationToken cancellationToken)
+    public ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)
     {
         lock (_gate)
         {
-            foreach (var record in batch)
+            foreach (ref readonly var record in batch.Span)
             {
                 if (!record.Trace.HasSpan)
                 {

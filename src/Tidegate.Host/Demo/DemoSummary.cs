@@ -35,11 +35,11 @@ internal sealed class DemoSummary(TimeProvider time) : IExchangeSink
     /// <inheritdoc/>
     string IExchangeSink.Name => "demo";
 
-    public ValueTask WriteAsync(IReadOnlyList<ExchangeRecord> batch, CancellationToken cancellationToken)
+    public ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
-            foreach (var record in batch)
+            foreach (ref readonly var record in batch.Span)
             {
                 _calls++;
                 var name = Name(record);

@@ -6,6 +6,9 @@ namespace Tidegate.Exchanges;
 /// </summary>
 public sealed class ExchangeId
 {
+    /// <summary>How many characters an id has where it is shown.</summary>
+    public const int Length = 16;
+
     private ulong _last;
 
     /// <summary>Starts at a number chosen by the caller: random in production, fixed in tests.</summary>
@@ -16,4 +19,15 @@ public sealed class ExchangeId
 
     /// <summary>As shown in problem replies, logs and the admin API: 16 lower-case hex digits.</summary>
     public static string Format(ulong id) => id.ToString("x16", System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>The same as bytes.</summary>
+    /// <param name="id">The number.</param>
+    /// <param name="digits">At least <see cref="Length"/> bytes.</param>
+    public static void Format(ulong id, Span<byte> digits)
+    {
+        for (var i = Length - 1; i >= 0; i--, id >>= 4)
+        {
+            digits[i] = "0123456789abcdef"u8[(int)(id & 15)];
+        }
+    }
 }

@@ -1,72 +1,159 @@
+using System.Buffers.Text;
+using System.Net;
 using System.Text.Json;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Recording;
 
-/// <summary>One record as a JSON object: a line of the access log and an item of the admin API, in the same words.</summary>
+/// <summary>
+/// One record as a JSON object: a line of the access log and an item of the admin API, in the same words. Written for every exchange,
+/// so names are encoded once and values are formatted in place.
+/// </summary>
 internal static class ExchangeJson
 {
-    public static void Write(Utf8JsonWriter json, ExchangeRecord record)
+    private const int MaxAddressBytes = 64;
+    private const int MaxNumberBytes = 32;
+
+    public static void Write(Utf8JsonWriter json, in ExchangeRecord record)
     {
         json.WriteStartObject();
-        json.WriteString("time", record.Started);
-        json.WriteString("exchange", ExchangeId.Format(record.Id));
+        json.WriteString(Names.Time, record.Started);
+        WriteId(json, Names.Exchange, record.Id);
         if (record.Trace.IsValid)
         {
-            json.WriteString("trace_id", record.Trace.TraceId);
+            json.WriteString(Names.TraceId, record.Trace.TraceId);
         }
 
         if (record.Trace.HasSpan)
         {
-            json.WriteString("span_id", ExchangeId.Format(record.Trace.SpanId));
+            WriteId(json, Names.SpanId, record.Trace.SpanId);
         }
 
-        json.WriteString("direction", ExchangeWords.Of(record.Direction));
-        WriteUnlessEmpty(json, "api", record.Api);
-        WriteUnlessEmpty(json, "endpoint", record.Endpoint);
-        json.WriteString("consumer", record.Consumer.Name);
-        WriteUnlessEmpty(json, "tenant", record.Consumer.Tenant);
-        WriteUnlessEmpty(json, "environment", record.Consumer.Environment);
-        json.WriteString("client", record.ClientAddress);
-        WriteUnlessEmpty(json, "protocol", record.ClientProtocol == ProtocolVersion.None ? "" : "HTTP/" + ExchangeWords.Of(record.ClientProtocol));
-        json.WriteString("method", record.Method);
-        json.WriteString("scheme", record.Scheme);
-        json.WriteString("host", record.Host);
-        json.WriteNumber("port", record.Port);
-        json.WriteString("path", record.Path);
-        WriteUnlessEmpty(json, "query", record.Query ?? "");
-        json.WriteNumber("status", record.Status);
-        json.WriteString("outcome", ExchangeWords.Of(record.Outcome));
-        WriteUnlessEmpty(json, "reason", record.Reason);
-        WriteUnlessEmpty(json, "code", record.Code);
+        json.WriteString(Names.Direction, ExchangeWords.Of(record.Direction));
+        WriteUnlessEmpty(json, Names.Api, record.Api);
+        WriteUnlessEmpty(json, Names.Endpoint, record.Endpoint);
+        json.WriteString(Names.Consumer, record.Consumer.Name);
+        WriteUnlessEmpty(json, Names.Tenant, record.Consumer.Tenant);
+        WriteUnlessEmpty(json, Names.Environment, record.Consumer.Environment);
+        WriteAddress(json, Names.Client, record.ClientAddress);
+        WriteUnlessEmpty(json, Names.Protocol, ExchangeWords.WithName(record.ClientProtocol));
+        json.WriteString(Names.Method, record.Method);
+        json.WriteString(Names.Scheme, record.Scheme);
+        json.WriteString(Names.Host, record.Host);
+        json.WriteNumber(Names.Port, record.Port);
+        json.WriteString(Names.Path, record.Path);
+        WriteUnlessEmpty(json, Names.Query, record.Query ?? "");
+        json.WriteNumber(Names.Status, record.Status);
+        json.WriteString(Names.Outcome, ExchangeWords.Of(record.Outcome));
+        WriteUnlessEmpty(json, Names.Reason, record.Reason);
+        WriteUnlessEmpty(json, Names.Code, record.Code);
         if (record.Observed.Count > 0)
         {
-            json.WriteStartArray("would_have_refused");
-            foreach (var decision in record.Observed)
-            {
-                json.WriteStringValue(decision.Policy + ": " + decision.Code);
-            }
-
-            json.WriteEndArray();
+            WriteObserved(json, record.Observed);
         }
 
-        json.WriteNumber("attempts", record.Attempts);
-        WriteUnlessEmpty(json, "destination", record.Destination);
-        json.WriteNumber("request_bytes", record.RequestBytes);
-        json.WriteNumber("response_bytes", record.ResponseBytes);
-        json.WriteNumber("queue_ms", record.Queue.TotalMilliseconds);
-        json.WriteNumber("policies_ms", record.Policies.TotalMilliseconds);
-        json.WriteNumber("connect_ms", record.Connect.TotalMilliseconds);
-        json.WriteNumber("first_byte_ms", record.TimeToFirstByte.TotalMilliseconds);
-        json.WriteNumber("total_ms", record.Total.TotalMilliseconds);
+        json.WriteNumber(Names.Attempts, record.Attempts);
+        WriteUnlessEmpty(json, Names.Destination, record.Destination);
+        json.WriteNumber(Names.RequestBytes, record.RequestBytes);
+        json.WriteNumber(Names.ResponseBytes, record.ResponseBytes);
+        WriteMilliseconds(json, Names.QueueMs, record.Queue);
+        WriteMilliseconds(json, Names.PoliciesMs, record.Policies);
+        WriteMilliseconds(json, Names.ConnectMs, record.Connect);
+        WriteMilliseconds(json, Names.FirstByteMs, record.TimeToFirstByte);
+        WriteMilliseconds(json, Names.TotalMs, record.Total);
         json.WriteEndObject();
     }
 
-    private static void WriteUnlessEmpty(Utf8JsonWriter json, string name, string value)
+    private static void WriteUnlessEmpty(Utf8JsonWriter json, JsonEncodedText name, string value)
     {
         if (value.Length > 0)
         {
             json.WriteString(name, value);
         }
+    }
+
+    private static void WriteObserved(Utf8JsonWriter json, IReadOnlyList<PolicyDecision> observed)
+    {
+        json.WriteStartArray(Names.WouldHaveRefused);
+        foreach (var decision in observed)
+        {
+            json.WriteStringValue(decision.Policy + ": " + decision.Code);
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteId(Utf8JsonWriter json, JsonEncodedText name, ulong id)
+    {
+        Span<byte> digits = stackalloc byte[ExchangeId.Length];
+        ExchangeId.Format(id, digits);
+        json.WriteString(name, digits);
+    }
+
+    private static void WriteAddress(Utf8JsonWriter json, JsonEncodedText name, IPAddress address)
+    {
+        Span<byte> text = stackalloc byte[MaxAddressBytes];
+        if (!address.TryFormat(text, out var length))
+        {
+            throw new InvalidOperationException("An address is longer than an IPv6 address with a scope can be.");
+        }
+
+        json.WriteString(name, text[..length]);
+    }
+
+    /// <summary>To the tenth of a microsecond, without the digits that a binary fraction would invent.</summary>
+    private static void WriteMilliseconds(Utf8JsonWriter json, JsonEncodedText name, TimeSpan duration)
+    {
+        Span<byte> number = stackalloc byte[MaxNumberBytes];
+        var (whole, rest) = Math.DivRem(Math.Max(0, duration.Ticks), TimeSpan.TicksPerMillisecond);
+        Utf8Formatter.TryFormat(whole, number, out var length);
+        if (rest > 0)
+        {
+            number[length++] = (byte)'.';
+            for (var unit = TimeSpan.TicksPerMillisecond / 10; rest > 0; unit /= 10)
+            {
+                (var digit, rest) = Math.DivRem(rest, unit);
+                number[length++] = (byte)('0' + digit);
+            }
+        }
+
+        json.WritePropertyName(name);
+        json.WriteRawValue(number[..length], skipInputValidation: true);
+    }
+
+    private static class Names
+    {
+        public static readonly JsonEncodedText Time = JsonEncodedText.Encode("time");
+        public static readonly JsonEncodedText Exchange = JsonEncodedText.Encode("exchange");
+        public static readonly JsonEncodedText TraceId = JsonEncodedText.Encode("trace_id");
+        public static readonly JsonEncodedText SpanId = JsonEncodedText.Encode("span_id");
+        public static readonly JsonEncodedText Direction = JsonEncodedText.Encode("direction");
+        public static readonly JsonEncodedText Api = JsonEncodedText.Encode("api");
+        public static readonly JsonEncodedText Endpoint = JsonEncodedText.Encode("endpoint");
+        public static readonly JsonEncodedText Consumer = JsonEncodedText.Encode("consumer");
+        public static readonly JsonEncodedText Tenant = JsonEncodedText.Encode("tenant");
+        public static readonly JsonEncodedText Environment = JsonEncodedText.Encode("environment");
+        public static readonly JsonEncodedText Client = JsonEncodedText.Encode("client");
+        public static readonly JsonEncodedText Protocol = JsonEncodedText.Encode("protocol");
+        public static readonly JsonEncodedText Method = JsonEncodedText.Encode("method");
+        public static readonly JsonEncodedText Scheme = JsonEncodedText.Encode("scheme");
+        public static readonly JsonEncodedText Host = JsonEncodedText.Encode("host");
+        public static readonly JsonEncodedText Port = JsonEncodedText.Encode("port");
+        public static readonly JsonEncodedText Path = JsonEncodedText.Encode("path");
+        public static readonly JsonEncodedText Query = JsonEncodedText.Encode("query");
+        public static readonly JsonEncodedText Status = JsonEncodedText.Encode("status");
+        public static readonly JsonEncodedText Outcome = JsonEncodedText.Encode("outcome");
+        public static readonly JsonEncodedText Reason = JsonEncodedText.Encode("reason");
+        public static readonly JsonEncodedText Code = JsonEncodedText.Encode("code");
+        public static readonly JsonEncodedText WouldHaveRefused = JsonEncodedText.Encode("would_have_refused");
+        public static readonly JsonEncodedText Attempts = JsonEncodedText.Encode("attempts");
+        public static readonly JsonEncodedText Destination = JsonEncodedText.Encode("destination");
+        public static readonly JsonEncodedText RequestBytes = JsonEncodedText.Encode("request_bytes");
+        public static readonly JsonEncodedText ResponseBytes = JsonEncodedText.Encode("response_bytes");
+        public static readonly JsonEncodedText QueueMs = JsonEncodedText.Encode("queue_ms");
+        public static readonly JsonEncodedText PoliciesMs = JsonEncodedText.Encode("policies_ms");
+        public static readonly JsonEncodedText ConnectMs = JsonEncodedText.Encode("connect_ms");
+        public static readonly JsonEncodedText FirstByteMs = JsonEncodedText.Encode("first_byte_ms");
+        public static readonly JsonEncodedText TotalMs = JsonEncodedText.Encode("total_ms");
     }
 }

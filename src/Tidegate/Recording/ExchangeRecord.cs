@@ -1,12 +1,14 @@
+using System.Net;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Recording;
 
 /// <summary>
-/// What is kept of one exchange. Immutable; holds no secret: fields that may carry credentials are not part of it, and the query's
-/// values are masked before it is made.
+/// What is kept of one exchange. Holds no secret: fields that may carry credentials are not part of it, and the query's values are masked
+/// before a sink sees it. A value, so that the recorder can keep its slots and a sink that keeps one has its own: pass it by reference,
+/// it is some 350 bytes.
 /// </summary>
-public sealed record ExchangeRecord
+public readonly record struct ExchangeRecord()
 {
     /// <summary>See <see cref="ExchangeId"/>.</summary>
     public required ulong Id { get; init; }
@@ -24,8 +26,8 @@ public sealed record ExchangeRecord
 
     public required Consumer Consumer { get; init; }
 
-    /// <summary>Textual, IPv4 or IPv6; what a trusted proxy said, else the peer.</summary>
-    public required string ClientAddress { get; init; }
+    /// <summary>What a trusted proxy said, else the peer.</summary>
+    public required IPAddress ClientAddress { get; init; }
 
     public required ProtocolVersion ClientProtocol { get; init; }
 

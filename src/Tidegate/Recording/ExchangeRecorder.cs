@@ -1,34 +1,46 @@
-using System.Collections.Concurrent;
+using System.Numerics;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Recording;
 
-/// <summary>Makes one record of every exchange and hands them in batches to the sinks, on a loop of its own. Traffic never waits for it.</summary>
+/// <summary>
+/// Makes one record of every exchange and hands them in batches to the sinks, on a loop of its own. Traffic never waits for it: an
+/// exchange copies what is kept into a slot of its core's lane. The loop sleeps while there is nothing to record.
+/// </summary>
 internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
 {
-    // A second of heavy traffic: sinks that stand still longer than that lose records, which is counted, and never slow an exchange.
-    private const int Capacity = 65_536;
+    // 65,536 records, a second of heavy traffic: sinks that stand still longer than that lose records, which is counted, and never slow an exchange.
+    private const int MaxBlocks = 512;
+
+    // Live enough for a page that shows traffic as it happens, and long enough that a batch is worth a system call.
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
 
-    private readonly TimeProvider _time;
     private readonly IReadOnlyList<IExchangeSink> _sinks;
     private readonly Action<IExchangeSink, Exception> _onSinkFailure;
     private readonly long[] _sinkFailures;
-    private readonly bool _keepQueryValues;
-    private readonly ConcurrentQueue<ExchangeRecord> _queue = new();
+    private readonly RecordMaker _maker;
+    private readonly RecordBlocks _blocks = new(MaxBlocks);
+    private readonly RecordLane[] _lanes = new RecordLane[BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount)];
     private readonly CancellationTokenSource _stopping = new();
+    private readonly SemaphoreSlim _wake = new(0);
+    private readonly ITimer _timer;
     private readonly Task _loop;
-    private int _queued;
+    private int _isArmed;
     private long _recorded;
     private long _dropped;
 
     public ExchangeRecorder(TimeProvider time, IReadOnlyList<IExchangeSink> sinks, bool keepQueryValues, Action<IExchangeSink, Exception> onSinkFailure)
     {
-        _time = time;
         _sinks = sinks;
-        _keepQueryValues = keepQueryValues;
         _onSinkFailure = onSinkFailure;
         _sinkFailures = new long[sinks.Count];
+        _maker = new RecordMaker(time, keepQueryValues);
+        for (var i = 0; i < _lanes.Length; i++)
+        {
+            _lanes[i] = new RecordLane(_blocks);
+        }
+
+        _timer = time.CreateTimer(static wake => ((SemaphoreSlim)wake!).Release(), _wake, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _loop = LoopAsync();
     }
 
@@ -44,14 +56,17 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
     /// <inheritdoc/>
     public void Record(Exchange exchange)
     {
-        if (Interlocked.Increment(ref _queued) > Capacity)
+        switch (_lanes[Thread.GetCurrentProcessorId() & (_lanes.Length - 1)].Add(_maker, exchange))
         {
-            Interlocked.Decrement(ref _queued);
-            Interlocked.Increment(ref _dropped);
-            return;
-        }
+            case null:
+                Interlocked.Increment(ref _dropped);
+                return;
 
-        _queue.Enqueue(Make(exchange));
+            // The loop looks at every lane after it has disarmed: whoever adds later finds it disarmed, and its record waits for the next time.
+            case true when Volatile.Read(ref _isArmed) == 0 && Interlocked.Exchange(ref _isArmed, 1) == 0:
+                _timer.Change(Interval, Timeout.InfiniteTimeSpan);
+                return;
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -59,16 +74,19 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
         await _stopping.CancelAsync();
         await _loop;
         await DrainAsync();
+        await _timer.DisposeAsync();
         _stopping.Dispose();
+        _wake.Dispose();
     }
 
     private async Task LoopAsync()
     {
-        using var timer = new PeriodicTimer(Interval, _time);
         try
         {
-            while (await timer.WaitForNextTickAsync(_stopping.Token))
+            while (true)
             {
+                await _wake.WaitAsync(_stopping.Token);
+                Interlocked.Exchange(ref _isArmed, 0);
                 await DrainAsync();
             }
         }
@@ -81,19 +99,22 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
 
     private async ValueTask DrainAsync()
     {
-        var batch = new List<ExchangeRecord>();
-        while (_queue.TryDequeue(out var record))
+        foreach (var lane in _lanes)
         {
-            Interlocked.Decrement(ref _queued);
-            batch.Add(record);
+            lane.Flush();
         }
 
-        if (batch.Count == 0)
+        while (_blocks.Dequeue() is { } block)
         {
-            return;
+            _maker.Complete(block.Records);
+            Interlocked.Add(ref _recorded, block.Count);
+            await HandOverAsync(block.Memory);
+            _blocks.Return(block);
         }
+    }
 
-        Interlocked.Add(ref _recorded, batch.Count);
+    private async ValueTask HandOverAsync(ReadOnlyMemory<ExchangeRecord> batch)
+    {
         for (var i = 0; i < _sinks.Count; i++)
         {
             try
@@ -107,46 +128,5 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
                 _onSinkFailure(_sinks[i], failure);
             }
         }
-    }
-
-    private ExchangeRecord Make(Exchange exchange)
-    {
-        var timings = exchange.Timings;
-        var total = _time.GetElapsedTime(timings.Received, timings.Ended);
-        var queue = TimeSpan.FromSeconds((double)timings.Queued / _time.TimestampFrequency);
-        return new ExchangeRecord
-        {
-            Id = exchange.Id,
-            Started = _time.GetUtcNow() - total,
-            Direction = exchange.Direction,
-            Api = exchange.ApiName,
-            Endpoint = exchange.EndpointName,
-            Consumer = exchange.Consumer,
-            ClientAddress = exchange.ClientAddress.ToString(),
-            ClientProtocol = exchange.ClientProtocol,
-            Method = exchange.Method,
-            Scheme = exchange.Target.Scheme,
-            Host = exchange.Target.Host,
-            Port = exchange.Target.Port,
-            Path = exchange.Target.Path,
-            Query = _keepQueryValues ? exchange.Target.Query : QueryMask.Mask(exchange.Target.Query),
-            Status = exchange.Failure?.Kind == FailureKind.ClientAborted && exchange.ResponseStatus == 0 ? 0 : exchange.ResponseStatus,
-            Outcome = exchange.Outcome,
-            Reason = exchange.Rejection?.Policy ?? exchange.Failure?.Source.ToString().ToLowerInvariant() ?? "",
-            Code = exchange.Rejection?.Code ?? exchange.Failure?.Code ?? "",
-            Detail = exchange.Rejection?.Detail ?? exchange.Failure?.Detail ?? "",
-            Observed = exchange.Observed,
-            Attempts = exchange.Attempts,
-            Destination = exchange.Destination,
-            UpstreamProtocol = exchange.UpstreamProtocol,
-            RequestBytes = exchange.RequestBodyBytes,
-            ResponseBytes = exchange.ResponseBodyBytes,
-            Queue = queue,
-            Policies = _time.GetElapsedTime(timings.Received, timings.Forwarded == 0 ? timings.Ended : timings.Forwarded) - queue,
-            Connect = timings.Connecting > 0 ? TimeSpan.FromSeconds((double)timings.Connecting / _time.TimestampFrequency) : TimeSpan.Zero,
-            TimeToFirstByte = timings.ResponseStarted == 0 ? TimeSpan.Zero : _time.GetElapsedTime(timings.Forwarded, timings.ResponseStarted),
-            Total = total,
-            Trace = exchange.Trace,
-        };
     }
 }

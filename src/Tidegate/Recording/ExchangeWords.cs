@@ -16,6 +16,13 @@ internal static class ExchangeWords
         _ => "pending",
     };
 
+    public static string Of(FailureSource source) => source switch
+    {
+        FailureSource.Client => "client",
+        FailureSource.Gateway => "gateway",
+        _ => "upstream",
+    };
+
     /// <summary>As OpenTelemetry writes <c>network.protocol.version</c>; empty when no HTTP was spoken.</summary>
     public static string Of(ProtocolVersion version) => version switch
     {
@@ -23,6 +30,16 @@ internal static class ExchangeWords
         ProtocolVersion.Http11 => "1.1",
         ProtocolVersion.Http2 => "2",
         ProtocolVersion.Http3 => "3",
+        _ => "",
+    };
+
+    /// <summary>As HTTP/1.1 writes it in a message; empty when no HTTP was spoken.</summary>
+    public static string WithName(ProtocolVersion version) => version switch
+    {
+        ProtocolVersion.Http10 => "HTTP/1.0",
+        ProtocolVersion.Http11 => "HTTP/1.1",
+        ProtocolVersion.Http2 => "HTTP/2",
+        ProtocolVersion.Http3 => "HTTP/3",
         _ => "",
     };
 

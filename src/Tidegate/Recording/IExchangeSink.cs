@@ -6,6 +6,9 @@ public interface IExchangeSink
     /// <summary>What metrics and the log call it, in snake_case.</summary>
     string Name { get; }
 
-    /// <summary>Takes a batch. A sink that throws is counted and logged; the other sinks still get the batch.</summary>
-    ValueTask WriteAsync(IReadOnlyList<ExchangeRecord> batch, CancellationToken cancellationToken);
+    /// <summary>
+    /// Takes a batch, whose memory is used again after the call: what is to be kept must be copied. A sink that throws is counted and
+    /// logged; the other sinks still get the batch.
+    /// </summary>
+    ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken);
 }

@@ -17,9 +17,9 @@ public sealed class LiveTests
     public async Task The_last_minute_forgets_what_is_older_and_the_sum_since_the_start_does_not()
     {
         var apis = new ApiStatistics(_time);
-        await apis.WriteAsync([TestRecords.Ingress, TestRecords.Ingress], Cancellation);
+        await apis.TakeAsync([TestRecords.Ingress, TestRecords.Ingress], Cancellation);
         _time.Advance(TimeSpan.FromSeconds(59));
-        await apis.WriteAsync([TestRecords.Ingress], Cancellation);
+        await apis.TakeAsync([TestRecords.Ingress], Cancellation);
 
         Assert.Equal((3, 3), Counts(apis));
         _time.Advance(TimeSpan.FromSeconds(10));
@@ -32,7 +32,7 @@ public sealed class LiveTests
     public async Task Outcomes_statuses_and_bytes_are_those_of_the_records()
     {
         var apis = new ApiStatistics(_time);
-        await apis.WriteAsync([TestRecords.Ingress, TestRecords.Refused, TestRecords.Ingress with { Outcome = Outcome.Failed, Status = 0 }], Cancellation);
+        await apis.TakeAsync([TestRecords.Ingress, TestRecords.Refused, TestRecords.Ingress with { Outcome = Outcome.Failed, Status = 0 }], Cancellation);
 
         apis.Read((direction, api, sinceStart, _) =>
         {
@@ -47,7 +47,7 @@ public sealed class LiveTests
     public async Task How_long_a_tunnel_or_websocket_lived_is_no_latency()
     {
         var apis = new ApiStatistics(_time);
-        await apis.WriteAsync([TestRecords.Egress with { Method = "CONNECT" }, TestRecords.Egress with { Status = 101 }, TestRecords.Egress with { Method = "CONNECT", Outcome = Outcome.Failed }], Cancellation);
+        await apis.TakeAsync([TestRecords.Egress with { Method = "CONNECT" }, TestRecords.Egress with { Status = 101 }, TestRecords.Egress with { Method = "CONNECT", Outcome = Outcome.Failed }], Cancellation);
 
         apis.Read((_, _, sinceStart, _) => Assert.Equal((3, 1), (sinceStart.Exchanges, sinceStart.Latency.Count)));
     }
@@ -56,7 +56,7 @@ public sealed class LiveTests
     public async Task The_number_of_apis_is_bounded()
     {
         var apis = new ApiStatistics(_time);
-        await apis.WriteAsync([.. Enumerable.Range(0, 2_000).Select(i => TestRecords.Ingress with { Api = $"api-{i}" })], Cancellation);
+        await apis.TakeAsync([.. Enumerable.Range(0, 2_000).Select(i => TestRecords.Ingress with { Api = $"api-{i}" })], Cancellation);
 
         var seen = new List<(string Api, long Exchanges)>();
         apis.Read((_, api, sinceStart, _) => seen.Add((api, sinceStart.Exchanges)));
@@ -68,7 +68,7 @@ public sealed class LiveTests
     public async Task The_newest_exchanges_come_first_and_old_ones_go()
     {
         var recent = new RecentExchanges(capacity: 3);
-        await recent.WriteAsync([.. Enumerable.Range(1, 5).Select(i => TestRecords.Ingress with { Id = (ulong)i })], Cancellation);
+        await recent.TakeAsync([.. Enumerable.Range(1, 5).Select(i => TestRecords.Ingress with { Id = (ulong)i })], Cancellation);
 
         Assert.Equal([5UL, 4UL, 3UL], Ids(recent, _ => true, 10));
         Assert.Equal([5UL, 4UL], Ids(recent, _ => true, 2));
@@ -80,7 +80,7 @@ public sealed class LiveTests
     {
         var recent = new RecentExchanges(capacity: 2);
         var trouble = new[] { TestRecords.Refused with { Id = 1 }, TestRecords.Ingress with { Id = 2, Status = 500 } };
-        await recent.WriteAsync([trouble[0], TestRecords.Ingress with { Id = 10 }, trouble[1], .. Enumerable.Range(11, 50).Select(i => TestRecords.Ingress with { Id = (ulong)i })], Cancellation);
+        await recent.TakeAsync([trouble[0], TestRecords.Ingress with { Id = 10 }, trouble[1], .. Enumerable.Range(11, 50).Select(i => TestRecords.Ingress with { Id = (ulong)i })], Cancellation);
 
         Assert.Equal([60UL, 59UL, 2UL, 1UL], Ids(recent, _ => true, 10));
     }

@@ -91,7 +91,7 @@ public sealed class PrometheusWriterTests
     public async Task Exchanges_come_out_as_lines_that_a_scraper_takes()
     {
         var metrics = new ExchangeMetrics();
-        await metrics.WriteAsync([TestRecords.Ingress, TestRecords.Egress, TestRecords.Refused with { Endpoint = "say \"hi\"" }], TestContext.Current.CancellationToken);
+        await metrics.TakeAsync([TestRecords.Ingress, TestRecords.Egress, TestRecords.Refused with { Endpoint = "say \"hi\"" }], TestContext.Current.CancellationToken);
         ExchangeMetricsReader.Write(metrics, _writer);
 
         var scrape = new PrometheusScrape(_writer.ToString());

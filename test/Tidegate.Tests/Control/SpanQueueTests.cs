@@ -18,7 +18,7 @@ public sealed class SpanQueueTests
     public async Task Only_exchanges_with_a_span_of_ours_wait()
     {
         var queue = new SpanQueue(_state);
-        await queue.WriteAsync([TestRecords.Ingress, Traced, TestRecords.Ingress with { Trace = new TraceContext(1, 2, 0, 3, 0) }], Cancellation);
+        await queue.TakeAsync([TestRecords.Ingress, Traced, TestRecords.Ingress with { Trace = new TraceContext(1, 2, 0, 3, 0) }], Cancellation);
 
         Assert.Equal(1, queue.Count);
     }
@@ -29,10 +29,10 @@ public sealed class SpanQueueTests
         var queue = new SpanQueue(_state);
         var batch = new List<ExchangeRecord>();
         var waiting = queue.WaitAsync(TimeSpan.FromMinutes(10), Cancellation);
-        await queue.WriteAsync([.. Enumerable.Repeat(Traced, SpanQueue.BatchSize - 1)], Cancellation);
+        await queue.TakeAsync([.. Enumerable.Repeat(Traced, SpanQueue.BatchSize - 1)], Cancellation);
         Assert.False(waiting.IsCompleted);
 
-        await queue.WriteAsync([Traced, Traced], Cancellation);
+        await queue.TakeAsync([Traced, Traced], Cancellation);
         await waiting;
         Assert.Equal((SpanQueue.BatchSize, 1, 0), (queue.Take(batch), queue.Take(batch), queue.Take(batch)));
     }
@@ -41,7 +41,7 @@ public sealed class SpanQueueTests
     public async Task What_finds_no_room_is_lost_and_counted()
     {
         var queue = new SpanQueue(_state);
-        await queue.WriteAsync([.. Enumerable.Repeat(Traced, SpanQueue.Capacity + 10)], Cancellation);
+        await queue.TakeAsync([.. Enumerable.Repeat(Traced, SpanQueue.Capacity + 10)], Cancellation);
 
         Assert.Equal((SpanQueue.Capacity, 10), (queue.Count, _state.SpansDropped));
     }

@@ -1,10 +1,20 @@
+using System.Buffers;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace Tidegate.Recording.AccessLog;
 
 /// <summary>One JSON object a line for every exchange. Credentials are not part of a record, so none can get here.</summary>
-internal sealed class AccessLogSink(Stream output) : IExchangeSink
+internal sealed class AccessLogSink(Stream output) : IExchangeSink, IDisposable
 {
+    // Enough for a batch of common lines; a batch that needed more has made it larger, up to a bound.
+    private const int BufferBytes = 64 * 1024;
+    private const int MaxKeptBytes = 1024 * 1024;
+
+    // Nobody reads a log as HTML, and '&', '+' and '<' are to be found by those who search it. Quotes and control characters stay escaped.
+    private readonly Utf8JsonWriter _json = new(Stream.Null, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+    private ArrayBufferWriter<byte> _buffer = new(BufferBytes);
+
     // A process that was killed, or a disk that was full, leaves half a line; the next one must not be glued to it.
     private bool _mayEndWithinLine = true;
 
@@ -25,38 +35,46 @@ internal sealed class AccessLogSink(Stream output) : IExchangeSink
         BufferSize = 0,
     });
 
-    public async ValueTask WriteAsync(IReadOnlyList<ExchangeRecord> batch, CancellationToken cancellationToken)
+    public async ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)
     {
-        using var buffer = new MemoryStream();
-        if (output.CanSeek)
-        {
-            // The end as it is now: whoever rotates the file may have emptied it.
-            output.Seek(0, SeekOrigin.End);
-            if (_mayEndWithinLine && EndsWithinLine())
-            {
-                buffer.WriteByte((byte)'\n');
-            }
-        }
-
-        foreach (var record in batch)
-        {
-            using (var json = new Utf8JsonWriter(buffer))
-            {
-                ExchangeJson.Write(json, record);
-            }
-
-            buffer.WriteByte((byte)'\n');
-        }
-
+        Encode(batch.Span, beginsLine: MustBeginLine());
         _mayEndWithinLine = true;
-        await output.WriteAsync(buffer.GetBuffer().AsMemory(0, (int)buffer.Length), cancellationToken);
+        await output.WriteAsync(_buffer.WrittenMemory, cancellationToken);
         await output.FlushAsync(cancellationToken);
         _mayEndWithinLine = false;
     }
 
-    private bool EndsWithinLine()
+    public void Dispose() => _json.Dispose();
+
+    private void Encode(ReadOnlySpan<ExchangeRecord> batch, bool beginsLine)
     {
-        if (output.Position == 0)
+        if (_buffer.Capacity > MaxKeptBytes)
+        {
+            _buffer = new ArrayBufferWriter<byte>(BufferBytes);
+        }
+
+        _buffer.ResetWrittenCount();
+        _buffer.Write(beginsLine ? "\n"u8 : default);
+        foreach (ref readonly var record in batch)
+        {
+            _json.Reset(_buffer);
+            ExchangeJson.Write(_json, in record);
+            _json.Flush();
+            _buffer.Write("\n"u8);
+        }
+    }
+
+    /// <summary>Goes to the end of a file, and says whether a line was broken off there.</summary>
+    private bool MustBeginLine()
+    {
+        if (!output.CanSeek)
+        {
+            return false;
+        }
+
+        // The end as it is now: whoever rotates the file may have emptied it.
+        output.Seek(0, SeekOrigin.End);
+        if (!_mayEndWithinLine || output.Position == 0)
         {
             return false;
         }

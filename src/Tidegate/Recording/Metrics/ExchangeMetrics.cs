@@ -60,23 +60,22 @@ internal sealed class ExchangeMetrics : IExchangeSink
     /// <summary>Exchanges whose host was counted as <see cref="SeriesKey.Other"/>, because there were too many.</summary>
     public long FoldedHosts => _hosts.Folded;
 
-    public ValueTask WriteAsync(IReadOnlyList<ExchangeRecord> batch, CancellationToken cancellationToken)
+    public ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)
     {
         lock (Gate)
         {
-            // By index: enumerating an interface would allocate.
-            for (var i = 0; i < batch.Count; i++)
+            foreach (ref readonly var record in batch.Span)
             {
-                Add(batch[i]);
+                Add(in record);
             }
         }
 
         return default;
     }
 
-    private void Add(ExchangeRecord record)
+    private void Add(in ExchangeRecord record)
     {
-        var key = Key(record);
+        var key = Key(in record);
         var counts = _counts.For(key, out var isFolded);
         if (counts.Durations is null)
         {
@@ -100,18 +99,18 @@ internal sealed class ExchangeMetrics : IExchangeSink
         ObserveUnlessZero(phases.FirstByte, record.TimeToFirstByte);
         for (var i = 0; i < record.Observed.Count; i++)
         {
-            AddObserved(record, record.Observed[i]);
+            AddObserved(in record, record.Observed[i]);
         }
     }
 
-    private SeriesKey Key(ExchangeRecord record) => new()
+    private SeriesKey Key(in ExchangeRecord record) => new()
     {
         Direction = record.Direction,
         Outcome = record.Outcome,
         Status = record.Status,
         Api = record.Api,
         Endpoint = record.Endpoint,
-        Host = _hosts.Of(record),
+        Host = _hosts.Of(in record),
         Scheme = record.Scheme,
         Consumer = record.Consumer.Name,
         Tenant = record.Consumer.Tenant,
@@ -120,7 +119,7 @@ internal sealed class ExchangeMetrics : IExchangeSink
         Code = record.Code,
     };
 
-    private void AddObserved(ExchangeRecord record, PolicyDecision decision)
+    private void AddObserved(in ExchangeRecord record, PolicyDecision decision)
     {
         var key = (record.Direction, record.Api, decision);
         if (!_observed.TryGetValue(key, out var count) && _observed.Count >= MaxObserved)

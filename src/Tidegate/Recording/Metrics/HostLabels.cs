@@ -16,7 +16,7 @@ internal sealed class HostLabels(int capacity)
     public long Folded { get; private set; }
 
     /// <summary>Host, and the port unless it is the scheme's own; empty on ingress and when no target was known.</summary>
-    public string Of(ExchangeRecord record)
+    public string Of(in ExchangeRecord record)
     {
         if (record.Direction == Direction.Ingress || record.Host.Length == 0)
         {

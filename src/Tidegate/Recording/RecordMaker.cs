@@ -1,0 +1,70 @@
+using Tidegate.Exchanges;
+
+namespace Tidegate.Recording;
+
+/// <summary>Reads off an exchange what is kept of it. On the request path: copies, and leaves to the recorder's loop what would allocate.</summary>
+internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
+{
+    private readonly long _ticksPerSecond = time.TimestampFrequency;
+
+    /// <summary>Fills a record but for its query, which is <see cref="Complete"/>'s.</summary>
+    public void Make(Exchange exchange, out ExchangeRecord record)
+    {
+        ref readonly var timings = ref exchange.Timings;
+        var total = time.GetElapsedTime(timings.Received, timings.Ended);
+        var queue = Duration(timings.Queued);
+        record = new ExchangeRecord
+        {
+            Id = exchange.Id,
+            Started = time.GetUtcNow() - total,
+            Direction = exchange.Direction,
+            Api = exchange.ApiName,
+            Endpoint = exchange.EndpointName,
+            Consumer = exchange.Consumer,
+            ClientAddress = exchange.ClientAddress,
+            ClientProtocol = exchange.ClientProtocol,
+            Method = exchange.Method,
+            Scheme = exchange.Target.Scheme,
+            Host = exchange.Target.Host,
+            Port = exchange.Target.Port,
+            Path = exchange.Target.Path,
+            Query = exchange.Target.Query,
+            Status = exchange.Failure?.Kind == FailureKind.ClientAborted && exchange.ResponseStatus == 0 ? 0 : exchange.ResponseStatus,
+            Outcome = exchange.Outcome,
+            Reason = exchange.Rejection?.Policy ?? (exchange.Failure is { } failure ? ExchangeWords.Of(failure.Source) : ""),
+            Code = exchange.Rejection?.Code ?? exchange.Failure?.Code ?? "",
+            Detail = exchange.Rejection?.Detail ?? exchange.Failure?.Detail ?? "",
+            Observed = exchange.Observed,
+            Attempts = exchange.Attempts,
+            Destination = exchange.Destination,
+            UpstreamProtocol = exchange.UpstreamProtocol,
+            RequestBytes = exchange.RequestBodyBytes,
+            ResponseBytes = exchange.ResponseBodyBytes,
+            Queue = queue,
+            Policies = time.GetElapsedTime(timings.Received, timings.Forwarded == 0 ? timings.Ended : timings.Forwarded) - queue,
+            Connect = Duration(timings.Connecting),
+            TimeToFirstByte = timings.ResponseStarted == 0 ? TimeSpan.Zero : time.GetElapsedTime(timings.Forwarded, timings.ResponseStarted),
+            Total = total,
+            Trace = exchange.Trace,
+        };
+    }
+
+    /// <summary>Masks the queries of records, which makes strings; called before any sink sees them.</summary>
+    public void Complete(Span<ExchangeRecord> records)
+    {
+        if (keepQueryValues)
+        {
+            return;
+        }
+
+        foreach (ref var record in records)
+        {
+            if (!string.IsNullOrEmpty(record.Query))
+            {
+                record = record with { Query = QueryMask.Mask(record.Query) };
+            }
+        }
+    }
+
+    private TimeSpan Duration(long ticks) => ticks > 0 ? TimeSpan.FromSeconds((double)ticks / _ticksPerSecond) : TimeSpan.Zero;
+}
