@@ -49,8 +49,8 @@ public sealed class Http3WireTests : IDisposable
 
         Assert.True(answer == "400" || answer.StartsWith("reset", StringComparison.Ordinal), answer);
         Assert.Equal("200", await client.GetAsync("/", [("te", "trailers"), ("cookie", "a=1"), ("cookie", "b=2")], Cancellation));
-        var last = (await gateway.RecordsAsync(answer == "400" ? 2 : 1, Cancellation))[^1];
-        Assert.Equal(Outcome.Forwarded, last.Outcome);
+        var records = await gateway.RecordsAsync(answer == "400" ? 2 : 1, Cancellation);
+        Assert.Single(records, record => record.Outcome == Outcome.Forwarded);
     }
 
     [Theory]

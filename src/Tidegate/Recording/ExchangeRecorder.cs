@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Recording;
@@ -21,6 +22,7 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
     private readonly RecordMaker _maker;
     private readonly RecordBlocks _blocks = new(MaxBlocks);
     private readonly RecordLane[] _lanes = new RecordLane[BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount)];
+    private readonly List<RecordBlock> _begun = [];
     private readonly CancellationTokenSource _stopping = new();
     private readonly SemaphoreSlim _wake = new(0);
     private readonly ITimer _timer;
@@ -99,17 +101,38 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
 
     private async ValueTask DrainAsync()
     {
-        foreach (var lane in _lanes)
-        {
-            lane.Flush();
-        }
-
+        CollectBegun();
         while (_blocks.Dequeue() is { } block)
         {
             _maker.Complete(block.Records);
             Interlocked.Add(ref _recorded, block.Count);
             await HandOverAsync(block.Memory);
             _blocks.Return(block);
+        }
+    }
+
+    private void CollectBegun()
+    {
+        _begun.Clear();
+        foreach (var lane in _lanes)
+        {
+            if (lane.TakeBegun() is { } block)
+            {
+                _begun.Add(block);
+            }
+        }
+
+        var merged = _begun.Count == 0 ? null : RecordMerge.TryMerge(CollectionsMarshal.AsSpan(_begun));
+        foreach (var block in _begun)
+        {
+            if (merged is null || block == merged)
+            {
+                _blocks.Enqueue(block);
+            }
+            else
+            {
+                _blocks.Return(block);
+            }
         }
     }
 

@@ -32,16 +32,14 @@ internal sealed class RecordLane(RecordBlocks blocks)
         }
     }
 
-    /// <summary>Lets what was begun go to the sinks.</summary>
-    public void Flush()
+    /// <summary>Takes away what was begun; null when nothing was.</summary>
+    public RecordBlock? TakeBegun()
     {
         lock (_gate)
         {
-            if (_filling is { } block)
-            {
-                blocks.Enqueue(block);
-                _filling = null;
-            }
+            var block = _filling;
+            _filling = null;
+            return block;
         }
     }
 }

@@ -147,13 +147,13 @@ public sealed class Http2FrameTests
         Assert.Empty(upstream.Requests);
         Assert.Equal("200", await RawHttp2.GetAsync(gateway["ingress"], "/alive", [], Cancellation));
         var records = await gateway.RecordsAsync(1, Cancellation);
-        for (var count = 2; records[^1].Path != "/alive"; count++)
+        for (var count = 2; records.All(record => record.Path != "/alive"); count++)
         {
-            Assert.Equal(Outcome.Rejected, records[^1].Outcome);
             records = await gateway.RecordsAsync(count, Cancellation);
         }
 
-        Assert.Equal(Outcome.Forwarded, records[^1].Outcome);
+        // A refusal's exchange may end after the next one: its client has the answer before its record is made.
+        Assert.All(records, record => Assert.Equal(record.Path == "/alive" ? Outcome.Forwarded : Outcome.Rejected, record.Outcome));
     }
 
     private static Task<TestGateway> StartAsync(RawUpstream upstream) => TestGateway.StartAsync($$"""

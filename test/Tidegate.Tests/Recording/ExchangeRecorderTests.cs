@@ -107,6 +107,24 @@ public sealed class ExchangeRecorderTests
     }
 
     [Fact]
+    public async Task Records_of_a_quiet_time_come_in_the_order_of_ending_whichever_thread_made_them()
+    {
+        const int Exchanges = 100;
+        var sink = new CountingSink();
+        await using (var recorder = Recorder(TimeProvider.System, sink))
+        {
+            for (var i = 0; i < Exchanges; i++)
+            {
+                var thread = new Thread(id => recorder.Record(Exchange((ulong)(int)id!)));
+                thread.Start(i);
+                thread.Join();
+            }
+        }
+
+        Assert.Equal(Enumerable.Range(0, Exchanges).Select(id => (ulong)id), sink.Ids);
+    }
+
+    [Fact]
     public async Task A_sink_that_throws_is_counted_and_the_others_get_the_batch()
     {
         var failures = new List<string>();
