@@ -68,7 +68,7 @@ public sealed class AccessLogSinkTests : IDisposable
 
     public void Dispose() => _directory.Delete(recursive: true);
 
-    private static Task WriteAsync(AccessLogSink sink) => sink.TakeAsync([TestRecords.Ingress], TestContext.Current.CancellationToken).AsTask();
+    private static Task WriteAsync(AccessLogSink sink) => sink.TakeAsync([TestRecords.Ingress], TestContext.Current.CancellationToken);
 
     /// <summary>Takes so many bytes more, then says that it is full.</summary>
     private sealed class FillingDisk : MemoryStream
