@@ -52,6 +52,15 @@ internal sealed class ClientWorld : IAsyncDisposable
     /// <summary>PEM file to trust the TLS upstream by, and a TLS ingress.</summary>
     public string Trust => At("upstream.pem");
 
+    /// <summary>Trusts both.</summary>
+    public X509ChainPolicy Trusted()
+    {
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        policy.CustomTrustStore.ImportFromPemFile(Authority);
+        policy.CustomTrustStore.ImportFromPemFile(Trust);
+        return policy;
+    }
+
     /// <summary>A file in a directory that goes away with the world.</summary>
     public string At(string name) => Path.Combine(_certificates.Directory, name);
 
