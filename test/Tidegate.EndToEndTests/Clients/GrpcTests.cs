@@ -119,11 +119,13 @@ public sealed class GrpcTests
     {
         await using var world = await GrpcWorld.StartAsync(way);
 
-        var failure = await Assert.ThrowsAsync<RpcException>(() => world.Client.WaitAsync(new Words(), deadline: DateTime.UtcNow.AddSeconds(1), cancellationToken: Cancellation).ResponseAsync);
+        // The deadline must not pass while connections are opened.
+        await world.Client.SayAsync(new Words(), cancellationToken: Cancellation);
+        var failure = await Assert.ThrowsAsync<RpcException>(() => world.Client.WaitAsync(new Words(), deadline: DateTime.UtcNow.AddSeconds(2), cancellationToken: Cancellation).ResponseAsync);
 
         Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
         Assert.True(await world.Log.Cancelled.WaitAsync(Patience, Cancellation), "The server went on waiting.");
-        await world.RecordAsync("Wait");
+        await world.RecordAsync("Wait", calls: 2);
     }
 
     [Theory]

@@ -73,11 +73,11 @@ internal sealed class GrpcWorld : IAsyncDisposable
         return world;
     }
 
-    /// <summary>Waits for the record of the only call.</summary>
-    public async Task<ExchangeRecord> RecordAsync(string method)
+    /// <summary>Waits for the record of the last of so many calls.</summary>
+    public async Task<ExchangeRecord> RecordAsync(string method, int calls = 1)
     {
         // Through a proxy the client is asked for its key first.
-        var count = _way == Intercepted ? 2 : 1;
+        var count = calls + (_way == Intercepted ? 1 : 0);
         var records = await _gateway!.RecordsAsync(count, Cancellation);
         Assert.Equal(count, records.Count);
         var record = records[^1];
