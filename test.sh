@@ -8,7 +8,10 @@ install_missing() {
   local packages=()
   command -v curl >/dev/null || packages+=(curl)
   command -v node >/dev/null || packages+=(nodejs)
-  command -v javac >/dev/null || packages+=(openjdk-17-jdk-headless)
+  # keytool, and a compiler for what "java Client.java" runs.
+  { command -v javac && command -v keytool; } >/dev/null || packages+=(default-jdk-headless)
+  # The program: a shell's own kill is nothing that a test can start.
+  [ -n "$(type -P kill)" ] || packages+=(procps)
   [ ${#packages[@]} -eq 0 ] && return
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
     echo "Missing: ${packages[*]}. Tests that need them are skipped; install them, or run this script as root on Debian." >&2

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 
 namespace Tidegate.Host.Demo.Apis;
@@ -46,24 +47,42 @@ internal sealed class PaymentApi(TimeProvider time, DemoRandom random) : ISimula
         {
             ("GET", ["", "v1", "balance"]) => response.WriteAsJsonAsync(new { currency = "eur", available = 1_284_350 + _charges, pending = 41_200 }),
             ("GET", ["", "v1", "charges", var id]) => response.WriteAsJsonAsync(new { id, status = "succeeded", currency = "eur" }),
-            ("POST", ["", "v1", "charges"]) => ChargeAsync(response),
+            ("POST", ["", "v1", "charges"]) => ChargeAsync(request, response),
             ("POST", ["", "v1", "refunds"]) => response.WriteAsJsonAsync(new { id = $"re_{Interlocked.Increment(ref _charges):D6}", status = "pending" }),
             _ => NotFoundAsync(response),
         });
     }
 
-    private Task ChargeAsync(HttpResponse response)
+    private async Task ChargeAsync(HttpRequest request, HttpResponse response)
     {
+        Charge? charge;
+        try
+        {
+            charge = await JsonSerializer.DeserializeAsync<Charge>(request.Body, JsonSerializerOptions.Web, request.HttpContext.RequestAborted);
+        }
+        catch (JsonException)
+        {
+            charge = null;
+        }
+
+        if (charge is not { Amount: > 0, Currency.Length: 3 })
+        {
+            response.StatusCode = StatusCodes.Status400BadRequest;
+            await response.WriteAsJsonAsync(new { error = new { type = "invalid_request_error", message = "A charge needs amount, in cents, and currency." } });
+            return;
+        }
+
         if (random.Chance(0.03))
         {
             response.StatusCode = StatusCodes.Status402PaymentRequired;
-            return response.WriteAsJsonAsync(new { error = new { type = "card_error", code = random.Pick(["card_declined", "insufficient_funds", "expired_card"]) } });
+            await response.WriteAsJsonAsync(new { error = new { type = "card_error", code = random.Pick(["card_declined", "insufficient_funds", "expired_card"]) } });
+            return;
         }
 
         var id = $"ch_{Interlocked.Increment(ref _charges):D6}";
         response.StatusCode = StatusCodes.Status201Created;
         response.Headers.Location = $"https://{Host}/v1/charges/{id}";
-        return response.WriteAsJsonAsync(new { id, status = "succeeded", amount = 990 + random.Below(20_000), currency = "eur" });
+        await response.WriteAsJsonAsync(new { id, status = "succeeded", amount = charge.Amount, currency = charge.Currency });
     }
 
     private static Task NotFoundAsync(HttpResponse response)
@@ -87,4 +106,7 @@ internal sealed class PaymentApi(TimeProvider time, DemoRandom random) : ISimula
     }
 
     private static string Seconds(TimeSpan span) => Math.Max(1, (int)Math.Ceiling(span.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>What a charge is made of.</summary>
+    private sealed record Charge(long Amount, string Currency);
 }
