@@ -100,8 +100,10 @@ internal sealed class EdgeListener : IAsyncDisposable
     /// <summary>Stops accepting, lets exchanges finish until cancelled, then closes.</summary>
     public async Task DrainAsync(CancellationToken patience)
     {
+        // In this order: whoever is told that its connection closes must not find the door open to a new one that nobody accepts.
+        var stopping = Server.StopAsync(patience);
         _drain.Begin();
-        var stopping = Task.WhenAll(Server.StopAsync(patience), _http3?.DrainAsync(patience) ?? Task.CompletedTask);
+        stopping = Task.WhenAll(stopping, _http3?.DrainAsync(patience) ?? Task.CompletedTask);
         using (var ended = CancellationTokenSource.CreateLinkedTokenSource(patience))
         {
             await Task.WhenAny(stopping, Task.Delay(IdleGrace, _time, ended.Token));
