@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using System.Net.Sockets;
 using Tidegate.Host.Commands;
 using Tidegate.Testing;
 using Xunit;
@@ -68,6 +69,45 @@ public sealed class SignalTests
         Assert.Empty(fast.Failures);
         Assert.Empty(slow.Failures);
         Assert.Equal((16, 8), (fast.Refused, slow.Refused));
+    }
+
+    [Fact]
+    public async Task Sigterm_under_http2_load_answers_every_request_that_was_sent()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Signals are sent with kill.");
+        await using var upstream = await EchoUpstream.StartAsync();
+        using var gateway = new RunningGateway();
+        gateway.Start(Configuration(upstream.Port));
+        var address = await gateway.ListensAsync("ingress");
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20), DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        var answered = 0;
+        var callers = Enumerable.Range(0, 16).Select(async caller =>
+        {
+            while (true)
+            {
+                using var content = new StringContent($"caller {caller}");
+                try
+                {
+                    using var answer = await client.PostAsync($"http://{address}/echo", content, Cancellation);
+                    Assert.Equal($"caller {caller}", await answer.EnsureSuccessStatusCode().Content.ReadAsStringAsync(Cancellation));
+                    Interlocked.Increment(ref answered);
+                }
+                catch (HttpRequestException refused) when (refused.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionRefused })
+                {
+                    // Nobody listens any more: this one was not sent.
+                    return;
+                }
+            }
+        }).ToArray();
+        while (Volatile.Read(ref answered) < 300)
+        {
+            await Task.Delay(20, Cancellation);
+        }
+
+        await gateway.Process.SignalAsync("TERM", Cancellation);
+
+        await Task.WhenAll(callers).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
+        Assert.Equal(ExitCode.Success, await gateway.Process.ExitCodeAsync(Cancellation));
     }
 
     [Fact]
