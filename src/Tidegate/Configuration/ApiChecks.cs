@@ -1,4 +1,3 @@
-using System.Globalization;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Configuration;
@@ -6,8 +5,6 @@ namespace Tidegate.Configuration;
 /// <summary>What can be said about one API by itself.</summary>
 internal sealed class ApiChecks(ConfigPositions positions, List<ConfigProblem> problems)
 {
-    private static readonly IdnMapping Idn = new() { UseStd3AsciiRules = true };
-
     /// <summary>Checks the API.</summary>
     /// <returns>Its hosts in the form that targets have: lower case, IDN as A-labels.</returns>
     public IReadOnlyList<string> Check(ApiConfig api, GatewayConfig config)
@@ -23,10 +20,11 @@ internal sealed class ApiChecks(ConfigPositions positions, List<ConfigProblem> p
             Problem(api, null, "an egress API needs hosts");
         }
 
-        Path(api, "path", api.Path);
+        var allowsEncodedSlash = api.AllowEncodedSlash || api.Direction == Direction.Egress;
+        Path(api, "path", PathChecks.OfPrefix(api.Path, allowsEncodedSlash));
         if (api.BasePath is { } basePath)
         {
-            Path(api, "base_path", basePath);
+            Path(api, "base_path", basePath.EndsWith('/') ? $"'{basePath}' must not end with '/' and must not be empty; write for example /{api.Name}" : PathChecks.OfPrefix(basePath, allowsEncodedSlash));
             if (api.Direction == Direction.Ingress)
             {
                 Problem(api, "base_path", "base_path is for egress APIs; ingress has path");
@@ -57,7 +55,7 @@ internal sealed class ApiChecks(ConfigPositions positions, List<ConfigProblem> p
         foreach (var endpoint in api.Endpoints)
         {
             Access(endpoint.Access, config);
-            Path(endpoint.Match, "path", endpoint.Match.Path);
+            Path(endpoint.Match, "path", PathChecks.OfPattern(endpoint.Match.Path, allowsEncodedSlash));
             Methods(endpoint.Match, endpoint.Match.Methods);
             if (!names.Add(SnapshotCompiler.EndpointName(endpoint)))
             {
@@ -73,10 +71,9 @@ internal sealed class ApiChecks(ConfigPositions positions, List<ConfigProblem> p
         for (var i = 0; i < api.Hosts.Count; i++)
         {
             var text = api.Hosts[i];
-            var wildcard = text.StartsWith("*.", StringComparison.Ordinal);
-            if (TryName(wildcard ? text[2..] : text, out var name))
+            if (HostPattern.TryCanonical(text, out var canonical))
             {
-                yield return wildcard ? "*." + name : name;
+                yield return canonical;
             }
             else
             {
@@ -85,32 +82,11 @@ internal sealed class ApiChecks(ConfigPositions positions, List<ConfigProblem> p
         }
     }
 
-    private static bool TryName(string text, out string name)
+    private void Path(object record, string key, string? problem)
     {
-        name = text.ToLowerInvariant();
-        if (System.Net.IPAddress.TryParse(text, out var address))
+        if (problem is not null)
         {
-            name = address.ToString();
-            return true;
-        }
-
-        try
-        {
-            name = Idn.GetAscii(text.TrimEnd('.')).ToLowerInvariant();
-            return true;
-        }
-        catch (ArgumentException)
-        {
-            // IdnMapping has no Try form: a name that it refuses is the caller's problem to report.
-            return false;
-        }
-    }
-
-    private void Path(object record, string key, string path)
-    {
-        if (!path.StartsWith('/') || path.AsSpan().IndexOfAny("?#\\ ") >= 0 || path.Contains("//", StringComparison.Ordinal) || path.Contains("/../", StringComparison.Ordinal) || (path.Length > 1 && path.EndsWith('/') && key != "path"))
-        {
-            Problem(record, key, $"'{path}' is no path here; it starts with '/', has no '?', '#', '//' or dot segments");
+            Problem(record, key, problem);
         }
     }
 

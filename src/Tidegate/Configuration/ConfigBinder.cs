@@ -112,6 +112,13 @@ internal sealed class ConfigBinder(string file, SecretReferences references, Con
             return null;
         }
 
+        if (text.Contains('\0', StringComparison.Ordinal))
+        {
+            // No name, path or field value can have one, and the system's calls would end there.
+            Problem(node, $"'{key}' has a NUL character; remove it");
+            return null;
+        }
+
         return BindScalar(Nullable.GetUnderlyingType(type) ?? type, isSize, key, scalar, text);
     }
 

@@ -77,22 +77,19 @@ internal sealed class ConfigurationLoader
     private GatewayConfig? ReadText(string yaml, string file)
     {
         var stream = new YamlStream();
-        var parser = new Parser(new StringReader(yaml));
         try
         {
-            stream.Load(parser);
+            if (YamlShape.Problem(yaml) is var (at, message))
+            {
+                Problem(new ConfigPosition(file, at.Line, at.Column), message);
+                return null;
+            }
+
+            stream.Load(new StringReader(yaml));
         }
         catch (YamlException broken)
         {
-            Problem(new ConfigPosition(file, broken.Start.Line, broken.Start.Column), "this is not YAML: " + (broken.InnerException?.Message ?? broken.Message));
-            return null;
-        }
-
-        catch (Exception broken) when (broken is InvalidOperationException or ArgumentException)
-        {
-            // The library's parser says so of some texts that end too early. It knows no place, but what it understood last.
-            var last = parser.Current?.Start ?? Mark.Empty;
-            Problem(new ConfigPosition(file, last.Line, last.Column), "this is not YAML from here on; is a bracket or a quote missing?");
+            Problem(new ConfigPosition(file, broken.Start.Line, broken.Start.Column), "this is not YAML: " + (broken.InnerException is { } inner and not InvalidOperationException ? inner.Message : broken.Message));
             return null;
         }
 

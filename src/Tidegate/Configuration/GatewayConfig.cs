@@ -219,7 +219,7 @@ internal sealed record ApiConfig
     [Doc("egress: somebody else's API that we call. ingress: an API of ours.")]
     public required Direction Direction { get; init; }
 
-    [Doc("Exact names, or *.example.com for every name below. Ingress without hosts answers to every name.")]
+    [Doc("Exact names, or *.example.com for every name below. Letters, digits, hyphens and underscores; international names as they are or as xn--. Ingress without hosts answers to every name.")]
     public IReadOnlyList<string> Hosts { get; init; } = [];
 
     [Doc("Egress: path on the gateway's own address that leads to the API's first host, for clients without proxy settings.")]
@@ -273,7 +273,7 @@ internal sealed record EndpointConfig
 
 internal sealed record MatchConfig
 {
-    [Doc("Below the API's path: literal segments, * or {name} for one, a final ** for the rest.")]
+    [Doc("Below the API's path: literal segments in canonical form, * or {name} for a whole one, a final ** for the rest.")]
     public required string Path { get; init; }
 
     [Doc("Default: every method.")]

@@ -47,7 +47,7 @@ internal sealed class SecretReferences(Func<string, string?> environment)
     {
         var colon = reference.IndexOf(':');
         var name = reference[(colon + 1)..].Trim();
-        if (colon < 0 || name.Length == 0)
+        if (colon < 0 || name.Length == 0 || name.Contains('\0', StringComparison.Ordinal))
         {
             return (null, $"'${{{reference}}}' is no reference; write ${{env:NAME}}, ${{file:path}} or ${{secret:name}}");
         }
@@ -86,10 +86,17 @@ internal sealed class SecretReferences(Func<string, string?> environment)
     {
         try
         {
-            var file = new FileInfo(path);
-            return file.Exists && file.Length > MaxFileBytes
-                ? (null, $"the file '{path}' is larger than {MaxFileBytes / 1024}KB, too large for a value")
-                : (File.ReadAllText(path).TrimEnd('\r', '\n'), null);
+            // Devices and pipes have no length that could be asked for beforehand.
+            using var file = File.OpenRead(path);
+            var bytes = new byte[MaxFileBytes + 1];
+            var length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+            if (length > MaxFileBytes)
+            {
+                return (null, $"the file '{path}' is larger than {MaxFileBytes / 1024}KB, too large for a value");
+            }
+
+            using var text = new StreamReader(new MemoryStream(bytes, 0, length), Encoding.UTF8, detectEncodingFromByteOrderMarks: true);
+            return (text.ReadToEnd().TrimEnd('\r', '\n'), null);
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {

@@ -20,7 +20,7 @@ internal static class ClientHello
     /// <summary>More than any real ClientHello, those with post-quantum key shares included.</summary>
     public const int MaxBytes = 16 * 1024;
 
-    /// <summary>Looks at everything received so far.</summary>
+    /// <summary>Looks at everything received so far. Once it is complete, nothing that follows changes what it is: early data may come with it or after it.</summary>
     public static ClientHelloState Read(ReadOnlySpan<byte> received, out string? serverName)
     {
         serverName = null;
@@ -36,33 +36,44 @@ internal static class ClientHello
 
             if (received.Length < 5)
             {
-                break;
+                return ClientHelloState.Incomplete;
             }
 
             int record = BinaryPrimitives.ReadUInt16BigEndian(received[3..]);
-            var part = received.Slice(5, Math.Min(record, received.Length - 5));
-            part.CopyTo(message[length..]);
-            length += part.Length;
-            received = received[(5 + part.Length)..];
             if (record == 0 || record > MaxBytes)
             {
                 return ClientHelloState.NotTls;
             }
+
+            var part = received.Slice(5, Math.Min(record, received.Length - 5));
+            part.CopyTo(message[length..]);
+            length += part.Length;
+            received = received[(5 + part.Length)..];
+            if (length > 0 && message[0] != 1)
+            {
+                return ClientHelloState.NotTls;
+            }
+
+            if (length < 4)
+            {
+                continue;
+            }
+
+            var bodyLength = (message[1] << 16) | (message[2] << 8) | message[3];
+            if (bodyLength > MaxBytes)
+            {
+                return ClientHelloState.NotTls;
+            }
+
+            if (length - 4 >= bodyLength)
+            {
+                var isWhole = TryReadName(message.Slice(4, bodyLength), out var name);
+                serverName = isWhole ? name : null;
+                return isWhole ? ClientHelloState.Complete : ClientHelloState.NotTls;
+            }
         }
 
-        if (length > 0 && message[0] != 1)
-        {
-            return ClientHelloState.NotTls;
-        }
-
-        var bodyLength = length < 4 ? int.MaxValue : (message[1] << 16) | (message[2] << 8) | message[3];
-        if (bodyLength > MaxBytes && bodyLength != int.MaxValue)
-        {
-            return ClientHelloState.NotTls;
-        }
-
-        return length < 4 || length - 4 < bodyLength ? ClientHelloState.Incomplete
-            : TryReadName(message.Slice(4, bodyLength), out serverName) ? ClientHelloState.Complete : ClientHelloState.NotTls;
+        return ClientHelloState.Incomplete;
     }
 
     private static bool TryReadName(ReadOnlySpan<byte> hello, out string? name)
@@ -80,7 +91,7 @@ internal static class ClientHello
             return true;
         }
 
-        if (!TryVector(ref hello, 2, out var extensions))
+        if (!TryVector(ref hello, 2, out var extensions) || !hello.IsEmpty)
         {
             return false;
         }
@@ -99,8 +110,8 @@ internal static class ClientHello
                 return false;
             }
 
-            // server_name: a list of which only the first entry, of type host_name, has ever been used.
-            if (type == 0 && (!TryVector(ref content, 2, out var names) || names.Length < 3 || names[0] != 0 || !Skip(ref names, 1) || !TryVector(ref names, 2, out var host) || (name = Text(host)) is null))
+            // A second one (RFC 8446 4.2 forbids it) could be what the server goes by, and not what we compare.
+            if (type == 0 && (name is not null || (name = ServerName(content)) is null))
             {
                 return false;
             }
@@ -109,7 +120,17 @@ internal static class ClientHello
         return true;
     }
 
-    private static string? Text(ReadOnlySpan<byte> host) => Ascii.IsValid(host) ? Encoding.ASCII.GetString(host).TrimEnd('.').ToLowerInvariant() : null;
+    /// <summary>RFC 6066 3: a list with one entry, of type host_name: no other type exists, and no type may come twice.</summary>
+    private static string? ServerName(ReadOnlySpan<byte> extension)
+    {
+        if (!TryVector(ref extension, 2, out var names) || !extension.IsEmpty || names.IsEmpty || names[0] != 0 || !Skip(ref names, 1) || !TryVector(ref names, 2, out var host) || !names.IsEmpty || !Ascii.IsValid(host))
+        {
+            return null;
+        }
+
+        var name = Encoding.ASCII.GetString(host).ToLowerInvariant();
+        return name.EndsWith('.') ? name[..^1] : name;
+    }
 
     private static bool Skip(ref ReadOnlySpan<byte> bytes, int count)
     {

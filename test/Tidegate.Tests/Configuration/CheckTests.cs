@@ -62,7 +62,7 @@ public sealed class CheckTests
     public async Task Http3_that_cannot_be_served_is_an_error(string key, string expected) =>
         Assert.StartsWith(expected, Assert.Single(await ProblemsAsync($"listeners: {{ ingress: {{ address: 127.0.0.1:8443, {key} }} }}")), StringComparison.Ordinal);
 
-    private static async Task<List<string>> ProblemsAsync(string yaml)
+    internal static async Task<List<string>> ProblemsAsync(string yaml)
     {
         await using var forwarder = new Forwarder(TimeProvider.System);
         var loaded = ConfigurationLoader.LoadText(yaml, "t.yaml", name => name == "SHORT" ? "hunter2" : null);

@@ -100,7 +100,7 @@ internal static class HeadParser
         }
 
         var value = line[(colon + 1)..].Trim(" \t"u8);
-        if (value.ContainsAny(ForbiddenInValues))
+        if (HasControl(value))
         {
             return Refusals.BadFieldValue;
         }
@@ -115,6 +115,9 @@ internal static class HeadParser
         Span<byte> bytes = stackalloc byte[name.Length <= 256 ? name.Length : 0];
         return !name.IsEmpty && Encoding.UTF8.TryGetBytes(name, bytes, out _) && !bytes.ContainsAnyExcept(TokenBytes);
     }
+
+    /// <summary>Whether a value, or a chunk's extension, has a control character in it.</summary>
+    public static bool HasControl(ReadOnlySpan<byte> text) => text.ContainsAny(ForbiddenInValues);
 
     private static Rejection? ParseRequestLine(ReadOnlySpan<byte> line, EdgeLimits limits, ref RequestHead head)
     {

@@ -173,7 +173,7 @@ internal sealed class Http1RequestBody(Http1ResponseWriter writer) : MessageBody
         var semicolon = line.IndexOf((byte)';');
         var digits = semicolon < 0 ? line : line[..semicolon];
         var extension = semicolon < 0 ? default : line[semicolon..];
-        if (digits.IsEmpty || digits.Length > 15 || extension.ContainsAnyInRange((byte)0, (byte)8) || extension.ContainsAnyInRange((byte)10, (byte)31))
+        if (digits.IsEmpty || digits.Length > 15 || HeadParser.HasControl(extension))
         {
             throw new MessageBodyException(Malformed);
         }
