@@ -28,8 +28,8 @@ internal sealed class ChunkedBodyTarget : FuzzTarget
     {
         var expected = PlainChunks.Read(Encoding.Latin1.GetString(input), EdgeLimits.Default.MaxTrailerBytes, trailerLineBytes: 0, out var end);
         var rest = end < 0 ? "" : Encoding.Latin1.GetString(input.AsSpan(end));
-        AreEqual($"{expected}|{rest}", Read([input], 4_096), "whole, a plain reading says otherwise");
-        AreEqual($"{expected}|{rest}", Read(Pieces.Cut(input, random), random.Next(1, 40)), "in pieces, a plain reading says otherwise");
+        AreEqual($"{expected}{PlainChunks.Separator}{rest}", Read([input], 4_096), "whole, a plain reading says otherwise");
+        AreEqual($"{expected}{PlainChunks.Separator}{rest}", Read(Pieces.Cut(input, random), random.Next(1, 40)), "in pieces, a plain reading says otherwise");
     }
 
     private static string Read(IReadOnlyList<byte[]> pieces, int bufferBytes)
@@ -61,7 +61,7 @@ internal sealed class ChunkedBodyTarget : FuzzTarget
             trailers.Append(Encoding.Latin1.GetString(body.Trailers![i].Name)).Append('=').Append(Encoding.Latin1.GetString(body.Trailers[i].Value)).Append('\n');
         }
 
-        return $"{how}|{content}|{trailers}|{(how == "complete" ? Rest() : "")}";
+        return $"{how}{PlainChunks.Separator}{content}{PlainChunks.Separator}{trailers}{PlainChunks.Separator}{(how == "complete" ? Rest() : "")}";
 
         // Sends another piece for as long as the reader wants more.
         int Complete(ValueTask<int> reading)

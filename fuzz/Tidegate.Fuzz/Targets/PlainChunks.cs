@@ -7,6 +7,9 @@ namespace Tidegate.Fuzz.Targets;
 /// <summary>Chunked content (RFC 9112 7.1) read plainly, strictly and slowly: what both of our readers are compared with.</summary>
 internal static partial class PlainChunks
 {
+    /// <summary>Between the parts of a reading. A control, so that no trailer has it.</summary>
+    public const char Separator = '\u0001';
+
     private const int MaxLineBytes = 256;
 
     /// <summary>Reads all of it.</summary>
@@ -14,7 +17,7 @@ internal static partial class PlainChunks
     /// <param name="maxTrailerBytes">All trailer lines together, as the reader counts them.</param>
     /// <param name="trailerLineBytes">What a line counts beside its text.</param>
     /// <param name="end">Where the next message begins, when the content is complete.</param>
-    /// <returns><c>complete</c>, <c>malformed</c> or <c>truncated</c>, then the content and the trailers.</returns>
+    /// <returns><c>complete</c>, <c>malformed</c> or <c>truncated</c>, then the content and the trailers, with <see cref="Separator"/> between.</returns>
     public static string Read(string text, int maxTrailerBytes, int trailerLineBytes, out int end)
     {
         var content = new StringBuilder();
@@ -25,12 +28,12 @@ internal static partial class PlainChunks
         {
             if (Line(text, ref at, MaxLineBytes, out var broken) is not { } line)
             {
-                return $"{broken}|{content}|";
+                return $"{broken}{Separator}{content}{Separator}";
             }
 
             if (Size().Match(line) is not { Success: true } size)
             {
-                return $"malformed|{content}|";
+                return $"malformed{Separator}{content}{Separator}";
             }
 
             var count = long.Parse(size.Groups["digits"].Value, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
@@ -44,12 +47,12 @@ internal static partial class PlainChunks
             at += taken;
             if (taken < count)
             {
-                return $"truncated|{content}|";
+                return $"truncated{Separator}{content}{Separator}";
             }
 
             if (Line(text, ref at, MaxLineBytes, out broken) is not "")
             {
-                return $"{broken}|{content}|";
+                return $"{broken}{Separator}{content}{Separator}";
             }
         }
 
@@ -57,19 +60,19 @@ internal static partial class PlainChunks
         {
             if (Line(text, ref at, maxTrailerBytes - bytes, out var broken) is not { } line)
             {
-                return $"{broken}|{content}|";
+                return $"{broken}{Separator}{content}{Separator}";
             }
 
             if (line.Length == 0)
             {
                 end = at;
-                return $"complete|{content}|{trailers}";
+                return $"complete{Separator}{content}{Separator}{trailers}";
             }
 
             bytes += line.Length + trailerLineBytes;
             if (Field().Match(line) is not { Success: true } field)
             {
-                return $"malformed|{content}|";
+                return $"malformed{Separator}{content}{Separator}";
             }
 
             trailers.Append(field.Groups["name"].Value).Append('=').Append(field.Groups["value"].Value.Trim(' ', '\t')).Append('\n');

@@ -87,7 +87,7 @@ internal sealed partial class ResponseTarget : FuzzTarget
             held.RemoveRange(0, consumed);
             if (count < 0)
             {
-                return $"malformed|{content}|";
+                return $"malformed{PlainChunks.Separator}{content}{PlainChunks.Separator}";
             }
 
             content.Append(Encoding.Latin1.GetString(buffer, 0, count));
@@ -99,7 +99,7 @@ internal sealed partial class ResponseTarget : FuzzTarget
                     text.Append(Encoding.Latin1.GetString(trailers[i].Name)).Append('=').Append(Encoding.Latin1.GetString(trailers[i].Value)).Append('\n');
                 }
 
-                return $"complete|{content}|{text}";
+                return $"complete{PlainChunks.Separator}{content}{PlainChunks.Separator}{text}";
             }
 
             if (count > 0)
@@ -109,7 +109,7 @@ internal sealed partial class ResponseTarget : FuzzTarget
 
             if (!coming.MoveNext())
             {
-                return $"truncated|{content}|";
+                return $"truncated{PlainChunks.Separator}{content}{PlainChunks.Separator}";
             }
 
             held.AddRange(coming.Current);
@@ -127,7 +127,7 @@ internal sealed partial class ResponseTarget : FuzzTarget
     /// <summary>Trailers that would change the framing are dropped, not refused.</summary>
     private static string WithoutHopByHop(string content)
     {
-        var trailers = content.LastIndexOf('|') + 1;
+        var trailers = content.LastIndexOf(PlainChunks.Separator) + 1;
         return !content.StartsWith("complete", StringComparison.Ordinal) ? content : content[..trailers] + string.Concat(content[trailers..]
             .Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Where(line => !FieldSyntax.IsOfTheConnection(KnownHeaders.Identify(Encoding.Latin1.GetBytes(line[..line.IndexOf('=', StringComparison.Ordinal)]))))

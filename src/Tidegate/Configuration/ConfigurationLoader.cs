@@ -38,7 +38,7 @@ internal sealed class ConfigurationLoader
         return loader.Loaded(loader.ReadText(yaml, fileName));
     }
 
-    private LoadedConfiguration Loaded(GatewayConfig? config) => new(config, _problems, _files, _positions, _environment);
+    private LoadedConfiguration Loaded(GatewayConfig? config) => new(config, _problems, _files, _positions, _environment) { Mask = _references.Mask };
 
     private GatewayConfig? ReadFile(string file, ConfigPosition? includedAt)
     {
@@ -89,7 +89,7 @@ internal sealed class ConfigurationLoader
         }
         catch (YamlException broken)
         {
-            Problem(new ConfigPosition(file, broken.Start.Line, broken.Start.Column), "this is not YAML: " + (broken.InnerException is { } inner and not InvalidOperationException ? inner.Message : broken.Message));
+            Problem(new ConfigPosition(file, broken.Start.Line, broken.Start.Column), "this is not YAML: " + (broken.InnerException?.Message ?? broken.Message));
             return null;
         }
 

@@ -8,5 +8,8 @@ namespace Tidegate.Configuration;
 /// <param name="Environment">The environment that references were resolved in.</param>
 internal sealed record LoadedConfiguration(GatewayConfig? Config, IReadOnlyList<ConfigProblem> Problems, IReadOnlyList<FileStamp> Files, ConfigPositions Positions, Func<string, string?> Environment)
 {
+    /// <summary>Puts references back into a text that may show what they stand for.</summary>
+    public required Func<string, string> Mask { get; init; }
+
     public bool HasErrors => Problems.Any(problem => problem.Severity == ConfigSeverity.Error);
 }

@@ -12,6 +12,22 @@ internal sealed class SecretReferences(Func<string, string?> environment)
     // More than any key or certificate that stands inside a value; keeps a wrong path from filling the memory.
     private const int MaxFileBytes = 64 * 1024;
 
+    // Anything shorter would be found in half of all sentences, and is no secret.
+    private const int ShortestMasked = 4;
+
+    private readonly Dictionary<string, string> _resolved = [];
+
+    /// <summary>A text in which every value that was resolved stands as its reference again: problems are shown, and a reference may be a secret.</summary>
+    public string Mask(string text)
+    {
+        foreach (var (value, reference) in _resolved)
+        {
+            text = text.Replace(value, reference, StringComparison.OrdinalIgnoreCase);
+        }
+
+        return text;
+    }
+
     /// <summary>Resolves every reference in a value.</summary>
     /// <returns>The value and null, or null and what is wrong.</returns>
     public (string? Value, string? Problem) Resolve(string text, string directory)
@@ -36,6 +52,11 @@ internal sealed class SecretReferences(Func<string, string?> environment)
             if (problem is not null)
             {
                 return (null, problem);
+            }
+
+            if (value!.Length >= ShortestMasked)
+            {
+                _resolved[value] = text[start..(end + 1)];
             }
 
             result.Append(text, position, start - position).Append(value);

@@ -21,6 +21,7 @@ internal sealed class SnapshotCompiler
     private readonly CompilerServices _services;
     private readonly IReadOnlyList<FileStamp> _files;
     private readonly string _stateDirectory;
+    private readonly Func<string, string> _mask;
     private readonly List<ConfigProblem> _problems;
     private readonly List<Route> _routes = [];
     private readonly List<RoutePlan> _plans = [];
@@ -31,6 +32,7 @@ internal sealed class SnapshotCompiler
         _positions = loaded.Positions;
         _services = services;
         _files = loaded.Files;
+        _mask = loaded.Mask;
         _stateDirectory = StateDirectory.Of(_config, loaded.Files.FirstOrDefault()?.Path, loaded.Environment);
         _problems = [.. loaded.Problems];
     }
@@ -59,6 +61,11 @@ internal sealed class SnapshotCompiler
         }
 
         new RouteConflicts(_positions, _problems).Find(_config.Apis);
+        for (var i = 0; i < _problems.Count; i++)
+        {
+            _problems[i] = _problems[i] with { Message = _mask(_problems[i].Message) };
+        }
+
         if (_problems.Any(problem => problem.Severity == ConfigSeverity.Error))
         {
             return null;

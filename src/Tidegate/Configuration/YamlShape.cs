@@ -68,11 +68,11 @@ internal static class YamlShape
         {
             return parser.MoveNext();
         }
-        catch (InvalidOperationException bug)
+        catch (Exception bug) when (bug is not YamlException)
         {
-            // The parser's own bookkeeping breaks on some texts that are no YAML, such as "[{" with a plain word on the next line.
+            // Some texts that are no YAML break the parser in its own ways: "[{" with a plain word on the next line, a tag that is no URI.
             var at = parser.Current?.End ?? Mark.Empty;
-            throw new YamlException(at, at, "a list or mapping has no end", bug);
+            throw new YamlException(at, at, "it cannot be read any further from here");
         }
     }
 

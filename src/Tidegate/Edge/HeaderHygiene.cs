@@ -20,7 +20,7 @@ internal static class HeaderHygiene
         for (var i = fields.Count - 1; i >= 0; i--)
         {
             // Fields that start with "Tidegate-" say what the gateway knows: nobody else may.
-            if (IsHopByHop(fields[i].Known) || Ascii.EqualsIgnoreCase(fields[i].Name[..Math.Min(9, fields[i].Name.Length)], "tidegate-"u8))
+            if (IsHopByHop(fields[i].Known) || IsOurs(fields[i].Name) || IsDouble(fields[i].Name))
             {
                 fields.RemoveAt(i);
             }
@@ -41,6 +41,25 @@ internal static class HeaderHygiene
     private static bool IsHopByHop(KnownHeader field) => field is
         KnownHeader.Connection or KnownHeader.KeepAlive or KnownHeader.ProxyConnection or KnownHeader.TransferEncoding or
         KnownHeader.Upgrade or KnownHeader.Http2Settings or KnownHeader.ProxyAuthenticate;
+
+    private static bool IsOurs(ReadOnlySpan<byte> name) => name.Length >= 9 && Ascii.EqualsIgnoreCase(name[..9], "tidegate-"u8);
+
+    /// <summary>
+    /// Whether a name is a known one, or one of ours, but for underscores. CGI and its heirs (RFC 3875 4.1.18) cannot tell the two apart: to them
+    /// X_Forwarded_For would be what we say of the client, and Content_Length where the content ends.
+    /// </summary>
+    private static bool IsDouble(ReadOnlySpan<byte> name)
+    {
+        Span<byte> hyphened = stackalloc byte[32];
+        if (!name.Contains((byte)'_'))
+        {
+            return false;
+        }
+
+        hyphened = hyphened[..Math.Min(name.Length, hyphened.Length)];
+        name[..hyphened.Length].Replace(hyphened, (byte)'_', (byte)'-');
+        return IsOurs(hyphened) || (hyphened.Length == name.Length && KnownHeaders.Identify(hyphened) != KnownHeader.None);
+    }
 
     private static void DropNamedByConnection(HeaderList fields)
     {

@@ -71,6 +71,51 @@ public sealed class Http2FrameTests
     [Fact]
     public Task A_connect_on_ingress_is_refused() => RefusedAsync([(":method", "CONNECT"), (":authority", "a:443")]);
 
+    /// <summary>Kestrel keeps the number alone, so the spelling cannot be refused: what matters is that everybody reads the same length.</summary>
+    [Theory]
+    [InlineData("-0", "0", "")]
+    [InlineData("+0", "0", "")]
+    [InlineData("000", "0", "")]
+    [InlineData("+4", "4", "four")]
+    public async Task An_odd_spelling_of_a_length_is_forwarded_as_its_number(string sent, string forwarded, string content)
+    {
+        await using var upstream = new RawUpstream(async request =>
+        {
+            await request.ReadContentAsync();
+            await request.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        });
+        await using var gateway = await StartAsync(upstream);
+        using var connection = await RawHttp2.ConnectAsync(gateway["ingress"], Cancellation);
+        await connection.SendHeadersAsync(1, [.. RawHttp2.Request("POST", "a", "/"), ("content-length", sent)], endStream: content.Length == 0);
+        if (content.Length > 0)
+        {
+            await connection.SendDataAsync(1, content, endStream: true);
+        }
+
+        Assert.Equal("200", (await connection.ReadAnswerAsync(1)).Status);
+        var request = upstream.Requests.Single();
+        Assert.Contains($"\r\nContent-Length: {forwarded}\r\n", request.Head, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain($": {sent}\r\n", forwarded == sent ? "" : request.Head, StringComparison.Ordinal);
+        Assert.Equal(content, request.Content);
+    }
+
+    [Theory]
+    [InlineData("-0")]
+    [InlineData("-1")]
+    public async Task A_length_that_the_content_does_not_keep_is_never_whole(string sent)
+    {
+        await using var upstream = new RawUpstream("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        await using var gateway = await StartAsync(upstream);
+        using var connection = await RawHttp2.ConnectAsync(gateway["ingress"], Cancellation);
+        await connection.SendHeadersAsync(1, [.. RawHttp2.Request("POST", "a", "/"), ("content-length", sent)], endStream: false);
+        await connection.SendDataAsync(1, "four", endStream: true);
+
+        var answer = await connection.ReadAnswerAsync(1);
+
+        Assert.True(answer.Status is "400" or "RST_STREAM" or "GOAWAY" or "closed" || answer.End == "RST_STREAM", answer.ToString());
+        Assert.DoesNotContain(upstream.Requests, request => request.Content.Length > 0);
+    }
+
     [Theory]
     [InlineData("x", "a\r\nb")]
     [InlineData("x", "a\nb")]

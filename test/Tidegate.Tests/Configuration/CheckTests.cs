@@ -42,7 +42,7 @@ public sealed class CheckTests
             "t.yaml:14:27 error: there is no consumer 'b'",
             "t.yaml:14:41 error: 'get' is no method",
             "t.yaml:15:11 error: there are two APIs named 'y'",
-            "t.yaml:17:13 error: 'y' already has host 'FOO.test' with path '/'",
+            "t.yaml:17:13 error: 'y' already has host 'FOO.test'",
             "t.yaml:18:49 error: the secret 'gone' cannot be found",
         ], problems.Select(problem => problem.Split([';', '('])[0].Trim()));
     }

@@ -95,14 +95,5 @@ public sealed class HeaderListTests
         }
     }
 
-    private static IEnumerable<string> Lines(HeaderList list)
-    {
-        var lines = new List<string>();
-        for (var i = 0; i < list.Count; i++)
-        {
-            lines.Add($"{Encoding.Latin1.GetString(list[i].Name)}: {Encoding.Latin1.GetString(list[i].Value)}");
-        }
-
-        return lines;
-    }
+    private static IReadOnlyList<string> Lines(HeaderList list) => TestExchange.Lines(list);
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Net;
 using Microsoft.AspNetCore.Connections;
+using Tidegate.Fuzz.Inputs;
 
 namespace Tidegate.Tests.Forwarding;
 
@@ -109,29 +110,7 @@ internal sealed class SegmentReader(IReadOnlyList<byte[]> pieces) : PipeReader
 
     private ReadResult Result()
     {
-        _buffer = Segment.Chain(_held);
+        _buffer = Pieces.Chain(_held);
         return new ReadResult(_buffer, isCanceled: false, isCompleted: _ended);
-    }
-
-    private sealed class Segment : ReadOnlySequenceSegment<byte>
-    {
-        public static ReadOnlySequence<byte> Chain(IReadOnlyList<byte[]> pieces)
-        {
-            if (pieces.Count == 0)
-            {
-                return ReadOnlySequence<byte>.Empty;
-            }
-
-            var first = new Segment { Memory = pieces[0] };
-            var last = first;
-            for (var i = 1; i < pieces.Count; i++)
-            {
-                var next = new Segment { Memory = pieces[i], RunningIndex = last.RunningIndex + last.Memory.Length };
-                last.Next = next;
-                last = next;
-            }
-
-            return new ReadOnlySequence<byte>(first, 0, last, last.Memory.Length);
-        }
     }
 }

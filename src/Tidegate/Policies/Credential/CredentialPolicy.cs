@@ -33,7 +33,7 @@ internal sealed class CredentialPolicy(string header, string value, bool require
             return default;
         }
 
-        exchange.RequestHeaders.Remove(_name);
+        RemoveClients(exchange.RequestHeaders);
         exchange.RequestHeaders.Add(_name, _value);
         return next(exchange);
     }
@@ -42,6 +42,33 @@ internal sealed class CredentialPolicy(string header, string value, bool require
         exchange.IsTunnel ? new PolicyExplanation("skipped: a tunnel carries no header fields of ours")
         : IsExposed(exchange) ? new PolicyExplanation($"refused with {NeedsTls.Status} {NeedsTls.Code}", NeedsTls)
         : new PolicyExplanation($"sets {header} (value hidden)");
+
+    /// <summary>Also in the spelling with underscores, which some servers cannot tell from ours (RFC 3875 4.1.18).</summary>
+    private void RemoveClients(HeaderList fields)
+    {
+        for (var i = fields.Count - 1; i >= 0; i--)
+        {
+            if (fields[i].Name.Length == _name.Length && IsSame(fields[i].Name))
+            {
+                fields.RemoveAt(i);
+            }
+        }
+    }
+
+    private bool IsSame(ReadOnlySpan<byte> name)
+    {
+        for (var i = 0; i < name.Length; i++)
+        {
+            if (Fold(name[i]) != Fold(_name[i]))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private static int Fold(byte letter) => letter == '_' ? '-' : char.IsAsciiLetterUpper((char)letter) ? letter | 0x20 : letter;
 
     private bool IsExposed(Exchange exchange) => requiresTls && !exchange.Target.IsSecure;
 }

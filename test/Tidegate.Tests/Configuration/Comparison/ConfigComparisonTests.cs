@@ -51,7 +51,7 @@ public sealed class ConfigComparisonTests
 
     private static IReadOnlyList<ConfigDifference> Compare(GatewayConfig old, GatewayConfig @new) => ConfigComparison.Compare(Loaded(old), Loaded(@new));
 
-    private static LoadedConfiguration Loaded(GatewayConfig config) => new(config, [], [], new ConfigPositions(), _ => null);
+    private static LoadedConfiguration Loaded(GatewayConfig config) => new(config, [], [], new ConfigPositions(), _ => null) { Mask = text => text };
 
     private static string Name(PropertyInfo property) => $"{property.DeclaringType!.Name}.{property.Name}";
 
