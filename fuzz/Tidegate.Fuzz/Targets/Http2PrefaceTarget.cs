@@ -24,11 +24,11 @@ internal sealed class Http2PrefaceTarget : FuzzTarget
     {
         var pipe = new Pipe(Inline);
         var connection = new DefaultConnectionContext("fuzz", new Duplex(pipe.Reader), new Duplex(pipe.Reader));
-        var looking = Http2Preface.IsNextAsync(connection, EdgeLimits.Default, new DrainSignal(), TimeProvider.System);
+        var looking = Http2Preface.IsNextAsync(connection, EdgeLimits.Default, new DrainSignal(), TimeProvider.System).AsTask();
         foreach (var piece in Pieces.Cut(input, random))
         {
             pipe.Writer.Write(piece);
-            Holds(pipe.Writer.FlushAsync().IsCompleted, "the pipe is full");
+            Holds(pipe.Writer.FlushAsync().AsTask().IsCompleted, "the pipe is full");
         }
 
         pipe.Writer.Complete();

@@ -17,9 +17,22 @@ internal static class YamlShape
     public static (Mark At, string Message)? Problem(string yaml)
     {
         var parser = new Parser(new StringReader(yaml));
+        try
+        {
+            return Problem(parser);
+        }
+        catch (Exception broken) when (broken is InvalidOperationException or ArgumentException)
+        {
+            // The library's parser says so of some texts that end too early, or have a tag that is no URI. It knows no place, but what it understood last.
+            return (parser.Current?.Start ?? Mark.Empty, "this is not YAML from here on; is a bracket or a quote missing?");
+        }
+    }
+
+    private static (Mark At, string Message)? Problem(Parser parser)
+    {
         var levels = new Stack<Level>();
         var documents = 0;
-        while (MoveNext(parser))
+        while (parser.MoveNext())
         {
             var current = parser.Current!;
             if (current is DocumentStart && ++documents > 1)
@@ -60,20 +73,6 @@ internal static class YamlShape
         }
 
         return null;
-    }
-
-    private static bool MoveNext(Parser parser)
-    {
-        try
-        {
-            return parser.MoveNext();
-        }
-        catch (Exception bug) when (bug is not YamlException)
-        {
-            // Some texts that are no YAML break the parser in its own ways: "[{" with a plain word on the next line, a tag that is no URI.
-            var at = parser.Current?.End ?? Mark.Empty;
-            throw new YamlException(at, at, "it cannot be read any further from here");
-        }
     }
 
     private sealed class Level

@@ -1,4 +1,3 @@
-using Tidegate.Configuration;
 using Xunit;
 
 namespace Tidegate.Tests.Configuration;
