@@ -5,12 +5,15 @@ using Tidegate.Edge;
 using Tidegate.Edge.Http1;
 using Tidegate.Exchanges;
 using Tidegate.Fuzz.Inputs;
+using Tidegate.Transport;
 
 namespace Tidegate.Fuzz.Targets;
 
 /// <summary>A client's chunked content: what a plain reading says it is, however it is cut and read, and the next request begins just where it ends.</summary>
 internal sealed class ChunkedBodyTarget : FuzzTarget
 {
+    private static readonly Deadlines Deadlines = new(TimeProvider.System);
+
     private static readonly PipeOptions Inline = new(readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline, pauseWriterThreshold: 0, useSynchronizationContext: false);
 
     public override string Name => "chunked-body";
@@ -36,7 +39,8 @@ internal sealed class ChunkedBodyTarget : FuzzTarget
     {
         var pipe = new Pipe(Inline);
         var body = new Http1RequestBody(new Http1ResponseWriter());
-        body.Begin(pipe.Reader, contentLength: -1, expectsContinue: false, EdgeLimits.Default, TimeProvider.System);
+        using var deadline = new ReadDeadline(pipe.Reader, Deadlines);
+        body.Begin(pipe.Reader, contentLength: -1, expectsContinue: false, EdgeLimits.Default, deadline, TimeProvider.System);
         var content = new StringBuilder();
         var buffer = new byte[bufferBytes];
         var next = 0;

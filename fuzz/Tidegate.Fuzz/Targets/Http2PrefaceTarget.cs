@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Connections;
 using Tidegate.Edge;
 using Tidegate.Edge.Multiplexed;
 using Tidegate.Fuzz.Inputs;
+using Tidegate.Transport;
 
 namespace Tidegate.Fuzz.Targets;
 
@@ -11,6 +12,8 @@ namespace Tidegate.Fuzz.Targets;
 internal sealed class Http2PrefaceTarget : FuzzTarget
 {
     private const string Start = "PRI * HTTP/2.0";
+
+    private static readonly Deadlines Deadlines = new(TimeProvider.System);
 
     private static readonly PipeOptions Inline = new(readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline, pauseWriterThreshold: 0, useSynchronizationContext: false);
 
@@ -24,7 +27,8 @@ internal sealed class Http2PrefaceTarget : FuzzTarget
     {
         var pipe = new Pipe(Inline);
         var connection = new DefaultConnectionContext("fuzz", new Duplex(pipe.Reader), new Duplex(pipe.Reader));
-        var looking = Http2Preface.IsNextAsync(connection, EdgeLimits.Default, new DrainSignal(), TimeProvider.System).AsTask();
+        using var drain = new DrainSignal();
+        var looking = Http2Preface.IsNextAsync(connection, EdgeLimits.Default, drain, Deadlines).AsTask();
         foreach (var piece in Pieces.Cut(input, random))
         {
             pipe.Writer.Write(piece);
