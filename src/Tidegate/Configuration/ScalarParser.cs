@@ -28,7 +28,7 @@ internal static class ScalarParser
     public static bool TrySize(string text, out long bytes)
     {
         bytes = 0;
-        if (!TryNumberWithUnit(text, SizeUnits, StringComparison.OrdinalIgnoreCase, out var value) || value > 1L << 40)
+        if (!TryNumberWithUnit(text, SizeUnits, StringComparison.OrdinalIgnoreCase, out var value) || value is > 0 and < 1 or > 1L << 40)
         {
             return false;
         }
