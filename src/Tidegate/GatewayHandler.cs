@@ -43,6 +43,7 @@ internal sealed class GatewayHandler(
         }
         finally
         {
+            exchange.EndAnswer(downTo: 0);
             inFlight.Leave(exchange.Direction);
 
             // An intercepted CONNECT is not a call of its own: what is inside is recorded, and the interceptor records its failure.

@@ -7,6 +7,7 @@ namespace Tidegate.Exchanges;
 public sealed class Exchange
 {
     private List<PolicyDecision>? _observed;
+    private IAnswerEnding[] _endings = [];
 
     /// <summary>Unique within this process's life; see <see cref="ExchangeId"/> for the form that users see.</summary>
     public ulong Id { get; set; }
@@ -171,6 +172,31 @@ public sealed class Exchange
         ResponseHeaders.Clear();
         ResponseBody = MessageBody.Empty;
         UpstreamStream = null;
+    }
+
+    /// <summary>Lets something last until the answer is over: handed to the client, broken, or thrown away for another attempt.</summary>
+    public void WhenAnswerEnds(IAnswerEnding ending)
+    {
+        if (EndingCount == _endings.Length)
+        {
+            Array.Resize(ref _endings, Math.Max(4, EndingCount * 2));
+        }
+
+        _endings[EndingCount++] = ending;
+    }
+
+    /// <summary>How many such things there are. Whoever makes attempts remembers it, and after each calls <see cref="EndAnswer"/> with it.</summary>
+    public int EndingCount { get; private set; }
+
+    /// <summary>The answer is over for everything that was added since there were so many, the last first.</summary>
+    public void EndAnswer(int downTo)
+    {
+        while (EndingCount > downTo)
+        {
+            var ending = _endings[--EndingCount];
+            _endings[EndingCount] = null!;
+            ending.AnswerEnded(this);
+        }
     }
 
     /// <summary>A policy in observe mode notes what it would have done.</summary>

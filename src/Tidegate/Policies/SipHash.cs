@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
 
-namespace Tidegate.Policies.Authentication;
+namespace Tidegate.Policies;
 
 /// <summary>
 /// SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012): a keyed pseudo-random function for short input. Whoever does not know the key can neither

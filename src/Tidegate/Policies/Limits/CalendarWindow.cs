@@ -1,0 +1,72 @@
+namespace Tidegate.Policies.Limits;
+
+/// <summary>The amount within each period of a calendar. All keys share the periods, so the current one is found once and kept.</summary>
+internal sealed class CalendarWindow(long amount, CalendarPeriod calendar, TimeProvider time) : LimitAlgorithm
+{
+    private Window _current = new(0, 0);
+
+    public override long Take(ref LimitCell cell, long cost, long now)
+    {
+        if (cost > amount)
+        {
+            return Never;
+        }
+
+        var wait = Enter(ref cell, now);
+        if (cell.Level + cost > amount)
+        {
+            return wait;
+        }
+
+        cell.Level += cost;
+        return 0;
+    }
+
+    public override void Charge(ref LimitCell cell, long cost, long now)
+    {
+        Enter(ref cell, now);
+        cell.Level += cost;
+    }
+
+    public override void Give(ref LimitCell cell, long cost, long now)
+    {
+        Enter(ref cell, now);
+        cell.Level = Math.Max(0, cell.Level - cost);
+    }
+
+    public override long Used(ref LimitCell cell, long now)
+    {
+        Enter(ref cell, now);
+        return cell.Level;
+    }
+
+    // A period may let everything pass at its beginning, so what waits for it waits until then and no longer.
+    public override long Pace(long cost) => 0;
+
+    /// <summary>Begins a new count when the cell's period is over.</summary>
+    /// <returns>Ticks of the clock until the period ends.</returns>
+    private long Enter(ref LimitCell cell, long now)
+    {
+        var utcTicks = time.GetUtcNow().UtcTicks;
+        var window = Volatile.Read(ref _current);
+        if (utcTicks >= window.EndTicks || utcTicks < window.StartTicks)
+        {
+            var (start, end) = calendar.Of(new DateTimeOffset(utcTicks, TimeSpan.Zero));
+            window = new Window(start.UtcTicks, end.UtcTicks);
+            Volatile.Write(ref _current, window);
+        }
+
+        // A clock that was set back finds the count of the later period: nothing is given twice.
+        if (cell.Time < window.EndTicks)
+        {
+            cell.Time = window.EndTicks;
+            cell.Level = 0;
+        }
+
+        var wait = (long)Math.Ceiling((double)(cell.Time - utcTicks) / TimeSpan.TicksPerSecond * time.TimestampFrequency);
+        cell.IdleAt = now + wait;
+        return wait;
+    }
+
+    private sealed record Window(long StartTicks, long EndTicks);
+}

@@ -1,0 +1,27 @@
+namespace Tidegate.Policies.Limits;
+
+/// <summary>How a limit counts. Without state of its own: that is in the cell, under whose lock every call is made. Times are timestamps of the clock.</summary>
+internal abstract class LimitAlgorithm
+{
+    /// <summary>A wait that no time ends: the cost is above what the limit ever lets pass.</summary>
+    public const long Never = long.MaxValue;
+
+    /// <summary>A wait that ends when somebody gives back.</summary>
+    public const long UntilReleased = long.MaxValue - 1;
+
+    /// <summary>Takes the cost if there is room.</summary>
+    /// <returns>Zero when it was taken; else how many ticks until there would be room, if nobody else took it. Nothing was taken then.</returns>
+    public abstract long Take(ref LimitCell cell, long cost, long now);
+
+    /// <summary>Takes the cost in any case; what is too much is owed.</summary>
+    public abstract void Charge(ref LimitCell cell, long cost, long now);
+
+    /// <summary>Gives back what was taken and not used.</summary>
+    public abstract void Give(ref LimitCell cell, long cost, long now);
+
+    /// <summary>How much of the amount is used now.</summary>
+    public abstract long Used(ref LimitCell cell, long now);
+
+    /// <summary>How long it takes, at the limit's own pace, for so much to pass; <see cref="UntilReleased"/> when only releases tell.</summary>
+    public abstract long Pace(long cost);
+}

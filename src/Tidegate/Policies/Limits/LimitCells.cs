@@ -1,0 +1,201 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace Tidegate.Policies.Limits;
+
+/// <summary>
+/// The state of every limit for every key, in tables of plain values: a million keys are a few objects to the garbage collector. Keys whose cell says no more
+/// than a fresh one are forgotten when a table would have to grow. Bounded.
+/// </summary>
+internal sealed class LimitCells
+{
+    /// <summary>Two million, some 200 MB when every one is in use: a client that changes its key with every request can take no more.</summary>
+    public const int DefaultCapacity = 2_000_000;
+
+    private readonly Shard[] _shards;
+    private readonly int _shardBits;
+
+    public LimitCells(int capacity = DefaultCapacity)
+    {
+        // Sixteen for each core: two exchanges at the same moment rarely meet in one.
+        var count = (int)BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount * 16);
+        _shardBits = BitOperations.Log2((uint)count);
+        _shards = new Shard[count];
+        for (var i = 0; i < count; i++)
+        {
+            _shards[i] = new Shard(Math.Max(1, capacity / count));
+        }
+    }
+
+    /// <summary>Keys that are remembered.</summary>
+    public long Count => _shards.Sum(shard => (long)Volatile.Read(ref shard.Count));
+
+    /// <summary>Keys that were forgotten while they still counted, because there were too many.</summary>
+    public long Evicted => _shards.Sum(shard => Interlocked.Read(ref shard.Evicted));
+
+    /// <summary>See <see cref="LimitAlgorithm.Take"/>.</summary>
+    public long Take(LimitAlgorithm algorithm, UInt128 key, long cost, long now)
+    {
+        var shard = ShardOf(key);
+        lock (shard)
+        {
+            return algorithm.Take(ref shard.CellOf(key, now), cost, now);
+        }
+    }
+
+    /// <summary>See <see cref="LimitAlgorithm.Charge"/>.</summary>
+    public void Charge(LimitAlgorithm algorithm, UInt128 key, long cost, long now)
+    {
+        var shard = ShardOf(key);
+        lock (shard)
+        {
+            algorithm.Charge(ref shard.CellOf(key, now), cost, now);
+        }
+    }
+
+    /// <summary>See <see cref="LimitAlgorithm.Give"/>.</summary>
+    public void Give(LimitAlgorithm algorithm, UInt128 key, long cost, long now)
+    {
+        var shard = ShardOf(key);
+        lock (shard)
+        {
+            algorithm.Give(ref shard.CellOf(key, now), cost, now);
+        }
+    }
+
+    /// <summary>See <see cref="LimitAlgorithm.Used"/>; makes no cell.</summary>
+    public long Used(LimitAlgorithm algorithm, UInt128 key, long now)
+    {
+        var shard = ShardOf(key);
+        lock (shard)
+        {
+            ref var cell = ref shard.Find(key);
+            return Unsafe.IsNullRef(ref cell) ? 0 : algorithm.Used(ref cell, now);
+        }
+    }
+
+    private Shard ShardOf(UInt128 key) => _shards[(int)((ulong)(key >> 64) >> (64 - _shardBits))];
+
+    /// <summary>One table, and the lock of all its cells. Open addressing: a key is at its place, or in the next free one after it.</summary>
+    private sealed class Shard(int capacity)
+    {
+        private const int FirstSize = 16;
+
+        // Of evenly spread keys at most so many sixteenths are filled: probes stay short.
+        private const int MaxFilledSixteenths = 12;
+
+        public long Evicted;
+        public int Count;
+
+        private LimitCell[] _cells = new LimitCell[FirstSize];
+
+        public ref LimitCell Find(UInt128 key)
+        {
+            var cells = _cells;
+            for (var i = (uint)key & (uint)(cells.Length - 1); ; i = (i + 1) & (uint)(cells.Length - 1))
+            {
+                ref var cell = ref cells[i];
+                if (cell.Key == key)
+                {
+                    return ref cell;
+                }
+
+                if (cell.Key == default)
+                {
+                    return ref Unsafe.NullRef<LimitCell>();
+                }
+            }
+        }
+
+        public ref LimitCell CellOf(UInt128 key, long now)
+        {
+            ref var found = ref Find(key);
+            if (!Unsafe.IsNullRef(ref found))
+            {
+                return ref found;
+            }
+
+            if (Count >= _cells.Length / 16 * MaxFilledSixteenths || Count >= capacity)
+            {
+                MakeRoom(now);
+            }
+
+            ref var cell = ref Place(_cells, key);
+            cell = new LimitCell { Key = key, Time = now, IdleAt = now };
+            Count++;
+            return ref cell;
+        }
+
+        private static ref LimitCell Place(LimitCell[] cells, UInt128 key)
+        {
+            var i = (uint)key & (uint)(cells.Length - 1);
+            while (cells[i].Key != default)
+            {
+                i = (i + 1) & (uint)(cells.Length - 1);
+            }
+
+            return ref cells[i];
+        }
+
+        /// <summary>Forgets what is idle; if that is not enough grows, and at the bound forgets those that will be idle soonest.</summary>
+        private void MakeRoom(long now)
+        {
+            var live = 0;
+            var soonest = long.MaxValue;
+            foreach (ref readonly var cell in _cells.AsSpan())
+            {
+                if (cell.Key != default && cell.IdleAt > now)
+                {
+                    live++;
+                    soonest = Math.Min(soonest, cell.IdleAt);
+                }
+            }
+
+            var forgetUntil = now;
+            if (live >= capacity)
+            {
+                forgetUntil = Median(soonest, now);
+            }
+
+            var size = FirstSize;
+            while (size / 16 * MaxFilledSixteenths <= live + (live / 4))
+            {
+                size *= 2;
+            }
+
+            var old = _cells;
+            _cells = new LimitCell[size];
+            Count = 0;
+            foreach (ref readonly var cell in old.AsSpan())
+            {
+                if (cell.Key == default || cell.IdleAt <= forgetUntil)
+                {
+                    Evicted += cell.Key != default && cell.IdleAt > now ? 1 : 0;
+                    continue;
+                }
+
+                Place(_cells, cell.Key) = cell;
+                Count++;
+            }
+        }
+
+        /// <summary>Of a sample, the time by which an eighth is idle: enough are forgotten that the next key does not forget again.</summary>
+        private long Median(long soonest, long now)
+        {
+            const int Samples = 64;
+            Span<long> sample = stackalloc long[Samples];
+            var count = 0;
+            var step = Math.Max(1, _cells.Length / (Samples * 2));
+            for (var i = 0; i < _cells.Length && count < Samples; i += step)
+            {
+                if (_cells[i].Key != default && _cells[i].IdleAt > now && _cells[i].IdleAt != long.MaxValue)
+                {
+                    sample[count++] = _cells[i].IdleAt;
+                }
+            }
+
+            sample[..count].Sort();
+            return count == 0 ? soonest : Math.Max(soonest, sample[count / 8]);
+        }
+    }
+}

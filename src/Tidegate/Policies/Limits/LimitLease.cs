@@ -1,0 +1,148 @@
+using System.Runtime.CompilerServices;
+using Tidegate.Exchanges;
+
+namespace Tidegate.Policies.Limits;
+
+/// <summary>What one exchange has taken from the limits of its route, and gives back or settles when its answer is over. Used again and again.</summary>
+internal sealed class LimitLease : IAnswerEnding
+{
+    /// <summary>Limits that one exchange can meet in one stage. Nobody writes sixteen; <c>check</c> holds to it.</summary>
+    public const int MaxLimits = 16;
+
+    private const int KeptPerThread = 256;
+
+    [ThreadStatic]
+    private static Stack<LimitLease>? _free;
+
+    private Charges _charges;
+    private LimitStore _store = null!;
+    private LimitsPolicy _policy = null!;
+
+    /// <summary>How many limits there are, all with key and cost.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>One from this thread's stack; back with <see cref="Return"/>.</summary>
+    public static LimitLease Rent(LimitsPolicy policy, LimitStore store)
+    {
+        var lease = (_free ??= new Stack<LimitLease>()).TryPop(out var free) ? free : new LimitLease();
+        lease._policy = policy;
+        lease._store = store;
+        return lease;
+    }
+
+    public void Return()
+    {
+        Count = 0;
+        if ((_free ??= new Stack<LimitLease>()).Count < KeptPerThread)
+        {
+            _free.Push(this);
+        }
+    }
+
+    public void Add(Limit limit, Exchange exchange) => _charges[Count++] = new Charge { Limit = limit, Key = limit.KeyOf(exchange), Cost = limit.CostOf(exchange) };
+
+    public Limit LimitAt(int index) => _charges[index].Limit;
+
+    public UInt128 KeyAt(int index) => _charges[index].Key;
+
+    public long CostAt(int index) => _charges[index].Cost;
+
+    public bool HasTaken(int index) => _charges[index].IsTaken;
+
+    /// <summary>Takes from every limit, or from none.</summary>
+    /// <param name="now">A timestamp.</param>
+    /// <param name="wait">Ticks until the refusing limit would have room.</param>
+    /// <returns>The index of the limit that refuses; -1 when all were taken. Limits in observe mode never refuse.</returns>
+    public int TryTake(long now, out long wait)
+    {
+        for (var i = 0; i < Count; i++)
+        {
+            ref var charge = ref _charges[i];
+            wait = _store.Cells.Take(charge.Limit.Algorithm, charge.Key, charge.Cost, now);
+            charge.IsTaken = wait == 0;
+            if (wait > 0 && charge.Limit.Settings.Mode == PolicyMode.Enforce)
+            {
+                GiveBack(i, now);
+                return i;
+            }
+        }
+
+        wait = 0;
+        return -1;
+    }
+
+    /// <summary>The answer is over: what was held is free, what was charged is settled.</summary>
+    public void AnswerEnded(Exchange exchange)
+    {
+        var now = _store.Time.GetTimestamp();
+        var hasFreed = false;
+        for (var i = 0; i < Count; i++)
+        {
+            ref var charge = ref _charges[i];
+            if (!charge.IsTaken)
+            {
+                continue;
+            }
+
+            if (charge.Limit.IsHeld)
+            {
+                _store.Cells.Give(charge.Limit.Algorithm, charge.Key, charge.Cost, now);
+                hasFreed = true;
+            }
+            else if (charge.Limit.IsSettled)
+            {
+                hasFreed |= Settle(ref charge, charge.Limit.TrueCostOf(exchange, charge.Cost), now);
+            }
+        }
+
+        if (hasFreed)
+        {
+            _policy.Queue?.Wake(this);
+        }
+
+        Return();
+    }
+
+    private bool Settle(ref Charge charge, long trueCost, long now)
+    {
+        if (trueCost > charge.Cost)
+        {
+            _store.Cells.Charge(charge.Limit.Algorithm, charge.Key, trueCost - charge.Cost, now);
+            return false;
+        }
+
+        if (trueCost < charge.Cost)
+        {
+            _store.Cells.Give(charge.Limit.Algorithm, charge.Key, charge.Cost - trueCost, now);
+        }
+
+        return trueCost < charge.Cost;
+    }
+
+    private void GiveBack(int count, long now)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            ref var charge = ref _charges[i];
+            if (charge.IsTaken)
+            {
+                _store.Cells.Give(charge.Limit.Algorithm, charge.Key, charge.Cost, now);
+                charge.IsTaken = false;
+            }
+        }
+    }
+
+    private struct Charge
+    {
+        public Limit Limit;
+        public UInt128 Key;
+        public long Cost;
+        public bool IsTaken;
+    }
+
+    [InlineArray(MaxLimits)]
+    private struct Charges
+    {
+        private Charge _first;
+    }
+}

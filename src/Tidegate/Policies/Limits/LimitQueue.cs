@@ -1,0 +1,351 @@
+using Tidegate.Exchanges;
+
+namespace Tidegate.Policies.Limits;
+
+/// <summary>
+/// Where exchanges of one API wait for room. Each waits in the line of the count that refused it, and lines move when time frees their count or somebody gives
+/// back: nothing polls, and one timer serves all. Whoever cannot be served in time is told so at once.
+/// </summary>
+internal sealed class LimitQueue : IDisposable
+{
+    // A dispatch that keeps finding exchanges that other counts refuse goes on later, so that the lock is not held for long.
+    private const int MaxMoves = 64;
+
+    private readonly Lock _gate = new();
+    private readonly TimeProvider _time;
+    private readonly Dictionary<UInt128, Line> _lines = [];
+    private readonly PriorityQueue<Line, long> _wakes = new();
+    private readonly PriorityQueue<LimitWaiter, long> _deadlines = new();
+    private readonly ITimer _timer;
+    private long _timerAt = long.MaxValue;
+    private int _count;
+
+    public LimitQueue(TimeProvider time)
+    {
+        _time = time;
+        using (ExecutionContext.SuppressFlow())
+        {
+            _timer = time.CreateTimer(static queue => ((LimitQueue)queue!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <summary>Exchanges that wait.</summary>
+    public int Count => Volatile.Read(ref _count);
+
+    /// <summary>Exchanges of this count that wait, and what they cost.</summary>
+    public (int Count, long Cost) Waiting(UInt128 key)
+    {
+        lock (_gate)
+        {
+            return _lines.TryGetValue(key, out var line) ? (line.Queue.Count, line.Queue.Cost) : (0, 0);
+        }
+    }
+
+    /// <summary>
+    /// Takes everything, or joins the line of what refuses. An exchange never passes others that wait for the same count.
+    /// </summary>
+    /// <param name="lease">What is to be taken.</param>
+    /// <param name="exchange">Whose it is.</param>
+    /// <param name="settings">How it waits.</param>
+    /// <param name="now">A timestamp.</param>
+    /// <param name="entry">What came of it.</param>
+    /// <returns>What to await; null when the exchange passes, or is refused, as the entry says.</returns>
+    public LimitWaiter? Enter(LimitLease lease, Exchange exchange, QueueSettings settings, long now, out QueueEntry entry)
+    {
+        lock (_gate)
+        {
+            var refusing = LineOf(lease);
+            var wait = 0L;
+            if (refusing < 0)
+            {
+                refusing = lease.TryTake(now, out wait);
+                if (refusing < 0)
+                {
+                    entry = new QueueEntry(-1, 0);
+                    return null;
+                }
+            }
+
+            // :: What refuses, and how long that will be: its own wait, then the pace of those who stand before.
+            var limit = lease.LimitAt(refusing);
+            var line = _lines.GetValueOrDefault(lease.KeyAt(refusing));
+            var expected = Expected(line, limit, lease.CostAt(refusing), wait, now);
+            entry = new QueueEntry(refusing, expected, Position: line?.Queue.Count ?? 0);
+            var longest = (long)(limit.Settings.MaxWait.TotalSeconds * _time.TimestampFrequency);
+            if (limit.Settings.WhenExceeded == WhenExceeded.Reject || (expected > longest && expected != LimitAlgorithm.UntilReleased) || _count >= settings.Capacity)
+            {
+                return null;
+            }
+
+            var waiter = new LimitWaiter(this, lease, exchange) { Deadline = now + longest, Flow = FlowOf(settings.FairBy, exchange), Weight = WeightOf(settings, exchange) };
+            Join(waiter, refusing, wait, now);
+            _deadlines.Enqueue(waiter, waiter.Deadline);
+            _count++;
+            Schedule(now);
+            return waiter;
+        }
+    }
+
+    /// <summary>A waiter's client has gone.</summary>
+    public void Leave(LimitWaiter waiter)
+    {
+        lock (_gate)
+        {
+            if (!waiter.IsWaiting)
+            {
+                return;
+            }
+
+            Remove(waiter, WaitResult.Left);
+        }
+
+        waiter.Resume();
+    }
+
+    /// <summary>Something was given back to counts of this lease.</summary>
+    public void Wake(LimitLease lease)
+    {
+        if (Count == 0)
+        {
+            return;
+        }
+
+        var done = new List<LimitWaiter>();
+        lock (_gate)
+        {
+            var now = _time.GetTimestamp();
+            for (var i = 0; i < lease.Count; i++)
+            {
+                if (_lines.TryGetValue(lease.KeyAt(i), out var line))
+                {
+                    Dispatch(line, now, done);
+                }
+            }
+
+            Schedule(now);
+        }
+
+        Resume(done);
+    }
+
+    /// <summary>A count was changed from outside, for better or worse: who waits for it looks again.</summary>
+    public void Wake(UInt128 key)
+    {
+        var done = new List<LimitWaiter>();
+        lock (_gate)
+        {
+            var now = _time.GetTimestamp();
+            if (_lines.TryGetValue(key, out var line))
+            {
+                Dispatch(line, now, done);
+            }
+
+            Schedule(now);
+        }
+
+        Resume(done);
+    }
+
+    public void Dispose() => _timer.Dispose();
+
+    private static void Resume(List<LimitWaiter> done)
+    {
+        foreach (var waiter in done)
+        {
+            waiter.Resume();
+        }
+    }
+
+    private static UInt128 FlowOf(KeyPart part, Exchange exchange)
+    {
+        const int MaxBytes = 256;
+        Span<byte> value = stackalloc byte[MaxBytes];
+        var length = part.Write(exchange, value);
+
+        // Who shares a flow with whom by accident shares a turn, nothing more: no secret is needed.
+        return SipHash.Compute(default, value[..Math.Max(0, length)]);
+    }
+
+    private static int WeightOf(QueueSettings settings, Exchange exchange)
+    {
+        if (settings.WeightBy is not { } part)
+        {
+            return 1;
+        }
+
+        const int MaxBytes = 256;
+        Span<byte> value = stackalloc byte[MaxBytes];
+        var length = part.Write(exchange, value);
+        return length > 0 && settings.Weights.TryGetValue(System.Text.Encoding.UTF8.GetString(value[..length]), out var weight) ? weight : 1;
+    }
+
+    private long Expected(Line? line, Limit limit, long cost, long wait, long now)
+    {
+        if (line is null)
+        {
+            return wait;
+        }
+
+        var pace = limit.Algorithm.Pace(line.Queue.Cost + cost);
+        return pace >= LimitAlgorithm.UntilReleased ? pace : Math.Max(0, line.WakeAt == long.MaxValue ? 0 : line.WakeAt - now) + pace;
+    }
+
+    /// <summary>The first count of the lease for which others wait already; -1 when there is none.</summary>
+    private int LineOf(LimitLease lease)
+    {
+        for (var i = 0; i < lease.Count && _lines.Count > 0; i++)
+        {
+            if (lease.LimitAt(i).Settings.Mode == PolicyMode.Enforce && _lines.TryGetValue(lease.KeyAt(i), out var line) && line.Queue.Count > 0)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    private void Join(LimitWaiter waiter, int refusing, long wait, long now)
+    {
+        var key = waiter.Lease.KeyAt(refusing);
+        if (!_lines.TryGetValue(key, out var line))
+        {
+            _lines.Add(key, line = new Line(key));
+        }
+
+        waiter.Cost = waiter.Lease.CostAt(refusing);
+        waiter.Line = line.Queue;
+        line.Queue.Enqueue(waiter);
+        if (line.WakeAt == long.MaxValue && wait < LimitAlgorithm.UntilReleased)
+        {
+            SetWake(line, now + wait);
+        }
+    }
+
+    private void Dispatch(Line line, long now, List<LimitWaiter> done)
+    {
+        var moves = 0;
+        line.WakeAt = long.MaxValue;
+        while (line.Queue.TryPeek(out var waiter))
+        {
+            var refusing = waiter.Lease.TryTake(now, out var wait);
+            if (refusing < 0)
+            {
+                line.Queue.Dequeue();
+                waiter.Decide(WaitResult.Admitted);
+                _count--;
+                done.Add(waiter);
+                continue;
+            }
+
+            if (waiter.Lease.KeyAt(refusing) == line.Key)
+            {
+                if (wait < LimitAlgorithm.UntilReleased)
+                {
+                    SetWake(line, now + wait);
+                }
+
+                return;
+            }
+
+            // This count has room and another has not: it waits there, and whoever is next here may pass.
+            line.Queue.Dequeue();
+            Join(waiter, refusing, wait, now);
+            if (++moves == MaxMoves)
+            {
+                SetWake(line, now);
+                return;
+            }
+        }
+
+        _lines.Remove(line.Key);
+    }
+
+    private void Remove(LimitWaiter waiter, WaitResult result)
+    {
+        waiter.Decide(result);
+        waiter.Line!.Forget(waiter);
+        _count--;
+    }
+
+    private void SetWake(Line line, long at)
+    {
+        line.WakeAt = at;
+        _wakes.Enqueue(line, at);
+    }
+
+    private void OnTimer()
+    {
+        var done = new List<LimitWaiter>();
+        lock (_gate)
+        {
+            var now = _time.GetTimestamp();
+            _timerAt = long.MaxValue;
+            while (_wakes.TryPeek(out var line, out var at) && at <= now)
+            {
+                _wakes.Dequeue();
+                if (line.WakeAt == at)
+                {
+                    Dispatch(line, now, done);
+                }
+            }
+
+            while (_deadlines.TryPeek(out var waiter, out var deadline) && (deadline <= now || !waiter.IsWaiting))
+            {
+                _deadlines.Dequeue();
+                if (waiter.IsWaiting)
+                {
+                    Remove(waiter, WaitResult.TooLong);
+                    done.Add(waiter);
+                }
+            }
+
+            Schedule(now);
+        }
+
+        Resume(done);
+    }
+
+    /// <summary>Sets the timer to the earliest of what is to come, if that is earlier than what it is set to.</summary>
+    private void Schedule(long now)
+    {
+        while (_wakes.TryPeek(out var line, out var at) && line.WakeAt != at)
+        {
+            _wakes.Dequeue();
+        }
+
+        while (_deadlines.TryPeek(out var gone, out _) && !gone.IsWaiting)
+        {
+            _deadlines.Dequeue();
+        }
+
+        var earliest = Math.Min(
+            _wakes.TryPeek(out _, out var wake) ? wake : long.MaxValue,
+            _deadlines.TryPeek(out _, out var deadline) ? deadline : long.MaxValue);
+        if (earliest >= _timerAt)
+        {
+            return;
+        }
+
+        _timerAt = earliest;
+
+        // Up to the next millisecond, which is as fine as timers are: too early would find no room and set it again.
+        var milliseconds = Math.Ceiling(Math.Max(0, earliest - now) * 1000.0 / _time.TimestampFrequency);
+        _timer.Change(TimeSpan.FromMilliseconds(milliseconds), Timeout.InfiniteTimeSpan);
+    }
+
+    private sealed class Line(UInt128 key)
+    {
+        public UInt128 Key { get; } = key;
+
+        public FairQueue Queue { get; } = new();
+
+        /// <summary>When time will have made room; <see cref="long.MaxValue"/> when only a release does.</summary>
+        public long WakeAt { get; set; } = long.MaxValue;
+    }
+}
+
+/// <summary>What came of asking for everything at once.</summary>
+/// <param name="Refusing">The index of the limit that has no room; -1 when everything was taken.</param>
+/// <param name="ExpectedTicks">When it would, as far as that can be told.</param>
+/// <param name="Position">How many stand before.</param>
+internal readonly record struct QueueEntry(int Refusing, long ExpectedTicks, int Position = 0);

@@ -1,0 +1,89 @@
+namespace Tidegate.Policies.Limits;
+
+/// <summary>One limit as it was written, checked and in units that a machine counts in.</summary>
+internal sealed record LimitSettings
+{
+    /// <summary>Unique within its API. Stands in refusals, records and metrics.</summary>
+    public required string Name { get; init; }
+
+    public required LimitKind Kind { get; init; }
+
+    /// <summary>How much may pass in a period, or how many may be in flight. Above zero.</summary>
+    public required long Amount { get; init; }
+
+    /// <summary>Of <see cref="LimitKind.Rate"/> and <see cref="LimitKind.TokenBucket"/>.</summary>
+    public TimeSpan Period { get; init; }
+
+    /// <summary>Of <see cref="LimitKind.TokenBucket"/>: how much may pass at once.</summary>
+    public long Burst { get; init; }
+
+    /// <summary>Of <see cref="LimitKind.Quota"/>.</summary>
+    public CalendarPeriod? Calendar { get; init; }
+
+    /// <summary>What shares one count; empty means: everything that the limit is written for.</summary>
+    public IReadOnlyList<KeyPart> Per { get; init; } = [];
+
+    public LimitUnit Unit { get; init; }
+
+    /// <summary>Points of one request when the unit is points.</summary>
+    public LimitCost Cost { get; init; } = LimitCost.One;
+
+    public WhenExceeded WhenExceeded { get; init; }
+
+    /// <summary>The longest wait in the queue.</summary>
+    public TimeSpan MaxWait { get; init; }
+
+    /// <summary>Whether refusals count.</summary>
+    public PolicyMode Mode { get; init; }
+
+    /// <summary>As people write it: <c>100/s</c>.</summary>
+    public required string Text { get; init; }
+}
+
+/// <summary>What a limit counts over.</summary>
+internal enum LimitKind
+{
+    /// <summary>Never more than the amount within any period, wherever one begins: safe whichever way a provider aligns its windows.</summary>
+    Rate,
+
+    /// <summary>A burst at once, then the amount per period, evenly.</summary>
+    TokenBucket,
+
+    /// <summary>The amount within a period of the calendar.</summary>
+    Quota,
+
+    /// <summary>So many in flight.</summary>
+    Concurrency,
+}
+
+/// <summary>What is counted.</summary>
+internal enum LimitUnit
+{
+    Requests,
+
+    /// <summary>Content bytes, of the request up front and of the answer as it passes.</summary>
+    Bytes,
+
+    /// <summary>What the cost says.</summary>
+    Points,
+}
+
+/// <summary>What happens to an exchange for which there is no room now.</summary>
+internal enum WhenExceeded
+{
+    /// <summary>Refused, with the time after which it would pass.</summary>
+    Reject,
+
+    /// <summary>Waits its turn, if that comes within <see cref="LimitSettings.MaxWait"/>; else refused at once.</summary>
+    Queue,
+}
+
+/// <summary>Where the points of a request come from.</summary>
+/// <param name="Constant">What a request costs when nothing says otherwise.</param>
+/// <param name="RequestHeader">A field of the request that says so; null when none does.</param>
+/// <param name="ResponseHeader">A field of the answer with the true cost: the difference is charged or given back.</param>
+internal sealed record LimitCost(long Constant, string? RequestHeader = null, string? ResponseHeader = null)
+{
+    /// <summary>Every request is one.</summary>
+    public static readonly LimitCost One = new(1);
+}

@@ -1,0 +1,28 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+
+namespace Tidegate.Policies.Limits;
+
+/// <summary>What limits remember from one configuration to the next: counts, and who waits.</summary>
+internal sealed class LimitStore(TimeProvider time) : IDisposable
+{
+    private readonly ConcurrentDictionary<string, LimitQueue> _queues = new();
+
+    public TimeProvider Time { get; } = time;
+
+    public LimitCells Cells { get; } = new();
+
+    /// <summary>Keys the hashes of this process's counts.</summary>
+    public UInt128 Secret { get; } = new(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))), BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))));
+
+    /// <summary>The queue of an API's stage, the same one after a reload.</summary>
+    public LimitQueue QueueOf(string scope) => _queues.GetOrAdd(scope, static (_, clock) => new LimitQueue(clock), Time);
+
+    public void Dispose()
+    {
+        foreach (var queue in _queues.Values)
+        {
+            queue.Dispose();
+        }
+    }
+}

@@ -1,0 +1,86 @@
+using System.Threading.Tasks.Sources;
+using Tidegate.Exchanges;
+using Tidegate.Transport;
+
+namespace Tidegate.Policies.Limits;
+
+/// <summary>One exchange that waits for its turn. What follows the wait runs where the exchange came from: on its reactor, or on the thread pool.</summary>
+internal sealed class LimitWaiter(LimitQueue queue, LimitLease lease, Exchange exchange) : IValueTaskSource<WaitResult>
+{
+    private readonly Reactor? _reactor = Reactor.Current;
+    private ManualResetValueTaskSourceCore<WaitResult> _source;
+    private CancellationTokenRegistration _aborted;
+    private WaitResult _result;
+
+    public LimitLease Lease { get; } = lease;
+
+    /// <summary>The timestamp after which it will not wait.</summary>
+    public required long Deadline { get; init; }
+
+    public required UInt128 Flow { get; init; }
+
+    public required int Weight { get; init; }
+
+    /// <summary>Of the limit that it waits for.</summary>
+    public long Cost { get; set; }
+
+    /// <summary>Where it stands.</summary>
+    public FairQueue? Line { get; set; }
+
+    /// <summary>Changed under the queue's lock only.</summary>
+    public bool IsWaiting { get; private set; } = true;
+
+    public ValueTask<WaitResult> WaitAsync()
+    {
+        _aborted = exchange.Aborted.UnsafeRegister(static waiter => ((LimitWaiter)waiter!).Leave(), this);
+        return new ValueTask<WaitResult>(this, _source.Version);
+    }
+
+    /// <summary>Decides, under the queue's lock. <see cref="Resume"/> follows outside of it.</summary>
+    public void Decide(WaitResult result)
+    {
+        IsWaiting = false;
+        _result = result;
+    }
+
+    /// <summary>Lets the exchange go on, where it came from.</summary>
+    public void Resume()
+    {
+        if (_reactor is { } reactor)
+        {
+            reactor.Post(static waiter => ((LimitWaiter)waiter!).Complete(), this);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static waiter => waiter.Complete(), this, preferLocal: false);
+        }
+    }
+
+    WaitResult IValueTaskSource<WaitResult>.GetResult(short token) => _source.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<WaitResult>.GetStatus(short token) => _source.GetStatus(token);
+
+    void IValueTaskSource<WaitResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _source.OnCompleted(continuation, state, token, flags & ~ValueTaskSourceOnCompletedFlags.UseSchedulingContext);
+
+    private void Leave() => queue.Leave(this);
+
+    private void Complete()
+    {
+        _aborted.Unregister();
+        _source.SetResult(_result);
+    }
+}
+
+/// <summary>How a wait ended.</summary>
+internal enum WaitResult
+{
+    /// <summary>Everything was taken.</summary>
+    Admitted,
+
+    /// <summary>The longest wait is over.</summary>
+    TooLong,
+
+    /// <summary>The client has gone.</summary>
+    Left,
+}

@@ -1,0 +1,167 @@
+using System.Runtime.CompilerServices;
+using Tidegate.Exchanges;
+using Tidegate.Transport;
+
+namespace Tidegate.Policies.Limits;
+
+/// <summary>
+/// Holds a route's exchanges, or their attempts, to all of its limits at once. What finds no room is refused with the time after which it would, or waits its
+/// turn where the limit says so.
+/// </summary>
+internal sealed class LimitsPolicy : IPolicy
+{
+    // Nobody can tell when one of others ends; a second keeps a polite caller from asking too often.
+    private static readonly TimeSpan UnknownWait = TimeSpan.FromSeconds(1);
+
+    private readonly Limit[] _limits;
+    private readonly LimitStore _store;
+    private readonly QueueSettings _queueSettings;
+    private readonly bool _isKept;
+
+    /// <param name="stage">Admit counts exchanges, Attempt every request that is sent.</param>
+    /// <param name="limits">At most <see cref="LimitLease.MaxLimits"/>.</param>
+    /// <param name="store">Where their counts are.</param>
+    /// <param name="queue">Where exchanges wait; null when no limit queues.</param>
+    /// <param name="queueSettings">How.</param>
+    public LimitsPolicy(PolicyStage stage, IReadOnlyList<Limit> limits, LimitStore store, LimitQueue? queue, QueueSettings queueSettings)
+    {
+        Stage = stage;
+        _limits = [.. limits];
+        _store = store;
+        _queueSettings = queueSettings;
+        Queue = queue;
+        _isKept = _limits.Any(limit => limit.IsHeld || limit.IsSettled);
+    }
+
+    public string Name => "limits";
+
+    public PolicyStage Stage { get; }
+
+    /// <summary>Where exchanges wait; null when no limit queues.</summary>
+    public LimitQueue? Queue { get; }
+
+    public IReadOnlyList<Limit> Limits => _limits;
+
+    public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
+    {
+        var lease = LimitLease.Rent(this, _store);
+        foreach (var limit in _limits)
+        {
+            lease.Add(limit, exchange);
+        }
+
+        var now = _store.Time.GetTimestamp();
+        var entry = default(QueueEntry);
+        LimitWaiter? waiter = null;
+        if (Queue is null || Queue.Count == 0)
+        {
+            var refusing = lease.TryTake(now, out var wait);
+            entry = new QueueEntry(refusing, wait);
+        }
+        else
+        {
+            waiter = Queue.Enter(lease, exchange, _queueSettings, now, out entry);
+        }
+
+        if (entry.Refusing < 0)
+        {
+            return Pass(exchange, lease, next);
+        }
+
+        if (waiter is null && Queue is not null && lease.LimitAt(entry.Refusing).Settings.WhenExceeded == WhenExceeded.Queue)
+        {
+            waiter = Queue.Enter(lease, exchange, _queueSettings, now, out entry);
+            if (entry.Refusing < 0)
+            {
+                return Pass(exchange, lease, next);
+            }
+        }
+
+        if (waiter is not null)
+        {
+            return WaitAsync(exchange, lease, waiter, now, next);
+        }
+
+        exchange.Reject(Refusal(lease.LimitAt(entry.Refusing), entry.ExpectedTicks));
+        lease.Return();
+        return default;
+    }
+
+    public PolicyExplanation Explain(Exchange exchange)
+    {
+        var now = _store.Time.GetTimestamp();
+        var parts = _limits.Select(limit =>
+        {
+            var per = limit.Settings.Per.Count == 0 ? "" : " per " + string.Join(", ", limit.Settings.Per.Select(part => part.Text));
+            var used = _store.Cells.Used(limit.Algorithm, limit.KeyOf(exchange), now);
+            var exceeded = limit.Settings.WhenExceeded == WhenExceeded.Queue ? $", queues up to {limit.Settings.MaxWait.TotalSeconds:0.###} s" : "";
+            return $"{limit.Settings.Name} ({limit.Settings.Text}{per}{exceeded}{(limit.Settings.Mode == PolicyMode.Observe ? ", observe" : "")}): {used} of {limit.Settings.Amount} used, costs {limit.CostOf(exchange)}";
+        });
+        return new PolicyExplanation(string.Join("; ", parts));
+    }
+
+    private ValueTask Pass(Exchange exchange, LimitLease lease, ExchangeHandler next)
+    {
+        for (var i = 0; i < lease.Count; i++)
+        {
+            if (!lease.HasTaken(i))
+            {
+                // In observe mode: it passes without having been counted, as if it had been refused.
+                exchange.Observe(Name, Refusal(lease.LimitAt(i), LimitAlgorithm.UntilReleased));
+            }
+        }
+
+        if (_isKept)
+        {
+            exchange.WhenAnswerEnds(lease);
+        }
+        else
+        {
+            lease.Return();
+        }
+
+        return next(exchange);
+    }
+
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    private async ValueTask WaitAsync(Exchange exchange, LimitLease lease, LimitWaiter waiter, long began, ExchangeHandler next)
+    {
+        var result = await waiter.WaitAsync();
+        exchange.Timings.Queued += _store.Time.GetTimestamp() - began;
+        switch (result)
+        {
+            case WaitResult.Admitted:
+                await Pass(exchange, lease, next);
+                return;
+            case WaitResult.TooLong:
+                exchange.Reject(WaitedTooLong);
+                lease.Return();
+                return;
+            default:
+                exchange.Fail(ClientLeft);
+                lease.Return();
+                return;
+        }
+    }
+
+    private static readonly Rejection WaitedTooLong = new("limits", "waited_too_long", 429, "The exchange waited as long as its limit's max_wait for room, and others were first. Try again later.", UnknownWait);
+
+    private static readonly Failure ClientLeft = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "The client went away while its exchange waited for room.");
+
+    private Rejection Refusal(Limit limit, long waitTicks)
+    {
+        var settings = limit.Settings;
+        if (waitTicks == LimitAlgorithm.Never)
+        {
+            return new Rejection(Name, "cost_above_limit", 429, $"The exchange costs more than limit {settings.Name} ({settings.Text}) ever lets pass.");
+        }
+
+        var wait = waitTicks == LimitAlgorithm.UntilReleased ? UnknownWait : TimeSpan.FromSeconds(waitTicks / (double)_store.Time.TimestampFrequency);
+        return settings.Kind switch
+        {
+            LimitKind.Concurrency => new Rejection(Name, "too_many_in_flight", 429, $"Limit {settings.Name} ({settings.Text}) has as many exchanges in flight as it lets be. Try again when one has ended.", wait),
+            LimitKind.Quota => new Rejection(Name, "quota_used_up", 429, $"Limit {settings.Name} ({settings.Text}) is used up until its period ends.", wait),
+            _ => new Rejection(Name, "rate_limited", 429, $"Limit {settings.Name} ({settings.Text}) has no room now. Try again after the time in Retry-After.", wait),
+        };
+    }
+}

@@ -1,0 +1,22 @@
+namespace Tidegate.Policies.Limits;
+
+/// <summary>Who waits how, where limits queue.</summary>
+internal sealed record QueueSettings
+{
+    /// <summary>Waiting exchanges of an API: at the pace of a hundred a second, ten seconds' worth, which is longer than most callers wait.</summary>
+    public const int DefaultCapacity = 1_000;
+
+    public static readonly QueueSettings Default = new();
+
+    /// <summary>Exchanges that may wait.</summary>
+    public int Capacity { get; init; } = DefaultCapacity;
+
+    /// <summary>Callers with the same value stand in one line; lines are served in turn.</summary>
+    public KeyPart FairBy { get; init; } = new(KeyPartKind.Consumer);
+
+    /// <summary>What decides how often a line is served; null: all alike.</summary>
+    public KeyPart? WeightBy { get; init; }
+
+    /// <summary>By value of <see cref="WeightBy"/>; what is not named weighs 1.</summary>
+    public IReadOnlyDictionary<string, int> Weights { get; init; } = new Dictionary<string, int>();
+}

@@ -1,0 +1,93 @@
+namespace Tidegate.Policies.Limits;
+
+/// <summary>
+/// Never more than the amount within any period. Each taking is remembered until it is a period old. A key that takes once in a while needs no more than its
+/// cell: one run is kept in place, and only a second makes a log.
+/// </summary>
+internal sealed class SlidingWindow(long amount, long periodTicks) : LimitAlgorithm
+{
+    public override long Take(ref LimitCell cell, long cost, long now)
+    {
+        if (cost > amount)
+        {
+            return Never;
+        }
+
+        Expire(ref cell, now);
+        if (cell.Level + cost <= amount)
+        {
+            Charge(ref cell, cost, now);
+            return 0;
+        }
+
+        return WaitFor(in cell, cell.Level + cost - amount, now);
+    }
+
+    public override void Charge(ref LimitCell cell, long cost, long now)
+    {
+        Expire(ref cell, now);
+        if (cost == 0)
+        {
+            return;
+        }
+
+        if (cell.Runs is { } runs)
+        {
+            runs.Add(now, cost);
+        }
+        else if (cell.Level > 0 && cell.Time != now)
+        {
+            cell.Runs = new RunLog();
+            cell.Runs.Add(cell.Time, cell.Level);
+            cell.Runs.Add(now, cost);
+        }
+
+        cell.Level += cost;
+        cell.Time = now;
+        cell.IdleAt = now + periodTicks;
+    }
+
+    public override void Give(ref LimitCell cell, long cost, long now)
+    {
+        Expire(ref cell, now);
+        cell.Level -= cell.Runs?.TakeBack(cost) ?? Math.Min(cost, cell.Level);
+    }
+
+    public override long Used(ref LimitCell cell, long now)
+    {
+        Expire(ref cell, now);
+        return cell.Level;
+    }
+
+    // The sum in floating point: a product of the two may not fit, and an estimate needs no more.
+    public override long Pace(long cost) => (long)Math.Min((double)cost / amount * periodTicks, Never);
+
+    private void Expire(ref LimitCell cell, long now)
+    {
+        if (cell.Runs is { } runs)
+        {
+            cell.Level -= runs.Expire(now - periodTicks);
+        }
+        else if (cell.Time <= now - periodTicks)
+        {
+            cell.Level = 0;
+        }
+    }
+
+    /// <summary>Until so much has become a period old.</summary>
+    private long WaitFor(in LimitCell cell, long excess, long now)
+    {
+        if (cell.Runs is not { } runs)
+        {
+            return cell.Time + periodTicks - now;
+        }
+
+        var i = 0;
+        for (var freed = runs.CountAt(0); freed < excess; freed += runs.CountAt(i))
+        {
+            i++;
+        }
+
+        return runs.TimeAt(i) + periodTicks - now;
+    }
+}

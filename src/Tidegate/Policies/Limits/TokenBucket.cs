@@ -1,0 +1,103 @@
+namespace Tidegate.Policies.Limits;
+
+/// <summary>
+/// A burst at once, then an even flow. In whole numbers throughout: the level is counted in tokens times the period's units, and falls by the amount with
+/// every unit of time, so that nothing is ever rounded in favour of the caller.
+/// </summary>
+internal sealed class TokenBucket : LimitAlgorithm
+{
+    // Levels stay below a quarter of what a long holds, so that sums of two cannot overflow.
+    private const long MaxLevel = 1L << 61;
+
+    private readonly long _amount;
+    private readonly long _burst;
+    private readonly long _ticksPerUnit;
+    private readonly long _unitsPerPeriod;
+    private readonly long _capacity;
+    private readonly long _unitsToDrain;
+
+    /// <param name="amount">Tokens per period.</param>
+    /// <param name="periodTicks">In ticks of the clock.</param>
+    /// <param name="burst">Tokens that may be taken at once.</param>
+    public TokenBucket(long amount, long periodTicks, long burst)
+    {
+        _amount = amount;
+        _burst = burst;
+        _ticksPerUnit = 1;
+        var most = (UInt128)Math.Max(amount, burst);
+        while (most * (UInt128)(periodTicks / _ticksPerUnit) > MaxLevel)
+        {
+            _ticksPerUnit *= 10;
+        }
+
+        // Up: a unit more in a period is slower, never faster.
+        _unitsPerPeriod = ((periodTicks - 1) / _ticksPerUnit) + 1;
+        _capacity = burst * _unitsPerPeriod;
+        _unitsToDrain = ((_capacity - 1) / amount) + 1;
+    }
+
+    public override long Take(ref LimitCell cell, long cost, long now)
+    {
+        if (cost > _burst)
+        {
+            return Never;
+        }
+
+        Drain(ref cell, now);
+        var need = cost * _unitsPerPeriod;
+        if (cell.Level + need <= _capacity)
+        {
+            cell.Level += need;
+            Touch(ref cell);
+            return 0;
+        }
+
+        var units = ((cell.Level + need - _capacity - 1) / _amount) + 1;
+        return (units * _ticksPerUnit) - (now - cell.Time);
+    }
+
+    public override void Charge(ref LimitCell cell, long cost, long now)
+    {
+        Drain(ref cell, now);
+        var need = cost > MaxLevel / _unitsPerPeriod ? MaxLevel : cost * _unitsPerPeriod;
+        cell.Level = Math.Min(MaxLevel, cell.Level + need);
+        Touch(ref cell);
+    }
+
+    public override void Give(ref LimitCell cell, long cost, long now)
+    {
+        Drain(ref cell, now);
+        cell.Level = cost > cell.Level / _unitsPerPeriod ? 0 : cell.Level - (cost * _unitsPerPeriod);
+        Touch(ref cell);
+    }
+
+    public override long Used(ref LimitCell cell, long now)
+    {
+        Drain(ref cell, now);
+        return ((cell.Level - 1) / _unitsPerPeriod) + (cell.Level > 0 ? 1 : 0);
+    }
+
+    public override long Pace(long cost) => cost > MaxLevel / _unitsPerPeriod ? Never : cost * _unitsPerPeriod / _amount * _ticksPerUnit;
+
+    private void Drain(ref LimitCell cell, long now)
+    {
+        var units = (now - cell.Time) / _ticksPerUnit;
+        if (units <= 0)
+        {
+            return;
+        }
+
+        if (cell.Level == 0 || units >= _unitsToDrain + (cell.Level / _amount))
+        {
+            cell.Level = 0;
+            cell.Time = now;
+            return;
+        }
+
+        // What is left of a unit stays on the clock for the next time.
+        cell.Level = Math.Max(0, cell.Level - (units * _amount));
+        cell.Time += units * _ticksPerUnit;
+    }
+
+    private void Touch(ref LimitCell cell) => cell.IdleAt = cell.Time + (((cell.Level / _amount) + 1) * _ticksPerUnit);
+}
