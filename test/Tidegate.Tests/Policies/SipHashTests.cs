@@ -1,4 +1,4 @@
-using Tidegate.Policies.Authentication;
+using Tidegate.Policies;
 using Xunit;
 
 namespace Tidegate.Tests.Policies;

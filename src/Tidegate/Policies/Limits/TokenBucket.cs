@@ -87,15 +87,16 @@ internal sealed class TokenBucket : LimitAlgorithm
             return;
         }
 
-        if (cell.Level == 0 || units >= _unitsToDrain + (cell.Level / _amount))
+        if (units >= _unitsToDrain + (cell.Level / _amount) || units * _amount >= cell.Level)
         {
+            // Empty: what time is left over earns nothing.
             cell.Level = 0;
             cell.Time = now;
             return;
         }
 
         // What is left of a unit stays on the clock for the next time.
-        cell.Level = Math.Max(0, cell.Level - (units * _amount));
+        cell.Level -= units * _amount;
         cell.Time += units * _ticksPerUnit;
     }
 

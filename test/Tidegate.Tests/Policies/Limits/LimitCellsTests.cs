@@ -1,0 +1,81 @@
+using Tidegate.Policies.Limits;
+using Xunit;
+
+namespace Tidegate.Tests.Policies.Limits;
+
+public sealed class LimitCellsTests
+{
+    private const long Second = 1_000_000_000;
+
+    [Fact]
+    public void Every_key_has_a_count_of_its_own_as_in_a_dictionary()
+    {
+        var random = new Random(3);
+        var cells = new LimitCells();
+        var window = new SlidingWindow(5, Second);
+        var model = new Dictionary<UInt128, (LimitCell Cell, int Dummy)>();
+        var keys = Enumerable.Range(0, 5_000).Select(_ => Key(random)).ToList();
+        for (var (i, now) = (0, 0L); i < 100_000; i++)
+        {
+            now += random.Next(1_000_000);
+            var key = keys[random.Next(keys.Count)];
+            var (cell, _) = model.GetValueOrDefault(key);
+            var expected = window.Take(ref cell, 1, now);
+            model[key] = (cell, 0);
+
+            Assert.Equal(expected, cells.Take(window, key, 1, now));
+        }
+    }
+
+    [Fact]
+    public void Keys_that_say_no_more_than_fresh_ones_are_forgotten()
+    {
+        var random = new Random(4);
+        var cells = new LimitCells();
+        var window = new SlidingWindow(5, Second);
+        for (var i = 0L; i < 1_000_000; i++)
+        {
+            // A thousand keys a second, each once: no more than a second's worth still counts.
+            cells.Take(window, Key(random), 1, i * (Second / 1_000));
+        }
+
+        Assert.InRange(cells.Count, 1_000, 20_000);
+        Assert.Equal(0, cells.Evicted);
+    }
+
+    [Fact]
+    public void There_are_never_more_keys_than_the_bound_and_the_evicted_are_counted()
+    {
+        const int Capacity = 10_000;
+        var random = new Random(5);
+        var cells = new LimitCells(Capacity);
+        var window = new SlidingWindow(5, 3_600 * Second);
+        for (var i = 0L; i < 100_000; i++)
+        {
+            cells.Take(window, Key(random), 1, i);
+            Assert.True(i % 1_000 != 0 || cells.Count <= Capacity);
+        }
+
+        Assert.InRange(cells.Count, Capacity / 2, Capacity);
+        Assert.Equal(100_000, cells.Count + cells.Evicted);
+    }
+
+    [Fact]
+    public void A_million_keys_take_less_than_two_hundred_megabytes()
+    {
+        var random = new Random(6);
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        var cells = new LimitCells();
+        var window = new SlidingWindow(5, 3_600 * Second);
+        for (var i = 0; i < 1_000_000; i++)
+        {
+            cells.Take(window, Key(random), 1, i);
+        }
+
+        var bytes = GC.GetTotalMemory(forceFullCollection: true) - before;
+        Assert.Equal(1_000_000, cells.Count);
+        Assert.True(bytes < 200_000_000, $"{bytes:N0} bytes");
+    }
+
+    private static UInt128 Key(Random random) => new((ulong)random.NextInt64(long.MinValue, long.MaxValue), (ulong)random.NextInt64(long.MinValue, long.MaxValue));
+}
