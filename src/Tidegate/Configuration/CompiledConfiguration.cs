@@ -1,10 +1,18 @@
 using Tidegate.Edge;
 using Tidegate.Forwarding;
+using Tidegate.Policies.Limits;
 
 namespace Tidegate.Configuration;
 
 /// <summary>What the compiler needs from the process: parts that outlive a configuration.</summary>
-internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time);
+internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time, LimitStore Limits)
+{
+    /// <summary>For a configuration that is looked at and never serves.</summary>
+    public CompilerServices(Forwarder forwarder, TimeProvider time)
+        : this(forwarder, time, new LimitStore(time))
+    {
+    }
+}
 
 /// <summary>Everything that one valid configuration means to the process.</summary>
 internal sealed record CompiledConfiguration

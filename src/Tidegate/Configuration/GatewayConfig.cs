@@ -240,6 +240,12 @@ internal sealed record ApiConfig
     [Doc("Put onto every request, so that callers never hold the provider's key.")]
     public CredentialInjectionConfig? Credential { get; init; }
 
+    [Doc("How much may pass, of all endpoints together.")]
+    public IReadOnlyList<LimitConfig> Limits { get; init; } = [];
+
+    [Doc("How exchanges wait where a limit says when_exceeded: queue.")]
+    public QueueConfig? Queue { get; init; }
+
     [Doc("What a CONNECT to these hosts does: verified (carried, when its TLS name is the host), any, intercept or refused. Default: intercept where the listener does; else refused when the API has rules about content, verified when not.")]
     public TunnelMode? Tunnel { get; init; }
 
@@ -266,6 +272,9 @@ internal sealed record EndpointConfig
 
     [Doc("Who may call it; replaces the API's.")]
     public AccessConfig? Access { get; init; }
+
+    [Doc("How much may pass here; the API's limits hold as well.")]
+    public IReadOnlyList<LimitConfig> Limits { get; init; } = [];
 
     [Doc("How long each phase may take.")]
     public TimeoutsConfig Timeouts { get; init; } = new();

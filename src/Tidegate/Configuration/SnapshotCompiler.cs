@@ -131,6 +131,7 @@ internal sealed class SnapshotCompiler
         var upstream = new UpstreamCompiler(_positions, _problems).Compile(api, _config.Defaults);
         var hosts = new ApiChecks(_positions, _problems).Check(api, _config);
         var tunnel = api.Tunnel ?? DefaultTunnel(api);
+        var limits = new LimitCompiler(_positions, _problems, _services.Limits);
         var baseHost = hosts.FirstOrDefault(host => !host.StartsWith('*'));
         foreach (var endpoint in new EndpointConfig?[] { null }.Concat(api.Endpoints))
         {
@@ -153,7 +154,7 @@ internal sealed class SnapshotCompiler
             {
                 Route = route,
                 Upstream = routeUpstream,
-                Pipeline = new PolicyPipeline(Policies(api, endpoint, credentials), forward.InvokeAsync),
+                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials), .. limits.Compile(api, endpoint)], forward.InvokeAsync),
                 BaseTarget = baseHost is null ? null : new Destination("https", baseHost, 443),
                 AllowEncodedSlash = api.AllowEncodedSlash || api.Direction == Direction.Egress,
                 Tunnel = tunnel,
@@ -189,7 +190,7 @@ internal sealed class SnapshotCompiler
 
     private TunnelMode DefaultTunnel(ApiConfig api)
     {
-        var looksInside = api.Credential is not null || api.Endpoints.Count > 0 || api.Access?.Methods.Count > 0 || api.Path != "/";
+        var looksInside = api.Credential is not null || api.Endpoints.Count > 0 || api.Limits.Count > 0 || api.Access?.Methods.Count > 0 || api.Path != "/";
         return _config.Listeners.Egress?.Intercept == true ? TunnelMode.Intercept : looksInside ? TunnelMode.Refused : TunnelMode.Verified;
     }
 

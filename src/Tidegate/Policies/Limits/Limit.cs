@@ -26,7 +26,7 @@ internal sealed class Limit
         Settings = settings;
         Scope = scope;
         _secret = secret;
-        _identity = Encoding.UTF8.GetBytes(scope + '\0' + settings.Name + '\0');
+        _identity = Encoding.UTF8.GetBytes(scope + '\0' + settings.Name + '\0' + settings.Kind + '\0');
         _requestCost = settings.Cost.RequestHeader is { } request ? Encoding.ASCII.GetBytes(request) : null;
         _responseCost = settings.Cost.ResponseHeader is { } response ? Encoding.ASCII.GetBytes(response) : null;
         _onlyKey = SipHash.Compute(secret, _identity);

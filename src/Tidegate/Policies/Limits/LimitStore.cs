@@ -6,7 +6,7 @@ namespace Tidegate.Policies.Limits;
 /// <summary>What limits remember from one configuration to the next: counts, and who waits.</summary>
 internal sealed class LimitStore(TimeProvider time) : IDisposable
 {
-    private readonly ConcurrentDictionary<string, LimitQueue> _queues = new();
+    private readonly ConcurrentDictionary<(string Api, PolicyStage Stage), LimitQueue> _queues = new();
 
     public TimeProvider Time { get; } = time;
 
@@ -16,7 +16,10 @@ internal sealed class LimitStore(TimeProvider time) : IDisposable
     public UInt128 Secret { get; } = new(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))), BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))));
 
     /// <summary>The queue of an API's stage, the same one after a reload.</summary>
-    public LimitQueue QueueOf(string scope) => _queues.GetOrAdd(scope, static (_, clock) => new LimitQueue(clock), Time);
+    public LimitQueue QueueOf(string api, PolicyStage stage) => _queues.GetOrAdd((api, stage), static (_, clock) => new LimitQueue(clock), Time);
+
+    /// <summary>Where exchanges wait, by API.</summary>
+    public IEnumerable<(string Api, int Waiting)> Waiting => _queues.GroupBy(queue => queue.Key.Api, (api, queues) => (api, queues.Sum(queue => queue.Value.Count)));
 
     public void Dispose()
     {

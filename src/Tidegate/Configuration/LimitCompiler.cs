@@ -1,0 +1,234 @@
+using Tidegate.Exchanges;
+using Tidegate.Policies;
+using Tidegate.Policies.Limits;
+
+namespace Tidegate.Configuration;
+
+/// <summary>Compiles an API's limits, and its endpoints' on top of them.</summary>
+internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProblem> problems, LimitStore store)
+{
+    private static readonly TimeSpan DefaultMaxWait = TimeSpan.FromSeconds(10);
+
+    private static readonly HashSet<KeyPartKind> TellCallersApart = [KeyPartKind.Consumer, KeyPartKind.Tenant, KeyPartKind.Environment, KeyPartKind.ClientAddress, KeyPartKind.Header];
+
+    /// <summary>The policies that hold a route to its limits: the API's, which its endpoints share, and the endpoint's own.</summary>
+    public IEnumerable<IPolicy> Compile(ApiConfig api, EndpointConfig? endpoint)
+    {
+        var limits = Limits(api, api.Name, api.Limits, endpoint?.Match).ToList();
+        if (endpoint is not null)
+        {
+            limits.AddRange(Limits(api, api.Name + " " + SnapshotCompiler.EndpointName(endpoint), endpoint.Limits, endpoint.Match));
+        }
+
+        foreach (var (stage, ofStage) in limits.GroupBy(limit => limit.Stage).Select(group => (group.Key, group.Select(limit => limit.Limit).ToList())))
+        {
+            if (ofStage.Count > LimitLease.MaxLimits)
+            {
+                Problem(endpoint is null ? api : endpoint, "limits", $"{ofStage.Count} limits hold for one exchange here; at most {LimitLease.MaxLimits} can");
+                continue;
+            }
+
+            var queues = ofStage.Any(limit => limit.Settings.WhenExceeded == WhenExceeded.Queue);
+            yield return new LimitsPolicy(stage, ofStage, store, queues ? store.QueueOf(api.Name, stage) : null, Queue(api.Queue));
+        }
+    }
+
+    private IEnumerable<(PolicyStage Stage, Limit Limit)> Limits(ApiConfig api, string scope, IReadOnlyList<LimitConfig> configs, MatchConfig? match)
+    {
+        var names = new HashSet<string>();
+        foreach (var config in configs)
+        {
+            if (Settings(api, config, names, match) is not { } settings)
+            {
+                continue;
+            }
+
+            var count = config.Count ?? (api.Direction == Direction.Ingress || settings.Per.Any(part => TellCallersApart.Contains(part.Kind)) ? LimitCount.Exchanges : LimitCount.Attempts);
+            yield return (count == LimitCount.Exchanges ? PolicyStage.Admit : PolicyStage.Attempt, new Limit(settings, scope, store.Secret, store.Time));
+        }
+    }
+
+    private LimitSettings? Settings(ApiConfig api, LimitConfig config, HashSet<string> names, MatchConfig? match)
+    {
+        var kinds = (string?[])[config.Rate is null ? null : "rate", config.Quota is null ? null : "quota", config.Concurrency is null ? null : "concurrency"];
+        if (kinds.Count(kind => kind is not null) != 1)
+        {
+            Problem(config, null, "a limit has exactly one of rate, quota and concurrency");
+            return null;
+        }
+
+        var kind = kinds.First(found => found is not null)!;
+        var settings = kind switch
+        {
+            "rate" => Rate(config),
+            "quota" => Quota(config),
+            _ => new LimitSettings { Name = "", Kind = LimitKind.Concurrency, Amount = config.Concurrency!.Value, Text = $"{config.Concurrency} in flight" },
+        };
+        Misplaced(config, kind);
+        var name = config.Name ?? NameFor(kind, names);
+        if (!names.Add(name))
+        {
+            Problem(config, "name", $"there are two limits named '{name}' here");
+        }
+
+        var per = config.Per.Select((text, i) => Part(text, match, config, "per", i)).OfType<KeyPart>().ToArray();
+        return settings is null ? null : settings with
+        {
+            Name = name,
+            Per = per,
+            Cost = Cost(config, settings),
+            WhenExceeded = config.WhenExceeded,
+            MaxWait = config.MaxWait ?? DefaultMaxWait,
+            Mode = config.Mode,
+        };
+    }
+
+    private static string NameFor(string kind, HashSet<string> names)
+    {
+        var name = kind;
+        for (var number = 2; names.Contains(name); number++)
+        {
+            name = $"{kind}-{number}";
+        }
+
+        return name;
+    }
+
+    private LimitSettings? Rate(LimitConfig config)
+    {
+        if (!RateText.TryParse(config.Rate!, out var rate) || rate.Period is not { } period)
+        {
+            Problem(config, "rate", $"'{config.Rate}' is no rate; write how much and how long, for example 100/s, 60/10s, 5000/h, 10MB/s or 2000 points/m");
+            return null;
+        }
+
+        return new LimitSettings
+        {
+            Name = "",
+            Kind = config.Burst is null ? LimitKind.Rate : LimitKind.TokenBucket,
+            Amount = rate.Amount,
+            Period = period,
+            Burst = config.Burst ?? 0,
+            Unit = rate.Unit,
+            Text = config.Rate!,
+        };
+    }
+
+    private LimitSettings? Quota(LimitConfig config)
+    {
+        if (!RateText.TryParse(config.Quota!, out var quota) || quota.Calendar is not { } unit)
+        {
+            Problem(config, "quota", $"'{config.Quota}' is no quota; write how much and one of minute, hour, day, week and month, for example 10000/month");
+            return null;
+        }
+
+        var zone = TimeZoneInfo.Utc;
+        if (config.TimeZone is { } name && !TimeZoneInfo.TryFindSystemTimeZoneById(name, out zone))
+        {
+            Problem(config, "time_zone", $"there is no time zone '{name}' on this machine; write one as in Europe/Berlin");
+            zone = TimeZoneInfo.Utc;
+        }
+
+        if (config.ResetDay is > 31)
+        {
+            Problem(config, "reset_day", $"a month has no day {config.ResetDay}; write 1 to 31");
+        }
+
+        return new LimitSettings { Name = "", Kind = LimitKind.Quota, Amount = quota.Amount, Calendar = new CalendarPeriod(unit, zone!, config.ResetDay ?? 1), Unit = quota.Unit, Text = config.Quota! };
+    }
+
+    private void Misplaced(LimitConfig config, string kind)
+    {
+        if (config.Burst is not null && kind != "rate")
+        {
+            Problem(config, "burst", "burst belongs to a rate");
+        }
+
+        if ((config.TimeZone is not null || config.ResetDay is not null) && kind != "quota")
+        {
+            Problem(config, config.TimeZone is not null ? "time_zone" : "reset_day", "time_zone and reset_day belong to a quota");
+        }
+
+        if (config.MaxWait is not null && config.WhenExceeded == WhenExceeded.Reject)
+        {
+            Problem(config, "max_wait", "max_wait belongs to when_exceeded: queue");
+        }
+    }
+
+    private LimitCost Cost(LimitConfig config, LimitSettings settings)
+    {
+        if (config.Cost is not { } cost)
+        {
+            return LimitCost.One;
+        }
+
+        if (settings.Unit != LimitUnit.Points)
+        {
+            Problem(config, "cost", "cost belongs to a limit of points: write the amount as in 2000 points/m");
+        }
+
+        if (cost.Points > Math.Max(settings.Burst, settings.Kind == LimitKind.TokenBucket ? 0 : settings.Amount))
+        {
+            Problem(cost, "points", $"no request would ever pass: it costs {cost.Points}, and the limit lets {settings.Text} pass");
+        }
+
+        return new LimitCost(cost.Points ?? 1, cost.Header?.ToLowerInvariant(), cost.ResponseHeader?.ToLowerInvariant());
+    }
+
+    private QueueSettings Queue(QueueConfig? config)
+    {
+        if (config is null)
+        {
+            return QueueSettings.Default;
+        }
+
+        if (config.Weights.Count > 0 && config.WeightBy is null)
+        {
+            Problem(config, "weights", "weights need weight_by, which says what the values are of");
+        }
+
+        return new QueueSettings
+        {
+            Capacity = config.Capacity ?? QueueSettings.DefaultCapacity,
+            FairBy = (config.FairBy is { } fair ? Part(fair, null, config, "fair_by", null) : null) ?? QueueSettings.Default.FairBy,
+            WeightBy = config.WeightBy is { } by ? Part(by, null, config, "weight_by", null) : null,
+            Weights = config.Weights.DistinctBy(weight => weight.Value).ToDictionary(weight => weight.Value, weight => weight.Weight),
+        };
+    }
+
+    private KeyPart? Part(string text, MatchConfig? match, object record, string key, int? index)
+    {
+        var colon = text.IndexOf(':', StringComparison.Ordinal);
+        var (word, name) = colon < 0 ? (text, "") : (text[..colon], text[(colon + 1)..]);
+        switch (word)
+        {
+            case "header" when name.Length > 0:
+                return new KeyPart(KeyPartKind.Header, name.ToLowerInvariant());
+            case "path" when name.Length > 0:
+                var segments = match?.Path.Trim('/').Split('/') ?? [];
+                var segment = Array.IndexOf(segments, "{" + name + "}");
+                if (segment >= 0)
+                {
+                    return new KeyPart(KeyPartKind.Path, name, segment);
+                }
+
+                // An API's limit holds for all of its endpoints, and only some have such a segment.
+                Add(record, key, index, $"'{text}' needs a {{{name}}} in the path of the endpoint that the limit is written for");
+                return null;
+            case "consumer" or "tenant" or "environment" or "endpoint" or "host" or "client_address" when name.Length == 0:
+                return new KeyPart(Enum.Parse<KeyPartKind>(word.Replace("_", "", StringComparison.Ordinal), ignoreCase: true));
+            default:
+                var meant = Suggestion.For(word, ["consumer", "tenant", "environment", "endpoint", "host", "client_address", "header", "path"]);
+                Add(record, key, index, $"'{text}' is not known here; use consumer, tenant, environment, endpoint, host, client_address, header:NAME or path:NAME" + (meant is null ? "" : $" (did you mean '{meant}'?)"));
+                return null;
+        }
+    }
+
+    private void Add(object record, string key, int? index, string message)
+    {
+        var position = index is { } i ? positions.Of(record, key, i) : positions.Of(record, key);
+        problems.Add(new ConfigProblem(position, ConfigSeverity.Error, message));
+    }
+
+    private void Problem(object record, string? key, string message) => problems.Add(new ConfigProblem(positions.Of(record, key), ConfigSeverity.Error, message));
+}

@@ -1,0 +1,89 @@
+using Tidegate.Policies;
+using Tidegate.Policies.Limits;
+
+namespace Tidegate.Configuration;
+
+internal sealed record LimitConfig
+{
+    [Doc("Unique within the API or endpoint. Stands in refusals. Default: rate, quota or concurrency, with a number from the second on.")]
+    public string? Name { get; init; }
+
+    [Doc("How much within how long, for example 100/s, 5000/h, 60/10s, 10MB/s or 2000 points/m: never more than that within any such time. With burst: that much at once, then evenly.")]
+    public string? Rate { get; init; }
+
+    [Doc("How much at once, for a rate that then flows evenly. Default: none, because a provider that counts in windows would see burst and flow together.")]
+    public int? Burst { get; init; }
+
+    [Doc("How much within a period of the calendar: minute, hour, day, week (from Monday) or month, for example 10000/month.")]
+    public string? Quota { get; init; }
+
+    [Doc("Whose calendar, for example Europe/Berlin. Default: UTC.")]
+    public string? TimeZone { get; init; }
+
+    [Doc("The day, 1 to 31, on which a month of a quota begins. Default: 1.")]
+    public int? ResetDay { get; init; }
+
+    [Doc("How many in flight at once.")]
+    public int? Concurrency { get; init; }
+
+    [Doc("What has a count of its own: consumer, tenant, environment, endpoint, host, client_address (of IPv6 its /64), header:NAME, path:NAME (a {NAME} of the endpoint's path). Default: one count for all.")]
+    public IReadOnlyList<string> Per { get; init; } = [];
+
+    [Doc("What a request costs, where the unit is points.")]
+    public LimitCostConfig? Cost { get; init; }
+
+    [Doc("exchanges (once for each call) or attempts (every request that is sent, retries too). Default: attempts on egress, as the provider counts, unless per tells callers apart; exchanges on ingress.")]
+    public LimitCount? Count { get; init; }
+
+    [Doc("reject (429 with Retry-After) or queue (wait, fairly, for at most max_wait; what cannot be served by then is refused at once). Default: reject.")]
+    public WhenExceeded WhenExceeded { get; init; }
+
+    [Doc("The longest wait of queue. Default: 10s, which most clients still wait for.")]
+    public TimeSpan? MaxWait { get; init; }
+
+    [Doc("enforce or observe. Default: enforce.")]
+    public PolicyMode Mode { get; init; }
+}
+
+/// <summary>What a limit counts.</summary>
+internal enum LimitCount
+{
+    Exchanges,
+    Attempts,
+}
+
+internal sealed record LimitCostConfig
+{
+    [Doc("Of a request that says nothing else. Default: 1.")]
+    public int? Points { get; init; }
+
+    [Doc("A field of the request that holds its points.")]
+    public string? Header { get; init; }
+
+    [Doc("A field of the answer that holds what was really charged; the difference is charged or given back.")]
+    public string? ResponseHeader { get; init; }
+}
+
+internal sealed record QueueConfig
+{
+    [Doc("Exchanges of this API that may wait. Default: 1000, ten seconds' worth at a hundred a second.")]
+    public int? Capacity { get; init; }
+
+    [Doc("Callers with the same value stand in one line, and lines are served in turn; the words of per. Default: consumer.")]
+    public string? FairBy { get; init; }
+
+    [Doc("What decides how often a line is served; the words of per. Default: none, all alike.")]
+    public string? WeightBy { get; init; }
+
+    [Doc("How often, by value of weight_by; what is not named has 1.")]
+    public IReadOnlyList<QueueWeightConfig> Weights { get; init; } = [];
+}
+
+internal sealed record QueueWeightConfig
+{
+    [Doc("A value of weight_by, for example production.")]
+    public required string Value { get; init; }
+
+    [Doc("How often its lines are served for each turn of a line with 1.")]
+    public required int Weight { get; init; }
+}
