@@ -1,5 +1,6 @@
 using System.Net;
 using Tidegate.Configuration;
+using Tidegate.Policies.Limits;
 
 namespace Tidegate.Control;
 
@@ -11,6 +12,9 @@ internal interface IGatewayView
 
     /// <summary>Traffic listeners; none while the gateway starts.</summary>
     IReadOnlyList<ListenerView> Listeners { get; }
+
+    /// <summary>What limits count, and who waits.</summary>
+    LimitStore Limits { get; }
 
     /// <summary>Records handed to the sinks.</summary>
     long Recorded { get; }

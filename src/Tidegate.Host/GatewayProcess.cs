@@ -5,7 +5,7 @@ using Tidegate.Control;
 using Tidegate.Control.Admin;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
-using Tidegate.Forwarding;
+using Tidegate.Policies.Limits;
 using Tidegate.Recording;
 using Tidegate.Recording.AccessLog;
 using Tidegate.Transport;
@@ -15,8 +15,7 @@ namespace Tidegate.Host;
 /// <summary>The composition root: everything that one running gateway is made of.</summary>
 internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
 {
-    private readonly Forwarder _forwarder;
-    private readonly TimeProvider _time;
+    private readonly CompilerServices _services;
     private readonly ControlPlane _control;
     private readonly ExchangeRecorder _recorder;
     private readonly EdgeServer _edge;
@@ -26,10 +25,10 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     private volatile CompiledConfiguration _configuration;
 
     /// <exception cref="IOException">The access log cannot be opened; also <see cref="UnauthorizedAccessException"/>.</exception>
-    public GatewayProcess(CompiledConfiguration compiled, Forwarder forwarder, TextWriter log, TimeProvider time, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null)
+    public GatewayProcess(CompiledConfiguration compiled, CompilerServices services, TextWriter log, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null)
     {
-        _forwarder = forwarder;
-        _time = time;
+        _services = services;
+        var time = services.Time;
         _configuration = compiled;
         var accessLog = compiled.Config.Recording.AccessLog;
         _accessLog = accessLog.Path switch
@@ -56,10 +55,10 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         _transport = TransportChoice.Create(transport ?? Environment.GetEnvironmentVariable(TransportChoice.Variable), time, log.WriteLine);
         if (_transport is not null)
         {
-            forwarder.ConnectOn(_transport);
+            services.Forwarder.ConnectOn(_transport);
         }
 
-        _edge = new EdgeServer(compiled.Listeners, handler.HandleAsync, _recorder, new ExchangeId(BitConverter.ToUInt64(start)), forwarder.Deadlines, _transport);
+        _edge = new EdgeServer(compiled.Listeners, handler.HandleAsync, _recorder, new ExchangeId(BitConverter.ToUInt64(start)), services.Forwarder.Deadlines, _transport);
     }
 
     /// <summary>Where the listeners are, once started; the admin listener is the last.</summary>
@@ -84,6 +83,8 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         ? []
         : [.. _edge.Listeners.Select(listener => new ListenerView(listener.Name, listener.EndPoint, listener.Connections.Open, listener.Connections.Refused))];
 
+    LimitStore IGatewayView.Limits => _services.Limits;
+
     long IGatewayView.Recorded => _recorder.Recorded;
 
     long IGatewayView.Dropped => _recorder.Dropped;
@@ -99,7 +100,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         await _edge.StartAsync(cancellationToken);
 
         // The admin listener too: through the proxy, nobody gets to what only loopback may see.
-        _forwarder.OwnEndpoints = [.. Endpoints.Select(endpoint => endpoint.EndPoint)];
+        _services.Forwarder.OwnEndpoints = [.. Endpoints.Select(endpoint => endpoint.EndPoint)];
         _control.Readiness.Enter(GatewayState.Ready);
     }
 
@@ -109,7 +110,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     /// </summary>
     public ReloadResult Reload(LoadedConfiguration loaded)
     {
-        var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(_forwarder, _time), Version + 1);
+        var (compiled, problems) = SnapshotCompiler.Compile(loaded, _services, Version + 1);
         if (compiled is null)
         {
             return _control.Reloads.Add(isInForce: false, problems);
@@ -143,7 +144,8 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         await _edge.DisposeAsync();
         await _recorder.DisposeAsync();
         await _control.DisposeAsync();
-        await _forwarder.DisposeAsync();
+        await _services.Forwarder.DisposeAsync();
+        _services.Limits.Dispose();
         if (_transport is not null)
         {
             await _transport.DisposeAsync();

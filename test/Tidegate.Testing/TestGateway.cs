@@ -39,7 +39,8 @@ public sealed class TestGateway : IAsyncDisposable
     internal static async Task<TestGateway> StartAsync(LoadedConfiguration loaded, CancellationToken cancellationToken, TextWriter? log = null, string? upstreamClient = null)
     {
         var forwarder = new Forwarder(TimeProvider.System, ForwarderOptions.FromEnvironment(upstreamClient ?? Environment.GetEnvironmentVariable(ForwarderOptions.ClientVariable)));
-        var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(forwarder, TimeProvider.System));
+        var services = new CompilerServices(forwarder, TimeProvider.System);
+        var (compiled, problems) = SnapshotCompiler.Compile(loaded, services);
         if (compiled is null)
         {
             throw new ArgumentException(string.Join('\n', problems));
@@ -52,7 +53,7 @@ public sealed class TestGateway : IAsyncDisposable
         }
 
         var records = new RecordKeeper();
-        var process = new GatewayProcess(compiled, forwarder, log ?? Console.Error, TimeProvider.System, [records]);
+        var process = new GatewayProcess(compiled, services, log ?? Console.Error, [records]);
         await process.StartAsync(cancellationToken);
         return new TestGateway(process, records, forwarder);
     }

@@ -15,6 +15,9 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription Records = new("tidegate_records_total", "tidegate.records", "{record}", MetricKind.Counter, "Records handed to the sinks.");
     private static readonly MetricDescription Dropped = new("tidegate_records_dropped_total", "tidegate.records_dropped", "{record}", MetricKind.Counter, "Records lost because the sinks were too slow. They are missing in every other number here.");
     private static readonly MetricDescription SinkFailures = new("tidegate_sink_failures_total", "tidegate.sink_failures", "{batch}", MetricKind.Counter, "Batches of records that a sink could not take.");
+    private static readonly MetricDescription LimitKeys = new("tidegate_limit_keys", "tidegate.limit.keys", "{key}", MetricKind.Gauge, "Counts that limits keep, one for each limit and key.");
+    private static readonly MetricDescription LimitKeysEvicted = new("tidegate_limit_keys_evicted_total", "tidegate.limit.keys_evicted", "{key}", MetricKind.Counter, "Counts that were forgotten while they still mattered, because there were too many.");
+    private static readonly MetricDescription Waiting = new("tidegate_limit_waiting", "tidegate.limit.waiting", "{exchange}", MetricKind.Gauge, "Exchanges that wait until a limit has room.");
     private static readonly MetricDescription Snapshot = new("tidegate_snapshot_version", "tidegate.snapshot.version", "1", MetricKind.Gauge, "The configuration in force; counts up from 1 with every one that was put in force.");
     private static readonly MetricDescription Reloads = new("tidegate_reloads_total", "tidegate.reloads", "{reload}", MetricKind.Counter, "Attempts to put another configuration in force.");
     private static readonly MetricDescription LastReload = new("tidegate_last_reload_successful", "tidegate.last_reload.successful", "1", MetricKind.Gauge, "1 when the file as it is now is in force, 0 when the last attempt failed.");
@@ -36,6 +39,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         writer.Write(inFlight.Count(Direction.Ingress), [MetricLabels.Of(Direction.Ingress)]);
         WriteListeners(writer);
         WriteRecording(writer);
+        WriteLimits(writer);
         WriteConfiguration(writer);
         if (otlp is not null)
         {
@@ -71,6 +75,19 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         foreach (var (sink, failures) in gateway.SinkFailures)
         {
             writer.Write(failures, [new(Sink, sink)]);
+        }
+    }
+
+    private void WriteLimits(IMetricWriter writer)
+    {
+        writer.Begin(LimitKeys);
+        writer.Write(gateway.Limits.Cells.Count);
+        writer.Begin(LimitKeysEvicted);
+        writer.Write(gateway.Limits.Cells.Evicted);
+        writer.Begin(Waiting);
+        foreach (var (api, waiting) in gateway.Limits.Waiting)
+        {
+            writer.Write(waiting, [new(MetricLabels.Api, api)]);
         }
     }
 

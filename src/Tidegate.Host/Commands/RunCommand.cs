@@ -43,8 +43,9 @@ internal static class RunCommand
         }
 
         var forwarder = new Forwarder(time, upstreams);
+        var services = new CompilerServices(forwarder, time);
         var loaded = file is null ? ConfigurationLoader.LoadText(LearningConfiguration, "learning mode") with { Files = [] } : ConfigurationLoader.Load(file);
-        var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(forwarder, time));
+        var (compiled, problems) = SnapshotCompiler.Compile(loaded, services);
         foreach (var problem in problems)
         {
             await log.WriteLineAsync(problem.ToString());
@@ -61,7 +62,7 @@ internal static class RunCommand
         GatewayProcess gateway;
         try
         {
-            gateway = new GatewayProcess(compiled, forwarder, log, time, []);
+            gateway = new GatewayProcess(compiled, services, log, []);
         }
         catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
         {

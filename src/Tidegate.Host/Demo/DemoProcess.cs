@@ -150,14 +150,15 @@ internal sealed class DemoProcess : IAsyncDisposable
         _directory.WritePort("egress", _settings.EgressPort);
         _directory.WritePort("ingress", _settings.IngressPort);
         _directory.WritePort("admin", _settings.AdminPort);
-        var (compiled, problems) = SnapshotCompiler.Compile(ConfigurationLoader.Load(_directory.Configuration), new CompilerServices(_forwarder, _time));
+        var services = new CompilerServices(_forwarder, _time);
+        var (compiled, problems) = SnapshotCompiler.Compile(ConfigurationLoader.Load(_directory.Configuration), services);
         if (compiled is null)
         {
             throw new InvalidOperationException("The demo's configuration has errors:\n" + string.Join('\n', problems));
         }
 
         Apis = [.. compiled.Config.Apis.Select(api => (api.Name, api.Direction))];
-        _gateway = new GatewayProcess(compiled, _forwarder, log, _time, sinks);
+        _gateway = new GatewayProcess(compiled, services, log, sinks);
         await _gateway.StartAsync(cancellationToken);
         _reloader = new ConfigurationReloader(_directory.Configuration, _gateway, new SystemdNotifier(null, _time, log.WriteLine), log.WriteLine);
         _ordersClient = new HttpClient(new SocketsHttpHandler { UseProxy = false, ActivityHeadersPropagator = null }) { BaseAddress = new Uri($"http://{Egress}") };

@@ -40,8 +40,17 @@ internal sealed class CalendarWindow(long amount, CalendarPeriod calendar, TimeP
         return cell.Level;
     }
 
-    // A period may let everything pass at its beginning, so what waits for it waits until then and no longer.
-    public override long Pace(long cost) => 0;
+    public override long WaitBehind(ref LimitCell cell, long ahead, long cost, long now)
+    {
+        if (cost > amount)
+        {
+            return Never;
+        }
+
+        // Nobody waits for several periods of a calendar: what does not pass in the next one is told to come back after it, and told anew then.
+        var wait = Enter(ref cell, now);
+        return cell.Level + ahead + cost > amount ? wait : 0;
+    }
 
     /// <summary>Begins a new count when the cell's period is over.</summary>
     /// <returns>Ticks of the clock until the period ends.</returns>

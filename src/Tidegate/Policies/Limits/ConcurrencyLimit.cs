@@ -33,5 +33,5 @@ internal sealed class ConcurrencyLimit(long amount) : LimitAlgorithm
 
     public override long Used(ref LimitCell cell, long now) => cell.Level;
 
-    public override long Pace(long cost) => UntilReleased;
+    public override long WaitBehind(ref LimitCell cell, long ahead, long cost, long now) => cost > amount ? Never : cell.Level + ahead + cost > amount ? UntilReleased : 0;
 }

@@ -19,5 +19,5 @@ internal sealed class CoolDown : LimitAlgorithm
 
     public override long Used(ref LimitCell cell, long now) => Math.Max(0, cell.Time - now);
 
-    public override long Pace(long cost) => 0;
+    public override long WaitBehind(ref LimitCell cell, long ahead, long cost, long now) => Take(ref cell, cost, now);
 }

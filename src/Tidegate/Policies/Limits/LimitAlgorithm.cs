@@ -22,6 +22,6 @@ internal abstract class LimitAlgorithm
     /// <summary>How much of the amount is used now.</summary>
     public abstract long Used(ref LimitCell cell, long now);
 
-    /// <summary>How long it takes, at the limit's own pace, for so much to pass; <see cref="UntilReleased"/> when only releases tell.</summary>
-    public abstract long Pace(long cost);
+    /// <summary>How many ticks until there is room for the cost, when so much waits before it and takes its room as soon as it can; as <see cref="Take"/> otherwise.</summary>
+    public abstract long WaitBehind(ref LimitCell cell, long ahead, long cost, long now);
 }

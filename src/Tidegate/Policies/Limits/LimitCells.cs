@@ -43,6 +43,16 @@ internal sealed class LimitCells
         }
     }
 
+    /// <summary>See <see cref="LimitAlgorithm.WaitBehind"/>.</summary>
+    public long WaitBehind(LimitAlgorithm algorithm, UInt128 key, long ahead, long cost, long now)
+    {
+        var shard = ShardOf(key);
+        lock (shard)
+        {
+            return algorithm.WaitBehind(ref shard.CellOf(key, now), ahead, cost, now);
+        }
+    }
+
     /// <summary>See <see cref="LimitAlgorithm.Charge"/>.</summary>
     public void Charge(LimitAlgorithm algorithm, UInt128 key, long cost, long now)
     {

@@ -12,6 +12,7 @@ internal sealed class LimitQueue : IDisposable
     private const int MaxMoves = 64;
 
     private readonly Lock _gate = new();
+    private readonly LimitCells _cells;
     private readonly TimeProvider _time;
     private readonly Dictionary<UInt128, Line> _lines = [];
     private readonly PriorityQueue<Line, long> _wakes = new();
@@ -20,8 +21,9 @@ internal sealed class LimitQueue : IDisposable
     private long _timerAt = long.MaxValue;
     private int _count;
 
-    public LimitQueue(TimeProvider time)
+    public LimitQueue(LimitCells cells, TimeProvider time)
     {
+        _cells = cells;
         _time = time;
         using (ExecutionContext.SuppressFlow())
         {
@@ -66,10 +68,10 @@ internal sealed class LimitQueue : IDisposable
                 }
             }
 
-            // :: What refuses, and how long that will be: its own wait, then the pace of those who stand before.
+            // :: What refuses, and how long that will be, behind those who stand there already.
             var limit = lease.LimitAt(refusing);
             var line = _lines.GetValueOrDefault(lease.KeyAt(refusing));
-            var expected = Expected(line, limit, lease.CostAt(refusing), wait, now);
+            var expected = line is null ? wait : _cells.WaitBehind(limit.Algorithm, line.Key, line.Queue.Cost, lease.CostAt(refusing), now);
             entry = new QueueEntry(refusing, expected, Position: line?.Queue.Count ?? 0);
             var longest = (long)(limit.Settings.MaxWait.TotalSeconds * _time.TimestampFrequency);
             if (limit.Settings.WhenExceeded == WhenExceeded.Reject || (expected > longest && expected != LimitAlgorithm.UntilReleased) || _count >= settings.Capacity)
@@ -177,17 +179,6 @@ internal sealed class LimitQueue : IDisposable
         Span<byte> value = stackalloc byte[MaxBytes];
         var length = part.Write(exchange, value);
         return length > 0 && settings.Weights.TryGetValue(System.Text.Encoding.UTF8.GetString(value[..length]), out var weight) ? weight : 1;
-    }
-
-    private long Expected(Line? line, Limit limit, long cost, long wait, long now)
-    {
-        if (line is null)
-        {
-            return wait;
-        }
-
-        var pace = limit.Algorithm.Pace(line.Queue.Cost + cost);
-        return pace >= LimitAlgorithm.UntilReleased ? pace : Math.Max(0, line.WakeAt == long.MaxValue ? 0 : line.WakeAt - now) + pace;
     }
 
     /// <summary>The first count of the lease for which others wait already; -1 when there is none.</summary>

@@ -16,7 +16,7 @@ internal sealed class LimitStore(TimeProvider time) : IDisposable
     public UInt128 Secret { get; } = new(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))), BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))));
 
     /// <summary>The queue of an API's stage, the same one after a reload.</summary>
-    public LimitQueue QueueOf(string api, PolicyStage stage) => _queues.GetOrAdd((api, stage), static (_, clock) => new LimitQueue(clock), Time);
+    public LimitQueue QueueOf(string api, PolicyStage stage) => _queues.GetOrAdd((api, stage), static (_, store) => new LimitQueue(store.Cells, store.Time), this);
 
     /// <summary>Where exchanges wait, by API.</summary>
     public IEnumerable<(string Api, int Waiting)> Waiting => _queues.GroupBy(queue => queue.Key.Api, (api, queues) => (api, queues.Sum(queue => queue.Value.Count)));

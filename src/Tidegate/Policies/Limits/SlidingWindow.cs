@@ -59,8 +59,20 @@ internal sealed class SlidingWindow(long amount, long periodTicks) : LimitAlgori
         return cell.Level;
     }
 
-    // The sum in floating point: a product of the two may not fit, and an estimate needs no more.
-    public override long Pace(long cost) => (long)Math.Min((double)cost / amount * periodTicks, Never);
+    public override long WaitBehind(ref LimitCell cell, long ahead, long cost, long now)
+    {
+        if (cost > amount)
+        {
+            return Never;
+        }
+
+        // What takes room as soon as it can takes it again a period later: whole amounts before this one cost whole periods.
+        Expire(ref cell, now);
+        var (periods, rest) = Math.DivRem(ahead + cost - 1, amount);
+        var excess = cell.Level + rest + 1 - amount;
+        var first = excess <= 0 ? 0 : WaitFor(in cell, excess, now);
+        return periods > ((Never - first) / periodTicks) - 1 ? UntilReleased - 1 : first + (periods * periodTicks);
+    }
 
     private void Expire(ref LimitCell cell, long now)
     {

@@ -77,7 +77,17 @@ internal sealed class TokenBucket : LimitAlgorithm
         return ((cell.Level - 1) / _unitsPerPeriod) + (cell.Level > 0 ? 1 : 0);
     }
 
-    public override long Pace(long cost) => cost > MaxLevel / _unitsPerPeriod ? Never : cost * _unitsPerPeriod / _amount * _ticksPerUnit;
+    public override long WaitBehind(ref LimitCell cell, long ahead, long cost, long now)
+    {
+        if (cost > _burst)
+        {
+            return Never;
+        }
+
+        Drain(ref cell, now);
+        var units = ((cell.Level + ((Int128)(ahead + cost) * _unitsPerPeriod) - _capacity - 1) / _amount) + 1;
+        return units <= 0 ? 0 : (long)Int128.Min((units * _ticksPerUnit) - (now - cell.Time), UntilReleased - 1);
+    }
 
     private void Drain(ref LimitCell cell, long now)
     {

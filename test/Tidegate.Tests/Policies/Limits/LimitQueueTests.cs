@@ -1,0 +1,270 @@
+using System.Net;
+using Microsoft.Extensions.Time.Testing;
+using Tidegate.Exchanges;
+using Tidegate.Policies;
+using Tidegate.Policies.Limits;
+using Xunit;
+
+namespace Tidegate.Tests.Policies.Limits;
+
+public sealed class LimitQueueTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private readonly FakeTimeProvider _time = new();
+    private readonly LimitStore _store;
+    private readonly List<Exchange> _passed = [];
+
+    public LimitQueueTests() => _store = new LimitStore(_time);
+
+    public void Dispose() => _store.Dispose();
+
+    [Fact]
+    public async Task Whoever_finds_no_room_waits_and_passes_when_there_is_some()
+    {
+        var policy = Policy(Rate(10, TimeSpan.FromSeconds(1), maxWaitSeconds: 5));
+        var calls = Enumerable.Range(0, 25).Select(_ => InvokeAsync(policy, Call("a"))).ToList();
+
+        Assert.Equal(10, Passed());
+        _time.Advance(TimeSpan.FromMilliseconds(999));
+        Assert.Equal(10, Passed());
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        await UntilAsync(() => Passed() == 20);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await Task.WhenAll(calls).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.Equal(25, Passed());
+        Assert.Equal(0, policy.Queue!.Count);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_served_in_time_is_refused_at_once_with_an_honest_time()
+    {
+        var policy = Policy(Rate(1, TimeSpan.FromSeconds(1), maxWaitSeconds: 3));
+        var calls = Enumerable.Range(0, 6).Select(_ => Call("a")).ToList();
+        var waits = calls.Select(call => InvokeAsync(policy, call)).ToList();
+
+        // One passes, three wait one, two and three seconds; for the fifth it would be four.
+        Assert.All(calls[..4], call => Assert.Null(call.Rejection));
+        Assert.All(calls[4..], call => Assert.Equal((429, "rate_limited"), (call.Rejection!.Status, call.Rejection.Code)));
+        Assert.All(calls[4..], call => Assert.InRange(call.Rejection!.RetryAfter!.Value.TotalSeconds, 3, 4.1));
+        for (var i = 2; i <= 4; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await UntilAsync(() => Passed() == i);
+        }
+
+        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task A_client_that_leaves_leaves_the_queue_at_once()
+    {
+        var policy = Policy(Rate(1, TimeSpan.FromSeconds(1), maxWaitSeconds: 60));
+        using var leaving = new CancellationTokenSource();
+        await InvokeAsync(policy, Call("a"));
+        var left = Call("a");
+        left.Aborted = leaving.Token;
+        var leftWait = InvokeAsync(policy, left);
+        var stays = InvokeAsync(policy, Call("b"));
+
+        await leaving.CancelAsync();
+        await leftWait.WaitAsync(Patience, TestContext.Current.CancellationToken);
+
+        Assert.Equal("client_aborted", left.Failure!.Code);
+        Assert.Equal(1, policy.Queue!.Count);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await stays.WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.Equal(2, Passed());
+    }
+
+    [Fact]
+    public async Task A_place_in_flight_goes_to_who_waits_when_its_holder_ends()
+    {
+        var policy = Policy(new LimitSettings { Name = "concurrency", Kind = LimitKind.Concurrency, Amount = 2, Text = "2", WhenExceeded = WhenExceeded.Queue, MaxWait = TimeSpan.FromMinutes(1) });
+        var calls = Enumerable.Range(0, 5).Select(_ => Call("a")).ToList();
+        var waits = calls.Select(call => InvokeAsync(policy, call)).ToList();
+        Assert.Equal(2, Passed());
+
+        for (var ended = 0; ended < 5; ended++)
+        {
+            Assert.InRange(Passed() - ended, 0, 2);
+            _passed[ended].EndAnswer(downTo: 0);
+            await UntilAsync(() => Passed() == Math.Min(5, ended + 3));
+        }
+
+        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.Equal(0, _store.Cells.Used(policy.Limits[0].Algorithm, policy.Limits[0].KeyOf(calls[0]), _time.GetTimestamp()));
+    }
+
+    [Fact]
+    public async Task A_caller_with_many_calls_does_not_keep_another_waiting()
+    {
+        var policy = Policy(Rate(10, TimeSpan.FromSeconds(1), maxWaitSeconds: 600));
+        var waits = Enumerable.Range(0, 500).Select(_ => InvokeAsync(policy, Call("greedy"))).ToList();
+        var modest = Enumerable.Range(0, 5).Select(_ => Call("modest")).ToList();
+        waits.AddRange(modest.Select(call => InvokeAsync(policy, call)));
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await UntilAsync(() => Passed() == 20);
+
+        Assert.All(modest, call => Assert.Contains(call, _passed));
+        for (var i = 0; i < 60; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await UntilAsync(() => Passed() == Math.Min(505, 30 + (10 * i)));
+        }
+
+        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
+    }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(3, 1)]
+    [InlineData(10, 1)]
+    [InlineData(2, 5)]
+    public async Task Lines_are_served_in_proportion_to_their_weights_and_none_starves(int production, int batch)
+    {
+        const int Each = 300;
+        var settings = new QueueSettings
+        {
+            Capacity = 10_000,
+            FairBy = new KeyPart(KeyPartKind.Environment),
+            WeightBy = new KeyPart(KeyPartKind.Environment),
+            Weights = new Dictionary<string, int> { ["production"] = production, ["batch"] = batch },
+        };
+        var policy = Policy(settings, Rate(10, TimeSpan.FromSeconds(1), maxWaitSeconds: 10_000));
+        var waits = new List<Task>();
+        for (var i = 0; i < Each; i++)
+        {
+            waits.Add(InvokeAsync(policy, Call("a", environment: "batch")));
+            waits.Add(InvokeAsync(policy, Call("b", environment: "production")));
+        }
+
+        // While both wait: an eighth of all that there is.
+        for (var i = 0; i < 7; i++)
+        {
+            var before = Passed();
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await UntilAsync(() => Passed() == before + 10);
+        }
+
+        List<Exchange> served;
+        lock (_passed)
+        {
+            // The first ten passed before anybody waited.
+            served = _passed[10..];
+        }
+
+        var share = served.Count(call => call.Consumer.Environment == "production") / (double)served.Count;
+        Assert.InRange(share, (production / (double)(production + batch)) - 0.05, (production / (double)(production + batch)) + 0.05);
+        for (var i = 0; i < (2 * Each / 10) + 1 && Passed() < 2 * Each; i++)
+        {
+            var before = Passed();
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await UntilAsync(() => Passed() == Math.Min(2 * Each, before + 10));
+        }
+
+        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task Whoever_two_limits_refuse_in_turn_waits_for_both_and_nothing_is_taken_twice()
+    {
+        var policy = Policy(
+            Rate(5, TimeSpan.FromSeconds(1), maxWaitSeconds: 600) with { Name = "fast" },
+            Rate(12, TimeSpan.FromSeconds(10), maxWaitSeconds: 600) with { Name = "slow" });
+        var waits = Enumerable.Range(0, 30).Select(_ => InvokeAsync(policy, Call("a"))).ToList();
+        int[] expected = [5, 10, 12, 12, 12, 12, 12, 12, 12, 12, 17, 22, 24];
+        for (var second = 0; second < expected.Length; second++)
+        {
+            await UntilAsync(() => Passed() == expected[second]);
+            _time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(60));
+        await UntilAsync(() => Passed() >= 29);
+        _time.Advance(TimeSpan.FromSeconds(60));
+        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task The_queue_is_bounded()
+    {
+        var policy = Policy(new QueueSettings { Capacity = 3 }, Rate(1, TimeSpan.FromSeconds(1), maxWaitSeconds: 600));
+        var calls = Enumerable.Range(0, 6).Select(_ => Call("a")).ToList();
+        var waits = calls.Select(call => InvokeAsync(policy, call)).ToList();
+
+        Assert.Equal(3, policy.Queue!.Count);
+        Assert.Equal(2, calls.Count(call => call.Rejection is not null));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task A_hundred_thousand_wait_without_a_timer_each_and_all_pass()
+    {
+        const int Calls = 100_000;
+        var policy = Policy(new QueueSettings { Capacity = Calls }, Rate(10_000, TimeSpan.FromSeconds(1), maxWaitSeconds: 600));
+        var waits = Enumerable.Range(0, Calls).Select(i => InvokeAsync(policy, Call("consumer-" + (i % 100)))).ToList();
+        Assert.Equal(Calls - 10_000, policy.Queue!.Count);
+        for (var second = 1; second < 10; second++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await UntilAsync(() => Passed() == (second + 1) * 10_000);
+        }
+
+        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
+    }
+
+    private static LimitSettings Rate(long amount, TimeSpan period, int maxWaitSeconds) => new()
+    {
+        Name = "rate",
+        Kind = LimitKind.Rate,
+        Amount = amount,
+        Period = period,
+        Text = "rate",
+        WhenExceeded = WhenExceeded.Queue,
+        MaxWait = TimeSpan.FromSeconds(maxWaitSeconds),
+    };
+
+    private static Exchange Call(string consumer, string environment = "") => new()
+    {
+        Connection = new ClientConnection { PeerAddress = IPAddress.Loopback },
+        Client = null!,
+        Consumer = new Consumer(consumer, "", environment),
+    };
+
+    private LimitsPolicy Policy(params LimitSettings[] limits) => Policy(QueueSettings.Default, limits);
+
+    private LimitsPolicy Policy(QueueSettings queue, params LimitSettings[] limits) =>
+        new(PolicyStage.Attempt, [.. limits.Select(limit => new Limit(limit, "api", _store.Secret, _time))], _store, _store.QueueOf("api", PolicyStage.Attempt), queue);
+
+    private Task InvokeAsync(LimitsPolicy policy, Exchange exchange) => policy.InvokeAsync(exchange, passed =>
+    {
+        lock (_passed)
+        {
+            _passed.Add(passed);
+        }
+
+        return default;
+    }).AsTask();
+
+    private int Passed()
+    {
+        lock (_passed)
+        {
+            return _passed.Count;
+        }
+    }
+
+    // What follows a wait runs on the thread pool; time stands still meanwhile.
+    private static async Task UntilAsync(Func<bool> isDone)
+    {
+        for (var started = TimeProvider.System.GetTimestamp(); !isDone(); await Task.Delay(1, TestContext.Current.CancellationToken))
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(started) < Patience, "It did not come to that.");
+        }
+    }
+}
