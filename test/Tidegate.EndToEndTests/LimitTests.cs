@@ -1,0 +1,163 @@
+using System.Diagnostics;
+using System.Net;
+using Tidegate.Exchanges;
+using Tidegate.Testing;
+using Xunit;
+
+namespace Tidegate.EndToEndTests;
+
+/// <summary>Limits from the configuration to the caller: who passes, who waits, who is told to come back, and what is recorded of it.</summary>
+public sealed class LimitTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Ingress_beyond_its_rate_is_told_when_to_come_back_and_never_reaches_the_service()
+    {
+        await using var upstream = await EchoUpstream.StartAsync();
+        await using var gateway = await TestGateway.StartAsync(Ingress(upstream.Port, "limits: [{ rate: 3/m }]"), Cancellation);
+        using var client = new HttpClient();
+
+        var answers = new List<HttpResponseMessage>();
+        for (var i = 0; i < 5; i++)
+        {
+            answers.Add(await client.GetAsync($"http://{gateway["ingress"]}/", Cancellation));
+        }
+
+        Assert.Equal([HttpStatusCode.OK, HttpStatusCode.OK, HttpStatusCode.OK, HttpStatusCode.TooManyRequests, HttpStatusCode.TooManyRequests], answers.Select(answer => answer.StatusCode));
+        Assert.InRange(answers[4].Headers.RetryAfter!.Delta!.Value.TotalSeconds, 30, 60);
+        Assert.Contains("\"code\":\"rate_limited\"", await answers[4].Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+        var records = await gateway.RecordsAsync(5, Cancellation);
+        Assert.Equal(2, records.Count(record => record is { Outcome: Outcome.Rejected, Reason: "limits", Code: "rate_limited", Attempts: 0 }));
+    }
+
+    [Fact]
+    public async Task Each_consumer_has_a_count_of_its_own()
+    {
+        await using var upstream = await EchoUpstream.StartAsync();
+        await using var gateway = await TestGateway.StartAsync(
+            """
+            consumers:
+              - { name: a, credentials: [{ api_key: key-of-consumer-a }] }
+              - { name: b, credentials: [{ api_key: key-of-consumer-b }] }
+
+            """ + Ingress(upstream.Port, "authenticate: [api_key], limits: [{ rate: 2/m, per: consumer }]"), Cancellation);
+        using var client = new HttpClient();
+
+        Assert.Equal([200, 200, 429], await StatusesAsync("key-of-consumer-a"));
+        Assert.Equal([200, 200, 429], await StatusesAsync("key-of-consumer-b"));
+
+        async Task<int[]> StatusesAsync(string key)
+        {
+            var statuses = new int[3];
+            for (var i = 0; i < statuses.Length; i++)
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Get, $"http://{gateway["ingress"]}/") { Headers = { { "X-Api-Key", key } } };
+                statuses[i] = (int)(await client.SendAsync(request, Cancellation)).StatusCode;
+            }
+
+            return statuses;
+        }
+    }
+
+    [Fact]
+    public async Task Calls_that_queue_all_pass_and_the_provider_never_sees_more_than_the_rate()
+    {
+        const int Calls = 60;
+        var arrivals = new List<long>();
+        await using var upstream = await EchoUpstream.StartAsync(onRequest: () =>
+        {
+            lock (arrivals)
+            {
+                arrivals.Add(Stopwatch.GetTimestamp());
+            }
+        });
+        await using var gateway = await TestGateway.StartAsync(
+            $$"""
+            listeners: { egress: { address: 127.0.0.1:0 } }
+            apis:
+              - name: provider
+                direction: egress
+                hosts: [provider.test]
+                base_path: /provider
+                upstream: { destinations: [http://127.0.0.1:{{upstream.Port}}] }
+                limits: [{ rate: 20/s, when_exceeded: queue, max_wait: 20s }]
+            """,
+            Cancellation);
+        using var client = new HttpClient();
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, Calls).Select(_ => client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation)));
+
+        Assert.All(answers, answer => Assert.Equal(HttpStatusCode.OK, answer.StatusCode));
+        arrivals.Sort();
+
+        // What left within a second arrives within a second, give or take what the machine adds on the way.
+        var slack = Stopwatch.Frequency / 5;
+        for (var i = 20; i < arrivals.Count; i++)
+        {
+            Assert.True(arrivals[i] - arrivals[i - 20] >= Stopwatch.Frequency - slack, $"Call {i} arrived {(arrivals[i] - arrivals[i - 20]) * 1000 / Stopwatch.Frequency} ms after the twentieth before it.");
+        }
+
+        var records = await gateway.RecordsAsync(Calls, Cancellation);
+        Assert.InRange(records.Count(record => record.Queue > TimeSpan.FromMilliseconds(500)), 30, 40);
+    }
+
+    [Fact]
+    public async Task A_place_in_flight_is_held_until_the_answer_is_over_even_when_the_client_leaves()
+    {
+        await using var upstream = await EchoUpstream.StartAsync();
+        await using var gateway = await TestGateway.StartAsync(Ingress(upstream.Port, "limits: [{ concurrency: 1 }]"), Cancellation);
+        using (var leaving = new HttpClient())
+        {
+            upstream.NextEvent.Release();
+            await using var events = await leaving.GetStreamAsync($"http://{gateway["ingress"]}/events", Cancellation);
+            await events.ReadExactlyAsync(new byte[4], Cancellation);
+            using var other = new HttpClient();
+            Assert.Equal(HttpStatusCode.TooManyRequests, (await other.GetAsync($"http://{gateway["ingress"]}/", Cancellation)).StatusCode);
+        }
+
+        await gateway.RecordsAsync(2, Cancellation);
+        using var next = new HttpClient();
+        Assert.Equal(HttpStatusCode.OK, (await next.GetAsync($"http://{gateway["ingress"]}/", Cancellation)).StatusCode);
+    }
+
+    [Fact]
+    public async Task Counts_survive_a_reload_and_a_new_amount_holds_at_once()
+    {
+        await using var upstream = await EchoUpstream.StartAsync();
+        await using var gateway = await TestGateway.StartAsync(Ingress(upstream.Port, "limits: [{ rate: 3/h }]"), Cancellation);
+        using var client = new HttpClient();
+        Assert.Equal(200, await StatusAsync());
+        Assert.Equal(200, await StatusAsync());
+
+        Assert.Empty(gateway.Reload(Ingress(upstream.Port, "limits: [{ rate: 4/h }]")));
+
+        Assert.Equal(200, await StatusAsync());
+        Assert.Equal(200, await StatusAsync());
+        Assert.Equal(429, await StatusAsync());
+
+        async Task<int> StatusAsync() => (int)(await client.GetAsync($"http://{gateway["ingress"]}/", Cancellation)).StatusCode;
+    }
+
+    [Fact]
+    public async Task In_observe_mode_nobody_is_refused_and_the_record_says_who_would_have_been()
+    {
+        await using var upstream = await EchoUpstream.StartAsync();
+        await using var gateway = await TestGateway.StartAsync(Ingress(upstream.Port, "limits: [{ rate: 1/h, mode: observe }]"), Cancellation);
+        using var client = new HttpClient();
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Equal(HttpStatusCode.OK, (await client.GetAsync($"http://{gateway["ingress"]}/", Cancellation)).StatusCode);
+        }
+
+        var records = await gateway.RecordsAsync(3, Cancellation);
+        Assert.Equal(2, records.Count(record => record.Observed.Any(decision => decision is { Policy: "limits", Code: "rate_limited" })));
+    }
+
+    private static string Ingress(int port, string api) =>
+        $$"""
+        listeners: { ingress: { address: 127.0.0.1:0 } }
+        apis:
+          - { name: all, direction: ingress, upstream: { destinations: [http://127.0.0.1:{{port}}] }, {{api}} }
+        """;
+}
