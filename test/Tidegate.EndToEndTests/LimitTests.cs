@@ -44,10 +44,10 @@ public sealed class LimitTests
             """ + Ingress(upstream.Port, "authenticate: [api_key], limits: [{ rate: 2/m, per: consumer }]"), Cancellation);
         using var client = new HttpClient();
 
-        Assert.Equal([200, 200, 429], await StatusesAsync("key-of-consumer-a"));
-        Assert.Equal([200, 200, 429], await StatusesAsync("key-of-consumer-b"));
+        Assert.Equal("200 200 429", await StatusesAsync("key-of-consumer-a"));
+        Assert.Equal("200 200 429", await StatusesAsync("key-of-consumer-b"));
 
-        async Task<int[]> StatusesAsync(string key)
+        async Task<string> StatusesAsync(string key)
         {
             var statuses = new int[3];
             for (var i = 0; i < statuses.Length; i++)
@@ -56,7 +56,7 @@ public sealed class LimitTests
                 statuses[i] = (int)(await client.SendAsync(request, Cancellation)).StatusCode;
             }
 
-            return statuses;
+            return string.Join(" ", statuses);
         }
     }
 
@@ -65,13 +65,14 @@ public sealed class LimitTests
     {
         const int Calls = 60;
         var arrivals = new List<long>();
-        await using var upstream = await EchoUpstream.StartAsync(onRequest: () =>
+        await using var upstream = await EchoUpstream.StartAsync();
+        upstream.OnRequest = () =>
         {
             lock (arrivals)
             {
                 arrivals.Add(Stopwatch.GetTimestamp());
             }
-        });
+        };
         await using var gateway = await TestGateway.StartAsync(
             $$"""
             listeners: { egress: { address: 127.0.0.1:0 } }

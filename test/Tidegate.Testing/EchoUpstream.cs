@@ -24,6 +24,9 @@ public sealed class EchoUpstream : IAsyncDisposable
     /// <summary>Where it listens.</summary>
     public int Port => new Uri(_application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
 
+    /// <summary>Called as each request arrives, on its thread.</summary>
+    public Action? OnRequest { get; set; }
+
     /// <summary>For each event that <c>/events</c> sends, the test releases one.</summary>
     public SemaphoreSlim NextEvent { get; } = new(0);
 
@@ -63,6 +66,7 @@ public sealed class EchoUpstream : IAsyncDisposable
 
     private async Task HandleAsync(HttpContext context)
     {
+        OnRequest?.Invoke();
         switch (context.Request.Path.Value)
         {
             case "/echo":

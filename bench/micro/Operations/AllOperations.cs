@@ -11,6 +11,7 @@ internal static class AllOperations
             RoutingOperations.All,
             HeadOperations.All,
             PolicyOperations.All,
+            LimitOperations.All,
             ReplyOperations.All,
             RecordingOperations.All,
             ExchangeOperations.All,

@@ -62,6 +62,53 @@ public sealed class CheckTests
     public async Task Http3_that_cannot_be_served_is_an_error(string key, string expected) =>
         Assert.StartsWith(expected, Assert.Single(await ProblemsAsync($"listeners: {{ ingress: {{ address: 127.0.0.1:8443, {key} }} }}")), StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData("{ rate: 100 }", "'100' is no rate")]
+    [InlineData("{ rate: 0/s }", "'0/s' is no rate")]
+    [InlineData("{ rate: 5/month }", "'5/month' is no rate")]
+    [InlineData("{ rate: 5/fortnight }", "'5/fortnight' is no rate")]
+    [InlineData("{ rate: -5/s }", "'-5/s' is no rate")]
+    [InlineData("{ rate: 99999999999999999999/s }", "'99999999999999999999/s' is no rate")]
+    [InlineData("{ quota: 5/s }", "'5/s' is no quota")]
+    [InlineData("{ quota: 5/month, time_zone: Mars/Olympus }", "there is no time zone 'Mars/Olympus'")]
+    [InlineData("{ quota: 5/month, reset_day: 32 }", "a month has no day 32")]
+    [InlineData("{ rate: 5/s, concurrency: 2 }", "exactly one of rate, quota and concurrency")]
+    [InlineData("{ max_wait: 2s }", "exactly one of rate, quota and concurrency")]
+    [InlineData("{ concurrency: 2, burst: 3 }", "burst belongs to a rate")]
+    [InlineData("{ rate: 5/s, reset_day: 3 }", "belong to a quota")]
+    [InlineData("{ rate: 5/s, max_wait: 3s }", "belongs to when_exceeded: queue")]
+    [InlineData("{ rate: 5/s, per: consumr }", "did you mean 'consumer'")]
+    [InlineData("{ rate: 5/s, per: 'path:id' }", "needs a {id}")]
+    [InlineData("{ rate: 5/s, cost: { points: 2 } }", "belongs to a limit of points")]
+    [InlineData("{ rate: 5 points/s, cost: { points: 6 } }", "no request would ever pass")]
+    public async Task A_limit_that_cannot_be_meant_is_an_error_at_its_place(string limit, string expected)
+    {
+        var problem = Assert.Single(await ProblemsAsync($$"""
+            listeners: { egress: { address: 127.0.0.1:8080 } }
+            apis:
+              - name: x
+                direction: egress
+                hosts: [a.test]
+                limits:
+                  - {{limit}}
+            """));
+
+        Assert.StartsWith("t.yaml:7:", problem, StringComparison.Ordinal);
+        Assert.Contains(expected, problem, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("100/s")]
+    [InlineData("60/10s")]
+    [InlineData("5000/h")]
+    [InlineData("60/minute")]
+    [InlineData("10MB/s")]
+    [InlineData("10 MB/s")]
+    [InlineData("2000 points/m")]
+    [InlineData("1/d")]
+    public async Task Rates_are_written_as_people_say_them(string rate) =>
+        Assert.Empty(await ProblemsAsync($"listeners: {{ egress: {{ address: 127.0.0.1:8080 }} }}\napis: [{{ name: x, direction: egress, hosts: [a.test], limits: [{{ rate: {rate} }}] }}]"));
+
     internal static async Task<List<string>> ProblemsAsync(string yaml)
     {
         await using var forwarder = new Forwarder(TimeProvider.System);

@@ -1,0 +1,55 @@
+using System.Net;
+using Tidegate.Exchanges;
+using Tidegate.Policies;
+using Tidegate.Policies.Limits;
+
+namespace Tidegate.Benchmarks.Operations;
+
+/// <summary>What being held to limits costs an exchange that passes, and one that does not.</summary>
+internal static class LimitOperations
+{
+    private static readonly KeyPart Consumer = new(KeyPartKind.Consumer);
+
+    public static IEnumerable<(string Name, Func<Action> Start)> All =>
+    [
+        ("limits: one rate", () => Start(Rate("a"))),
+        ("limits: one rate per consumer", () => Start(Rate("a") with { Per = (KeyPart[])[Consumer] })),
+        ("limits: four", () => Start(Rate("a") with { Per = (KeyPart[])[Consumer] }, Rate("b") with { Kind = LimitKind.TokenBucket, Burst = 1_000_000_000 }, Quota("c"), Concurrency("d"))),
+        ("limits: refused", Refused),
+    ];
+
+    private static LimitSettings Rate(string name) => new() { Name = name, Kind = LimitKind.Rate, Amount = 1_000_000_000, Period = TimeSpan.FromSeconds(1), Text = "1000000000/s" };
+
+    private static LimitSettings Quota(string name) => new() { Name = name, Kind = LimitKind.Quota, Amount = 1L << 40, Calendar = new CalendarPeriod(CalendarUnit.Month, TimeZoneInfo.Utc), Text = "1099511627776/month" };
+
+    private static LimitSettings Concurrency(string name) => new() { Name = name, Kind = LimitKind.Concurrency, Amount = 100, Text = "100 in flight" };
+
+    private static Action Start(params LimitSettings[] settings)
+    {
+        var (policy, exchange) = Make(settings);
+        ExchangeHandler next = static _ => default;
+        return () =>
+        {
+            AllOperations.Completed(policy.InvokeAsync(exchange, next));
+            exchange.EndAnswer(downTo: 0);
+        };
+    }
+
+    private static Action Refused()
+    {
+        var (policy, exchange) = Make(Rate("a") with { Amount = 1, Period = TimeSpan.FromDays(1) });
+        ExchangeHandler next = static _ => default;
+        return () =>
+        {
+            exchange.Reset();
+            AllOperations.Completed(policy.InvokeAsync(exchange, next));
+        };
+    }
+
+    private static (LimitsPolicy Policy, Exchange Exchange) Make(params LimitSettings[] settings)
+    {
+        var store = new LimitStore(TimeProvider.System);
+        var policy = new LimitsPolicy(PolicyStage.Attempt, [.. settings.Select(limit => new Limit(limit, "api", store.Secret, store.Time))], store, queue: null, QueueSettings.Default);
+        return (policy, new Exchange { Connection = new ClientConnection { PeerAddress = IPAddress.Loopback }, Client = null!, Consumer = new Consumer("billing", "acme", "production") });
+    }
+}
