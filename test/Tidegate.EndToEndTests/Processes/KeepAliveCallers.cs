@@ -83,7 +83,7 @@ internal sealed class KeepAliveCallers : IAsyncDisposable
             {
                 await socket.ConnectAsync(gateway);
             }
-            catch (SocketException refused) when (refused.SocketErrorCode == SocketError.ConnectionRefused)
+            catch (SocketException refused) when (refused.SocketErrorCode is SocketError.ConnectionRefused or SocketError.ConnectionReset)
             {
                 // Not a request that failed: none was sent.
                 Interlocked.Increment(ref _refused);
