@@ -21,6 +21,9 @@ public sealed class TidegateProcess : IDisposable
         process.BeginErrorReadLine();
     }
 
+    /// <summary>Its number.</summary>
+    public int Id => _process.Id;
+
     /// <summary>What it wrote so far, to both streams.</summary>
     public IReadOnlyCollection<string> Lines => _lines;
 
@@ -28,6 +31,8 @@ public sealed class TidegateProcess : IDisposable
     public static TidegateProcess Start(string[] arguments, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Tidegate.Host.dll"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        // Most of a second of every test, otherwise.
+        start.Environment["TIDEGATE_WARM_UP"] = "off";
         foreach (var (name, value) in environment)
         {
             start.Environment[name] = value;

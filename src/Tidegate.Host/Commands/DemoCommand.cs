@@ -4,6 +4,7 @@ using Spectre.Console;
 using Tidegate.Control.Admin;
 using Tidegate.Edge;
 using Tidegate.Host.Demo;
+using Tidegate.Host.Warming;
 
 namespace Tidegate.Host.Commands;
 
@@ -57,6 +58,7 @@ internal static class DemoCommand
         DemoProcess demo;
         try
         {
+            await WarmUp.RunAsync(Environment.GetEnvironmentVariable(WarmUp.Variable), time, notes.WriteLine, cancellationToken);
             demo = await DemoProcess.StartAsync(settings, time, notes, [summary], cancellationToken);
         }
         catch (IOException refused) when (refused is ListenException or AdminListenException)

@@ -4,6 +4,7 @@ using Tidegate.Configuration;
 using Tidegate.Control.Admin;
 using Tidegate.Edge;
 using Tidegate.Forwarding;
+using Tidegate.Host.Warming;
 using Tidegate.Transport;
 
 namespace Tidegate.Host.Commands;
@@ -74,6 +75,7 @@ internal static class RunCommand
         await using var running = gateway;
         try
         {
+            await WarmUp.RunAsync(Environment.GetEnvironmentVariable(WarmUp.Variable), time, log.WriteLine, cancellationToken);
             await gateway.StartAsync(cancellationToken);
         }
         catch (IOException refused) when (refused is ListenException or AdminListenException)

@@ -87,6 +87,77 @@ public sealed class TransportFaultTests
     }
 
     [Theory]
+    [InlineData("not yet accepted")]
+    [InlineData("idle")]
+    [InlineData("reading")]
+    [InlineData("unread")]
+    [InlineData("writing")]
+    [InlineData("half closed by us")]
+    [InlineData("half closed by the peer")]
+    [InlineData("disposing")]
+    public async Task A_reset_by_the_peer_in_any_state_ends_that_connection_alone(string state)
+    {
+        await using var transport = await TestTransport.StartAsync(1, Cancellation);
+        using var neighbour = await transport.ConnectAsync(Cancellation);
+        await using var healthy = await transport.AcceptAsync(Cancellation);
+        var peer = await transport.ConnectAsync(Cancellation);
+        if (state == "not yet accepted")
+        {
+            peer.Close(0);
+        }
+
+        var connection = await transport.AcceptAsync(Cancellation);
+        var (input, output) = (connection.Transport.Input, connection.Transport.Output);
+        var closed = connection.ConnectionClosed;
+        var (reading, writing, disposing) = (Task.FromResult<System.IO.Pipelines.ReadResult>(default), Task.FromResult<System.IO.Pipelines.FlushResult>(default), Task.CompletedTask);
+        switch (state)
+        {
+            case "reading":
+                reading = input.ReadAsync(Cancellation).AsTask();
+                break;
+            case "unread":
+                await peer.SendAsync("x"u8.ToArray(), Cancellation);
+                break;
+            case "writing":
+                writing = output.WriteAsync(new byte[16 << 20], Cancellation).AsTask();
+                break;
+            case "half closed by us":
+                await output.CompleteAsync();
+                Assert.Equal(0, await peer.ReceiveAsync(new byte[1], Cancellation));
+                break;
+            case "half closed by the peer":
+                peer.Shutdown(SocketShutdown.Send);
+                Assert.True((await input.ReadAsync(Cancellation)).IsCompleted);
+                input.AdvanceTo(default);
+                writing = output.WriteAsync(new byte[16 << 20], Cancellation).AsTask();
+                break;
+            case "disposing":
+                writing = output.WriteAsync(new byte[16 << 20], Cancellation).AsTask();
+                disposing = connection.DisposeAsync().AsTask();
+                break;
+        }
+
+        peer.Close(0);
+
+        await WaitAsync(closed);
+        if (state == "reading")
+        {
+            await Assert.ThrowsAsync<ConnectionResetException>(() => reading);
+        }
+        else if (state is "writing" or "half closed by the peer" or "disposing")
+        {
+            Assert.True((await writing.WaitAsync(Cancellation)).IsCompleted);
+        }
+
+        // Well within the time that a close may wait for a peer.
+        await disposing.WaitAsync(TimeSpan.FromSeconds(5), Cancellation);
+        await connection.DisposeAsync();
+        Assert.Equal(1, transport.Sum(counters => counters.Open));
+        await neighbour.SendAsync("y"u8.ToArray(), Cancellation);
+        Assert.Equal("y"u8.ToArray(), (await healthy.Transport.Input.ReadAsync(Cancellation)).Buffer.ToArray());
+    }
+
+    [Theory]
     [InlineData(Errno.TooManyDescriptors)]
     [InlineData(Errno.SystemTableFull)]
     [InlineData(Errno.NoBuffers)]
