@@ -15,13 +15,16 @@ internal static class WarmUp
     private static readonly TimeSpan Limit = TimeSpan.FromMilliseconds(900);
 
     // The runtime looks for what is called often 100 ms after it last compiled something for the first time: when nothing was compiled for longer, nothing is about to be.
-    private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(130);
+    private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(160);
 
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10);
 
     // Together more than the 30 calls after which a method is worth compiling well. More would only keep the cores from compiling.
     private const int Clients = 2;
     private const int TimesEach = 20;
+
+    // One to meet every method, one to be counted in, one to see that nothing follows.
+    private const int LeastRounds = 3;
 
     // What the looking itself brings.
     private const int Few = 5;
@@ -56,7 +59,7 @@ internal static class WarmUp
         await using var gateway = await WarmUpGateway.StartAsync(upstream.Port, time, cancellationToken);
         var clients = Enumerable.Range(0, Clients).Select(_ => new WarmUpClient(gateway.Ingress, gateway.Egress)).ToArray();
         var exchanges = 0;
-        while (true)
+        for (var rounds = 1; ; rounds++)
         {
             // In rounds, with a pause behind each: while exchanges run, they and the compiler take the cores from each other.
             var before = JitInfo.GetCompiledMethodCount();
@@ -64,7 +67,7 @@ internal static class WarmUp
                 () => client.Run(TimesEach, timeIsUp.Token), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
             exchanges += round.Sum();
             var isQuiet = await QuietAsync(time, timeIsUp.Token, cancellationToken);
-            if (!isQuiet || JitInfo.GetCompiledMethodCount() - before <= Few)
+            if (!isQuiet || (rounds >= LeastRounds && JitInfo.GetCompiledMethodCount() - before <= Few))
             {
                 return new WarmUpResult(exchanges, isQuiet);
             }
