@@ -101,16 +101,29 @@ public sealed class RawHttp2 : IDisposable
             switch (head[3])
             {
                 case Settings when (head[4] & 1) == 0:
-                    await SendAsync(Settings, 1, 0, []);
+                    await AnswerAsync(Settings, []);
                     break;
                 case Ping when (head[4] & 1) == 0:
-                    await SendAsync(Ping, 1, 0, payload);
+                    await AnswerAsync(Ping, payload);
                     break;
                 case Settings or Ping or WindowUpdate:
                     break;
                 default:
                     return new RawFrame(head[3], head[4], BinaryPrimitives.ReadInt32BigEndian(head.AsSpan(5)), payload);
             }
+        }
+    }
+
+    /// <summary>Acknowledges. A peer that has closed meanwhile takes no answer, and what it sent before is still to be read.</summary>
+    private async Task AnswerAsync(byte type, byte[] payload)
+    {
+        try
+        {
+            await SendAsync(type, 1, 0, payload);
+        }
+        catch (IOException)
+        {
+            return;
         }
     }
 

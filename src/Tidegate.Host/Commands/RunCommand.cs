@@ -73,15 +73,22 @@ internal static class RunCommand
         }
 
         await using var running = gateway;
+        var warmUp = "";
         try
         {
-            await WarmUp.RunAsync(Environment.GetEnvironmentVariable(WarmUp.Variable), time, log.WriteLine, cancellationToken);
+            await WarmUp.RunAsync(Environment.GetEnvironmentVariable(WarmUp.Variable), time, line => warmUp = line, cancellationToken);
             await gateway.StartAsync(cancellationToken);
         }
         catch (IOException refused) when (refused is ListenException or AdminListenException)
         {
             await log.WriteLineAsync(refused.Message);
             return ExitCode.CannotListen;
+        }
+
+        // Not before it is certain that there is a start to speak of: one that fails is one line.
+        if (warmUp.Length > 0)
+        {
+            await log.WriteLineAsync(warmUp);
         }
 
         foreach (var (name, endPoint) in gateway.Endpoints)
