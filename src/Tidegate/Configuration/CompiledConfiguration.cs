@@ -1,17 +1,26 @@
+using System.Security.Cryptography;
 using Tidegate.Edge;
 using Tidegate.Forwarding;
+using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Limits;
+using Tidegate.Policies.Retry;
 
 namespace Tidegate.Configuration;
 
 /// <summary>What the compiler needs from the process: parts that outlive a configuration.</summary>
-internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time, LimitStore Limits)
+internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time)
 {
-    /// <summary>For a configuration that is looked at and never serves.</summary>
-    public CompilerServices(Forwarder forwarder, TimeProvider time)
-        : this(forwarder, time, new LimitStore(time))
-    {
-    }
+    /// <summary>What limits count, and who waits.</summary>
+    public LimitStore Limits { get; } = new(Time);
+
+    /// <summary>How many retries each API has left.</summary>
+    public RetryBudgets RetryBudgets { get; } = new();
+
+    /// <summary>Which upstreams are down.</summary>
+    public Circuits Circuits { get; } = new(Time);
+
+    /// <summary>Gives 0 to below 1, for jitter.</summary>
+    public Func<double> Random { get; init; } = static () => RandomNumberGenerator.GetInt32(int.MaxValue) / (double)int.MaxValue;
 }
 
 /// <summary>Everything that one valid configuration means to the process.</summary>

@@ -246,6 +246,12 @@ internal sealed record ApiConfig
     [Doc("How exchanges wait where a limit says when_exceeded: queue.")]
     public QueueConfig? Queue { get; init; }
 
+    [Doc("When another attempt is made. Default: never.")]
+    public RetryConfig? Retry { get; init; }
+
+    [Doc("When the upstream is left alone because it is down. Default: never.")]
+    public CircuitBreakerConfig? CircuitBreaker { get; init; }
+
     [Doc("What a CONNECT to these hosts does: verified (carried, when its TLS name is the host), any, intercept or refused. Default: intercept where the listener does; else refused when the API has rules about content, verified when not.")]
     public TunnelMode? Tunnel { get; init; }
 
@@ -272,6 +278,12 @@ internal sealed record EndpointConfig
 
     [Doc("Who may call it; replaces the API's.")]
     public AccessConfig? Access { get; init; }
+
+    [Doc("When another attempt is made; replaces the API's.")]
+    public RetryConfig? Retry { get; init; }
+
+    [Doc("When the upstream is left alone; the endpoint then has results of its own.")]
+    public CircuitBreakerConfig? CircuitBreaker { get; init; }
 
     [Doc("How much may pass here; the API's limits hold as well.")]
     public IReadOnlyList<LimitConfig> Limits { get; init; } = [];

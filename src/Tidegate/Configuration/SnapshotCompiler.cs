@@ -5,6 +5,7 @@ using Tidegate.Forwarding;
 using Tidegate.Policies;
 using Tidegate.Policies.Access;
 using Tidegate.Policies.Authentication;
+using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
 using Tidegate.Routing;
 
@@ -131,6 +132,7 @@ internal sealed class SnapshotCompiler
         var upstream = new UpstreamCompiler(_positions, _problems).Compile(api, _config.Defaults);
         var hosts = new ApiChecks(_positions, _problems).Check(api, _config);
         var tunnel = api.Tunnel ?? DefaultTunnel(api);
+        var retries = new RetryCompiler(_positions, _problems, _services);
         var limits = new LimitCompiler(_positions, _problems, _services.Limits);
         var baseHost = hosts.FirstOrDefault(host => !host.StartsWith('*'));
         foreach (var endpoint in new EndpointConfig?[] { null }.Concat(api.Endpoints))
@@ -154,7 +156,7 @@ internal sealed class SnapshotCompiler
             {
                 Route = route,
                 Upstream = routeUpstream,
-                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials), .. limits.Compile(api, endpoint)], forward.InvokeAsync),
+                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials), .. limits.Compile(api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total)], forward.InvokeAsync),
                 BaseTarget = baseHost is null ? null : new Destination("https", baseHost, 443),
                 AllowEncodedSlash = api.AllowEncodedSlash || api.Direction == Direction.Egress,
                 Tunnel = tunnel,
@@ -163,12 +165,19 @@ internal sealed class SnapshotCompiler
         }
     }
 
-    private static List<IPolicy> Policies(ApiConfig api, EndpointConfig? endpoint, CredentialIndex credentials)
+    private List<IPolicy> Policies(ApiConfig api, EndpointConfig? endpoint, CredentialIndex credentials)
     {
         var policies = new List<IPolicy> { new AuthenticationPolicy(credentials, Authentication(api)) };
         if ((endpoint?.Access ?? api.Access) is { } access)
         {
             policies.Add(new AccessPolicy(new AccessSettings { Consumers = access.Consumers, Methods = access.Methods, Mode = access.Mode }));
+        }
+
+        // Before the limits, which stand behind it in the same stage: what is not sent takes nothing from them.
+        if ((endpoint?.CircuitBreaker ?? api.CircuitBreaker) is { } breaker)
+        {
+            var circuit = _services.Circuits.Of(api.Name, endpoint?.CircuitBreaker is null ? "" : EndpointName(endpoint));
+            policies.Add(new CircuitBreakerPolicy(CircuitBreaker(breaker), circuit, _services.Time));
         }
 
         if (api.Credential is { } credential)
@@ -178,6 +187,16 @@ internal sealed class SnapshotCompiler
 
         return policies;
     }
+
+    private static CircuitBreakerSettings CircuitBreaker(CircuitBreakerConfig config) => new()
+    {
+        FailureRatio = config.FailureRatio ?? CircuitBreakerSettings.DefaultFailureRatio,
+        Minimum = config.Minimum ?? CircuitBreakerSettings.DefaultMinimum,
+        Window = config.Window ?? CircuitBreakerSettings.DefaultWindow,
+        OpenFor = config.OpenFor ?? CircuitBreakerSettings.DefaultOpenFor,
+        Probes = config.Probes ?? 1,
+        Mode = config.Mode,
+    };
 
     private static AuthenticationSettings Authentication(ApiConfig api) => api.Authenticate.FirstOrDefault() is not { } authenticate
         ? AuthenticationSettings.Undeclared

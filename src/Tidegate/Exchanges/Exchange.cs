@@ -7,6 +7,7 @@ namespace Tidegate.Exchanges;
 public sealed class Exchange
 {
     private List<PolicyDecision>? _observed;
+    private List<RetryNote>? _retries;
     private IAnswerEnding[] _endings = [];
 
     /// <summary>Unique within this process's life; see <see cref="ExchangeId"/> for the form that users see.</summary>
@@ -75,6 +76,9 @@ public sealed class Exchange
 
     /// <summary>What policies in observe mode would have done.</summary>
     public IReadOnlyList<PolicyDecision> Observed => _observed ?? (IReadOnlyList<PolicyDecision>)[];
+
+    /// <summary>Attempts that did not do.</summary>
+    public IReadOnlyList<RetryNote> Retries => _retries ?? (IReadOnlyList<RetryNote>)[];
 
     // The answer.
 
@@ -174,6 +178,9 @@ public sealed class Exchange
         UpstreamStream = null;
     }
 
+    /// <summary>Notes an attempt that did not do.</summary>
+    public void NoteRetry(RetryNote note) => (_retries ??= []).Add(note);
+
     /// <summary>Lets something last until the answer is over: handed to the client, broken, or thrown away for another attempt.</summary>
     public void WhenAnswerEnds(IAnswerEnding ending)
     {
@@ -221,6 +228,7 @@ public sealed class Exchange
         Consumer = Consumer.Anonymous;
         Trace = default;
         _observed = null;
+        _retries = null;
         Intercept = false;
         VerifyTunnelName = false;
         IdleTimeout = default;

@@ -53,6 +53,11 @@ internal static class ExchangeJson
         }
 
         json.WriteNumber(Names.Attempts, record.Attempts);
+        if (record.Retries.Count > 0)
+        {
+            WriteRetries(json, record.Retries);
+        }
+
         WriteUnlessEmpty(json, Names.Destination, record.Destination);
         json.WriteNumber(Names.RequestBytes, record.RequestBytes);
         json.WriteNumber(Names.ResponseBytes, record.ResponseBytes);
@@ -78,6 +83,28 @@ internal static class ExchangeJson
         foreach (var decision in observed)
         {
             json.WriteStringValue(decision.Policy + ": " + decision.Code);
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteRetries(Utf8JsonWriter json, IReadOnlyList<RetryNote> retries)
+    {
+        json.WriteStartArray(Names.Retries);
+        foreach (var retry in retries)
+        {
+            json.WriteStartObject();
+            json.WriteString(Names.Cause, retry.Cause);
+            if (retry.Stopped.Length == 0)
+            {
+                WriteMilliseconds(json, Names.PauseMs, retry.Pause);
+            }
+            else
+            {
+                json.WriteString(Names.Stopped, retry.Stopped);
+            }
+
+            json.WriteEndObject();
         }
 
         json.WriteEndArray();
@@ -147,6 +174,10 @@ internal static class ExchangeJson
         public static readonly JsonEncodedText Code = JsonEncodedText.Encode("code");
         public static readonly JsonEncodedText WouldHaveRefused = JsonEncodedText.Encode("would_have_refused");
         public static readonly JsonEncodedText Attempts = JsonEncodedText.Encode("attempts");
+        public static readonly JsonEncodedText Retries = JsonEncodedText.Encode("retries");
+        public static readonly JsonEncodedText Cause = JsonEncodedText.Encode("cause");
+        public static readonly JsonEncodedText PauseMs = JsonEncodedText.Encode("pause_ms");
+        public static readonly JsonEncodedText Stopped = JsonEncodedText.Encode("stopped");
         public static readonly JsonEncodedText Destination = JsonEncodedText.Encode("destination");
         public static readonly JsonEncodedText RequestBytes = JsonEncodedText.Encode("request_bytes");
         public static readonly JsonEncodedText ResponseBytes = JsonEncodedText.Encode("response_bytes");

@@ -63,6 +63,9 @@ public readonly record struct ExchangeRecord()
 
     public int Attempts { get; init; }
 
+    /// <summary>Attempts that did not do, and why the last of them was followed by none.</summary>
+    public IReadOnlyList<RetryNote> Retries { get; init; } = [];
+
     /// <summary>Scheme, host and port of the last attempt; empty when there was none.</summary>
     public string Destination { get; init; } = "";
 

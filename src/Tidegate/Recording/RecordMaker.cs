@@ -36,6 +36,7 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
             Detail = exchange.Rejection?.Detail ?? exchange.Failure?.Detail ?? "",
             Observed = exchange.Observed,
             Attempts = exchange.Attempts,
+            Retries = exchange.Retries,
             Destination = exchange.Destination,
             UpstreamProtocol = exchange.UpstreamProtocol,
             RequestBytes = exchange.RequestBodyBytes,

@@ -1,0 +1,7 @@
+namespace Tidegate.Exchanges;
+
+/// <summary>An attempt that did not do, and what came of it.</summary>
+/// <param name="Cause">The failure's code, or the answer's status.</param>
+/// <param name="Pause">How long until the next attempt; zero when there was none.</param>
+/// <param name="Stopped">Why there was none: <c>attempts</c>, <c>budget</c>, <c>content</c> (larger than is kept), <c>deadline</c>, <c>client</c> or <c>observe</c>; empty when there was one.</param>
+public readonly record struct RetryNote(string Cause, TimeSpan Pause, string Stopped);

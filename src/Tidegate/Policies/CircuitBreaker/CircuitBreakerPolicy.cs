@@ -1,0 +1,61 @@
+using System.Runtime.CompilerServices;
+using Tidegate.Exchanges;
+using Tidegate.Transport;
+
+namespace Tidegate.Policies.CircuitBreaker;
+
+/// <summary>Leaves an upstream alone that is down: its callers learn at once what they would have learned after a timeout, and it has peace to come back.</summary>
+internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circuit circuit, TimeProvider time) : IPolicy, IAnswerEnding
+{
+    public string Name => "circuit_breaker";
+
+    public PolicyStage Stage => PolicyStage.Attempt;
+
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    public async ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
+    {
+        var isProbing = circuit.State != CircuitState.Closed;
+        if (isProbing && circuit.Enter(settings, time.GetTimestamp()) is { } wait)
+        {
+            var rejection = new Rejection(Name, "circuit_open", 503, "The upstream has failed too often of late and is left alone for a while. Try again after the time in Retry-After.", wait);
+            if (settings.Mode == PolicyMode.Enforce)
+            {
+                exchange.Reject(rejection);
+                return;
+            }
+
+            exchange.Observe(Name, rejection);
+        }
+
+        await next(exchange);
+        if (exchange.Failure?.Source == FailureSource.Upstream || (exchange.Outcome == Outcome.Forwarded && IsDown(exchange.ResponseStatus)))
+        {
+            circuit.Failed(settings, time.GetTimestamp());
+        }
+        else if (exchange.Outcome == Outcome.Forwarded)
+        {
+            circuit.Succeeded(settings, time.GetTimestamp());
+
+            // It is there, but an answer that breaks is a failure after all.
+            exchange.WhenAnswerEnds(this);
+        }
+        else if (isProbing)
+        {
+            circuit.Abandoned();
+        }
+    }
+
+    public PolicyExplanation Explain(Exchange exchange) => new(
+        $"{circuit.State switch { CircuitState.Open => "open", CircuitState.HalfOpen => "half open", _ => "closed" }}; opens for {settings.OpenFor.TotalSeconds:0.###} s when {settings.FailureRatio:P0} of at least {settings.Minimum} attempts within {settings.Window.TotalSeconds:0.###} s fail{(settings.Mode == PolicyMode.Observe ? " (observe)" : "")}");
+
+    void IAnswerEnding.AnswerEnded(Exchange exchange)
+    {
+        if (exchange.Failure?.Source == FailureSource.Upstream)
+        {
+            circuit.Failed(settings, time.GetTimestamp());
+        }
+    }
+
+    // What says that nobody is there to answer. 500 is an answer, 429 one about the caller.
+    private static bool IsDown(int status) => status is 502 or 503 or 504;
+}

@@ -1,0 +1,243 @@
+using System.Collections.Frozen;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using System.Text;
+using Tidegate.Exchanges;
+using Tidegate.Transport;
+
+namespace Tidegate.Policies.Retry;
+
+/// <summary>
+/// Makes another attempt where that is safe and can help: after trouble before anything was sent, and after trouble or a refusal in between for calls that may be done
+/// twice. An answer that has begun to go to the client is never touched.
+/// </summary>
+internal sealed class RetryPolicy : IPolicy
+{
+    // RFC 9110 9.2.2. PRI, CONNECT and what nobody knows are not among them.
+    private static readonly FrozenSet<string> Idempotent = FrozenSet.Create(StringComparer.Ordinal, "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "PROPFIND", "REPORT", "SEARCH");
+
+    // A refusal's content is small: read, so that its connection can be used for the next attempt; what is larger or slower costs the connection.
+    private const int MaxDiscardBytes = 16 * 1024;
+    private static readonly TimeSpan DiscardPatience = TimeSpan.FromMilliseconds(200);
+
+    private readonly RetrySettings _settings;
+    private readonly RetryBudget _budget;
+    private readonly Backoff _backoff;
+    private readonly TimeSpan? _total;
+    private readonly TimeProvider _time;
+    private readonly byte[]? _idempotencyHeader;
+
+    /// <param name="settings">What was written.</param>
+    /// <param name="budget">The API's.</param>
+    /// <param name="backoff">Makes the pauses.</param>
+    /// <param name="total">How long the exchange may take in all; null is unbounded.</param>
+    /// <param name="time">The clock.</param>
+    public RetryPolicy(RetrySettings settings, RetryBudget budget, Backoff backoff, TimeSpan? total, TimeProvider time)
+    {
+        _settings = settings;
+        _budget = budget;
+        _backoff = backoff;
+        _total = total;
+        _time = time;
+        _idempotencyHeader = settings.IdempotencyHeader is { } header ? Encoding.ASCII.GetBytes(header) : null;
+    }
+
+    public string Name => "retry";
+
+    public PolicyStage Stage => PolicyStage.Resilience;
+
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    public async ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
+    {
+        if (exchange.IsTunnel || exchange.UpgradeProtocol is not null)
+        {
+            // What both sides say to each other cannot be said again.
+            await next(exchange);
+            return;
+        }
+
+        // :: Step 1: What is needed to do it again: a key where the provider knows keys, and the content.
+        var mayRepeat = MayRepeat(exchange);
+        var content = exchange.RequestBody;
+        var replay = content.IsEmpty || _settings.Mode == PolicyMode.Observe ? null : new ReplayBody(content, _settings.MaxBodyBytes);
+        exchange.RequestBody = replay ?? content;
+        var endings = exchange.EndingCount;
+        for (var made = 1; ; made++)
+        {
+            // :: Step 2: An attempt. Most are good, and that is all.
+            if (made == _settings.Attempts)
+            {
+                replay?.Release();
+            }
+
+            await next(exchange);
+            if (Trouble(exchange, mayRepeat) is not { } cause)
+            {
+                Settle(exchange);
+                return;
+            }
+
+            // :: Step 3: Whether there may be another, and when.
+            var refused = RetryAfter.TryRead(exchange.ResponseHeaders, _time.GetUtcNow(), out var notBefore) && exchange.Failure is null;
+            var pause = _backoff.Of(_settings, made, refused ? notBefore : null);
+            if (Forbids(exchange, replay, made, pause) is { } reason)
+            {
+                exchange.NoteRetry(new RetryNote(cause, TimeSpan.Zero, reason));
+                return;
+            }
+
+            // :: Step 4: The answer is thrown away, for everybody who waits for its end too, and the exchange is as it was.
+            exchange.NoteRetry(new RetryNote(cause, pause, ""));
+            await DiscardAsync(exchange);
+            exchange.EndAnswer(endings);
+            exchange.ForgetAnswer();
+            exchange.RequestBodyBytes = 0;
+            replay?.Rewind();
+            if (!await PauseAsync(pause, exchange))
+            {
+                return;
+            }
+        }
+    }
+
+    public PolicyExplanation Explain(Exchange exchange)
+    {
+        var safe = MayRepeatAsIs(exchange) ? $"{exchange.Method} may be done twice" : _settings.InjectsIdempotencyKey ? $"{exchange.Method} gets a {_settings.IdempotencyHeader}" : $"{exchange.Method} only before it was sent";
+        return new PolicyExplanation($"up to {_settings.Attempts} attempts, {_settings.Base.TotalMilliseconds:0} ms to {_settings.Max.TotalSeconds:0.###} s apart; {safe}; after {string.Join(", ", _settings.Statuses.Order())} and broken connections; budget {_settings.Budget:P0} of what succeeds");
+    }
+
+    private bool MayRepeatAsIs(Exchange exchange) =>
+        Idempotent.Contains(exchange.Method) || _settings.Methods.Contains(exchange.Method) || (_idempotencyHeader is not null && exchange.RequestHeaders.TryGet(_idempotencyHeader, out _));
+
+    private bool MayRepeat(Exchange exchange)
+    {
+        if (MayRepeatAsIs(exchange))
+        {
+            return true;
+        }
+
+        if (!_settings.InjectsIdempotencyKey)
+        {
+            return false;
+        }
+
+        const int KeyCharacters = 32;
+        exchange.RequestHeaders.Add(_settings.IdempotencyHeader!, RandomNumberGenerator.GetHexString(KeyCharacters, lowercase: true));
+        return true;
+    }
+
+    /// <summary>What went wrong in a way that another attempt may mend; null when nothing did.</summary>
+    private string? Trouble(Exchange exchange, bool mayRepeat)
+    {
+        if (exchange.Failure is { } failure)
+        {
+            return failure.Source == FailureSource.Upstream && (failure.Retryable || (mayRepeat && IsPassing(failure.Kind))) ? failure.Code : null;
+        }
+
+        // 429 says that nothing was done. The others do not, whatever they mean.
+        return exchange.Outcome == Outcome.Forwarded && _settings.Statuses.Contains(exchange.ResponseStatus) && (mayRepeat || exchange.ResponseStatus == 429)
+            ? StatusText(exchange.ResponseStatus)
+            : null;
+    }
+
+    private static bool IsPassing(FailureKind kind) =>
+        kind == FailureKind.RequestFailed || kind == FailureKind.ResponseHeadersTimeout || kind == FailureKind.ResponseMalformed || kind == FailureKind.ResponseTruncated;
+
+    private void Settle(Exchange exchange)
+    {
+        if (exchange.Outcome == Outcome.Forwarded && exchange.ResponseStatus < 500)
+        {
+            _budget.Deposit(_settings.Budget);
+        }
+    }
+
+    /// <summary>Why there is no further attempt; null when there is one, which is then paid for.</summary>
+    private string? Forbids(Exchange exchange, ReplayBody? replay, int made, TimeSpan pause)
+    {
+        if (_settings.Mode == PolicyMode.Observe)
+        {
+            return "observe";
+        }
+
+        if (made >= _settings.Attempts)
+        {
+            return "attempts";
+        }
+
+        if (replay is { CanReplay: false })
+        {
+            return "content";
+        }
+
+        if (pause > _settings.Max + _settings.Base || (_total is { } total && _time.GetElapsedTime(exchange.Timings.Received) + pause >= total))
+        {
+            return "deadline";
+        }
+
+        return exchange.Aborted.IsCancellationRequested ? "client" : _budget.TryWithdraw() ? null : "budget";
+    }
+
+    private static async ValueTask DiscardAsync(Exchange exchange)
+    {
+        var body = exchange.ResponseBody;
+        if (!body.IsEmpty && exchange.Failure is null && body.Length is null or <= MaxDiscardBytes)
+        {
+            using var patience = new CancellationTokenSource(DiscardPatience);
+            var buffer = new byte[MaxDiscardBytes];
+            try
+            {
+                for (var read = 0; read < MaxDiscardBytes;)
+                {
+                    var piece = await body.ReadAsync(buffer, patience.Token);
+                    if (piece == 0)
+                    {
+                        break;
+                    }
+
+                    read += piece;
+                }
+            }
+            catch (Exception broken) when (broken is IOException or OperationCanceledException)
+            {
+                // It was to be thrown away; the connection goes with it.
+                exchange.ResponseHeaders.Clear();
+            }
+        }
+
+        await body.DisposeAsync();
+    }
+
+    /// <summary>False when the client has gone meanwhile, which then stands on the exchange.</summary>
+    private async ValueTask<bool> PauseAsync(TimeSpan pause, Exchange exchange)
+    {
+        var reactor = Reactor.Current;
+        try
+        {
+            await Task.Delay(pause, _time, exchange.Aborted).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            exchange.Fail(ClientLeft);
+        }
+
+        if (reactor is not null)
+        {
+            await reactor.SwitchAsync();
+        }
+
+        return exchange.Failure is null;
+    }
+
+    private static readonly Failure ClientLeft = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "The client went away before the next attempt.");
+
+    private static string StatusText(int status) => status switch
+    {
+        429 => "429",
+        500 => "500",
+        502 => "502",
+        503 => "503",
+        504 => "504",
+        _ => status.ToString(CultureInfo.InvariantCulture),
+    };
+}

@@ -1,0 +1,189 @@
+using System.Net;
+using Microsoft.Extensions.Time.Testing;
+using Tidegate.Exchanges;
+using Tidegate.Policies;
+using Tidegate.Policies.CircuitBreaker;
+using Xunit;
+
+namespace Tidegate.Tests.Policies.CircuitBreaker;
+
+public sealed class CircuitBreakerTests
+{
+    private static readonly Failure Reset = new(FailureSource.Upstream, FailureKind.RequestFailed, Retryable: false, "reset");
+    private static readonly Failure Left = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "left");
+
+    private readonly FakeTimeProvider _time = new();
+    private readonly Circuit _circuit;
+    private int _reached;
+
+    public CircuitBreakerTests() => _circuit = new Circuit(_time);
+
+    [Fact]
+    public async Task It_opens_when_enough_attempts_failed_and_says_when_to_come_back()
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 20, FailureRatio = 0.5, OpenFor = TimeSpan.FromSeconds(15) });
+        for (var i = 0; i < 10; i++)
+        {
+            await CallAsync(policy, 200);
+            Assert.Null((await CallAsync(policy, 503)).Rejection);
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(5));
+        var refused = await CallAsync(policy, 200);
+
+        Assert.Equal((503, "circuit_open"), (refused.Rejection!.Status, refused.Rejection.Code));
+        Assert.Equal(TimeSpan.FromSeconds(10), refused.Rejection.RetryAfter);
+        Assert.Equal(20, _reached);
+        Assert.Equal(1, _circuit.Opened);
+    }
+
+    [Fact]
+    public async Task Too_few_results_say_nothing()
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 20 });
+        for (var i = 0; i < 19; i++)
+        {
+            await CallAsync(policy, Reset);
+        }
+
+        Assert.Equal(CircuitState.Closed, _circuit.State);
+        await CallAsync(policy, Reset);
+        Assert.Equal(CircuitState.Open, _circuit.State);
+    }
+
+    [Fact]
+    public async Task Results_that_are_older_than_the_window_do_not_count()
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 10, Window = TimeSpan.FromSeconds(30) });
+        for (var i = 0; i < 100; i++)
+        {
+            await CallAsync(policy, 503);
+            _time.Advance(TimeSpan.FromSeconds(4));
+        }
+
+        Assert.Equal(CircuitState.Closed, _circuit.State);
+    }
+
+    [Fact]
+    public async Task One_probe_decides_and_the_others_wait_for_it()
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 1, OpenFor = TimeSpan.FromSeconds(15) });
+        await CallAsync(policy, 503);
+        _time.Advance(TimeSpan.FromSeconds(15));
+
+        var answer = new TaskCompletionSource();
+        var probe = Call();
+        var probing = policy.InvokeAsync(probe, async exchange =>
+        {
+            await answer.Task;
+            exchange.Answer(Outcome.Forwarded, 200);
+        }).AsTask();
+        Assert.Equal("circuit_open", (await CallAsync(policy, 200)).Rejection!.Code);
+        answer.SetResult();
+        await probing;
+
+        Assert.Equal(CircuitState.Closed, _circuit.State);
+        Assert.Null((await CallAsync(policy, 200)).Rejection);
+    }
+
+    [Fact]
+    public async Task A_probe_that_fails_opens_it_again()
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 1, OpenFor = TimeSpan.FromSeconds(15) });
+        await CallAsync(policy, 503);
+        _time.Advance(TimeSpan.FromSeconds(15));
+        await CallAsync(policy, Reset);
+
+        Assert.Equal(TimeSpan.FromSeconds(15), (await CallAsync(policy, 200)).Rejection!.RetryAfter);
+        _time.Advance(TimeSpan.FromSeconds(15));
+        Assert.Null((await CallAsync(policy, 200)).Rejection);
+        Assert.Equal(CircuitState.Closed, _circuit.State);
+    }
+
+    [Fact]
+    public async Task A_probe_whose_client_leaves_makes_room_for_another()
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 1, OpenFor = TimeSpan.FromSeconds(15) });
+        await CallAsync(policy, 503);
+        _time.Advance(TimeSpan.FromSeconds(15));
+        await CallAsync(policy, Left);
+
+        Assert.Equal(CircuitState.HalfOpen, _circuit.State);
+        Assert.Null((await CallAsync(policy, 200)).Rejection);
+        Assert.Equal(CircuitState.Closed, _circuit.State);
+    }
+
+    [Fact]
+    public async Task A_probe_that_never_ends_does_not_keep_it_half_open_for_ever()
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 1, OpenFor = TimeSpan.FromSeconds(15) });
+        await CallAsync(policy, 503);
+        _time.Advance(TimeSpan.FromSeconds(15));
+        _ = policy.InvokeAsync(Call(), _ => new ValueTask(new TaskCompletionSource().Task)).AsTask();
+        Assert.NotNull((await CallAsync(policy, 200)).Rejection);
+
+        _time.Advance(TimeSpan.FromSeconds(15));
+        Assert.Null((await CallAsync(policy, 200)).Rejection);
+    }
+
+    [Theory]
+    [InlineData(200)]
+    [InlineData(404)]
+    [InlineData(429)]
+    [InlineData(500)]
+    public async Task An_upstream_that_answers_is_not_down(int status)
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 1 });
+        for (var i = 0; i < 100; i++)
+        {
+            await CallAsync(policy, status);
+        }
+
+        Assert.Equal(CircuitState.Closed, _circuit.State);
+    }
+
+    [Fact]
+    public async Task An_answer_that_breaks_counts_as_a_failure()
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 10, FailureRatio = 0.5 });
+        for (var i = 0; i < 5; i++)
+        {
+            var exchange = await CallAsync(policy, 200);
+            exchange.Fail(new Failure(FailureSource.Upstream, FailureKind.ResponseTruncated, Retryable: false, "cut"));
+            exchange.EndAnswer(downTo: 0);
+        }
+
+        Assert.Equal(CircuitState.Open, _circuit.State);
+    }
+
+    [Fact]
+    public async Task In_observe_mode_everything_passes_and_the_record_says_what_would_not_have()
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 1, Mode = PolicyMode.Observe });
+        await CallAsync(policy, 503);
+        var passed = await CallAsync(policy, 200);
+
+        Assert.Null(passed.Rejection);
+        Assert.Equal(new PolicyDecision("circuit_breaker", "circuit_open"), Assert.Single(passed.Observed));
+    }
+
+    private static Exchange Call() => new() { Connection = new ClientConnection { PeerAddress = IPAddress.Loopback }, Client = null!, Method = "GET" };
+
+    private CircuitBreakerPolicy Policy(CircuitBreakerSettings settings) => new(settings, _circuit, _time);
+
+    private Task<Exchange> CallAsync(CircuitBreakerPolicy policy, int status) => CallAsync(policy, exchange => exchange.Answer(Outcome.Forwarded, status));
+
+    private Task<Exchange> CallAsync(CircuitBreakerPolicy policy, Failure failure) => CallAsync(policy, exchange => exchange.Fail(failure));
+
+    private async Task<Exchange> CallAsync(CircuitBreakerPolicy policy, Action<Exchange> answer)
+    {
+        var exchange = Call();
+        await policy.InvokeAsync(exchange, reached =>
+        {
+            _reached++;
+            answer(reached);
+            return default;
+        });
+        return exchange;
+    }
+}
