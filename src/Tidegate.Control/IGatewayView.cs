@@ -1,5 +1,6 @@
 using System.Net;
 using Tidegate.Configuration;
+using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Limits;
 
 namespace Tidegate.Control;
@@ -15,6 +16,9 @@ internal interface IGatewayView
 
     /// <summary>What limits count, and who waits.</summary>
     LimitStore Limits { get; }
+
+    /// <summary>Which upstreams are down.</summary>
+    Circuits Circuits { get; }
 
     /// <summary>Records handed to the sinks.</summary>
     long Recorded { get; }

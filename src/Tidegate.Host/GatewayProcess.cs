@@ -5,6 +5,7 @@ using Tidegate.Control;
 using Tidegate.Control.Admin;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
+using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Limits;
 using Tidegate.Recording;
 using Tidegate.Recording.AccessLog;
@@ -84,6 +85,8 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         : [.. _edge.Listeners.Select(listener => new ListenerView(listener.Name, listener.EndPoint, listener.Connections.Open, listener.Connections.Refused))];
 
     LimitStore IGatewayView.Limits => _services.Limits;
+
+    Circuits IGatewayView.Circuits => _services.Circuits;
 
     long IGatewayView.Recorded => _recorder.Recorded;
 

@@ -1,5 +1,6 @@
 using Tidegate.Control.Otlp;
 using Tidegate.Exchanges;
+using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Recording;
 using Tidegate.Recording.Metrics;
 
@@ -18,6 +19,8 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription LimitKeys = new("tidegate_limit_keys", "tidegate.limit.keys", "{key}", MetricKind.Gauge, "Counts that limits keep, one for each limit and key.");
     private static readonly MetricDescription LimitKeysEvicted = new("tidegate_limit_keys_evicted_total", "tidegate.limit.keys_evicted", "{key}", MetricKind.Counter, "Counts that were forgotten while they still mattered, because there were too many.");
     private static readonly MetricDescription Waiting = new("tidegate_limit_waiting", "tidegate.limit.waiting", "{exchange}", MetricKind.Gauge, "Exchanges that wait until a limit has room.");
+    private static readonly MetricDescription CircuitStates = new("tidegate_circuit_state", "tidegate.circuit.state", "1", MetricKind.Gauge, "0 closed, 1 half open, 2 open: nothing is sent to the upstream.");
+    private static readonly MetricDescription CircuitsOpened = new("tidegate_circuit_opened_total", "tidegate.circuit.opened", "{opening}", MetricKind.Counter, "How often an upstream was found to be down.");
     private static readonly MetricDescription Snapshot = new("tidegate_snapshot_version", "tidegate.snapshot.version", "1", MetricKind.Gauge, "The configuration in force; counts up from 1 with every one that was put in force.");
     private static readonly MetricDescription Reloads = new("tidegate_reloads_total", "tidegate.reloads", "{reload}", MetricKind.Counter, "Attempts to put another configuration in force.");
     private static readonly MetricDescription LastReload = new("tidegate_last_reload_successful", "tidegate.last_reload.successful", "1", MetricKind.Gauge, "1 when the file as it is now is in force, 0 when the last attempt failed.");
@@ -40,6 +43,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         WriteListeners(writer);
         WriteRecording(writer);
         WriteLimits(writer);
+        WriteCircuits(writer);
         WriteConfiguration(writer);
         if (otlp is not null)
         {
@@ -88,6 +92,21 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         foreach (var (api, waiting) in gateway.Limits.Waiting)
         {
             writer.Write(waiting, [new(MetricLabels.Api, api)]);
+        }
+    }
+
+    private void WriteCircuits(IMetricWriter writer)
+    {
+        writer.Begin(CircuitStates);
+        foreach (var (api, endpoint, circuit) in gateway.Circuits.All)
+        {
+            writer.Write(circuit.State switch { CircuitState.Open => 2, CircuitState.HalfOpen => 1, _ => 0 }, [new(MetricLabels.Api, api), new(MetricLabels.Endpoint, endpoint)]);
+        }
+
+        writer.Begin(CircuitsOpened);
+        foreach (var (api, endpoint, circuit) in gateway.Circuits.All)
+        {
+            writer.Write(circuit.Opened, [new(MetricLabels.Api, api), new(MetricLabels.Endpoint, endpoint)]);
         }
     }
 

@@ -1,0 +1,244 @@
+using System.Net;
+using Tidegate.Exchanges;
+using Tidegate.Testing;
+using Xunit;
+
+namespace Tidegate.EndToEndTests;
+
+/// <summary>
+/// What a provider does wrong, and what a caller gets through an API with retries. The first connections misbehave as scripted, all later ones answer 200: whoever
+/// attempts again gets it.
+/// </summary>
+public sealed class FaultTests
+{
+    private const string Good = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood";
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("429 with Retry-After", "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n", "429", 0.95)]
+    [InlineData("429 bare", "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n", "429", 0)]
+    [InlineData("503 once", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy", "503", 0)]
+    [InlineData("502 chunked", "HTTP/1.1 502 Bad Gateway\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n0\r\n\r\n", "502", 0)]
+    [InlineData("closes without a word", "", "request_failed", 0)]
+    [InlineData("half a head", "HTTP/1.1 200 OK\r\nConte", "request_failed", 0)]
+    [InlineData("no HTTP", "SSH-2.0-OpenSSH_9.2\r\n", "response_malformed", 0)]
+    [InlineData("103 then nothing", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", "request_failed", 0)]
+    [InlineData("two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\ngood", "response_malformed", 0)]
+    public async Task Trouble_before_an_answer_is_mended(string fault, string bytes, string cause, double leastSeconds)
+    {
+        Assert.NotEmpty(fault);
+        await using var provider = Provider(faults: 1, async connection => await connection.WriteAsync(bytes));
+        await using var gateway = await StartAsync(provider.Port);
+        using var client = new HttpClient();
+        var started = TimeProvider.System.GetTimestamp();
+
+        Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+
+        Assert.True(TimeProvider.System.GetElapsedTime(started).TotalSeconds >= leastSeconds);
+        var record = (await gateway.RecordsAsync(1, Cancellation))[0];
+        Assert.Equal((200, 2, Outcome.Forwarded), (record.Status, record.Attempts, record.Outcome));
+        Assert.Equal((cause, ""), (Assert.Single(record.Retries).Cause, record.Retries[0].Stopped));
+    }
+
+    [Fact]
+    public async Task Silence_ends_with_the_time_for_an_answer_and_is_mended()
+    {
+        await using var provider = Provider(faults: 1, connection => connection.WaitForEndAsync());
+        await using var gateway = await StartAsync(provider.Port);
+        using var client = new HttpClient();
+
+        Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+        Assert.Equal("response_headers_timeout", Assert.Single((await gateway.RecordsAsync(1, Cancellation))[0].Retries).Cause);
+    }
+
+    [Theory]
+    [InlineData("cut", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", "response_truncated")]
+    [InlineData("malformed chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nxyz\r\n", "response_malformed")]
+    [InlineData("missing end", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", "response_truncated")]
+    public async Task An_answer_that_breaks_ends_abnormally_and_is_never_spliced(string fault, string bytes, string code)
+    {
+        Assert.NotEmpty(fault);
+        await using var provider = Provider(faults: 1, async connection => await connection.WriteAsync(bytes));
+        await using var gateway = await StartAsync(provider.Port);
+        using var client = new HttpClient();
+        using var answer = await client.GetAsync($"http://{gateway["egress"]}/provider/", HttpCompletionOption.ResponseHeadersRead, Cancellation);
+
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() => answer.Content.ReadAsStringAsync(Cancellation));
+
+        var record = (await gateway.RecordsAsync(1, Cancellation))[0];
+        Assert.Equal((Outcome.Failed, code, 1), (record.Outcome, record.Code, record.Attempts));
+        Assert.Equal(1, provider.Accepted);
+    }
+
+    [Fact]
+    public async Task A_stream_that_stalls_ends_abnormally_after_the_idle_time()
+    {
+        await using var provider = Provider(faults: 1, async connection =>
+        {
+            await connection.WriteAsync("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n");
+            await connection.WaitForEndAsync();
+        });
+        await using var gateway = await StartAsync(provider.Port);
+        using var client = new HttpClient();
+        using var answer = await client.GetAsync($"http://{gateway["egress"]}/provider/", HttpCompletionOption.ResponseHeadersRead, Cancellation);
+
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() => answer.Content.ReadAsStringAsync(Cancellation));
+        Assert.Equal((Outcome.Failed, "idle_timeout"), ((await gateway.RecordsAsync(1, Cancellation))[0].Outcome, (await gateway.RecordsAsync(1, Cancellation))[0].Code));
+    }
+
+    [Theory]
+    [InlineData(400)]
+    [InlineData(401)]
+    [InlineData(404)]
+    [InlineData(422)]
+    [InlineData(500)]
+    public async Task An_answer_that_would_be_the_same_again_is_passed_on(int status)
+    {
+        await using var provider = Provider(faults: 9, async connection => await connection.WriteAsync($"HTTP/1.1 {status} No\r\nContent-Length: 2\r\n\r\nno"));
+        await using var gateway = await StartAsync(provider.Port);
+        using var client = new HttpClient();
+
+        Assert.Equal(status, (int)(await client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation)).StatusCode);
+        Assert.Equal(1, provider.Accepted);
+    }
+
+    [Fact]
+    public async Task A_post_that_may_have_been_done_is_not_done_again_and_one_with_a_key_is()
+    {
+        var bodies = new List<string>();
+        await using var provider = Provider(faults: 2, _ => Task.CompletedTask, bodies);
+        await using var gateway = await StartAsync(provider.Port);
+        using var client = new HttpClient();
+
+        var answer = await client.PostAsync($"http://{gateway["egress"]}/provider/", new StringContent("pay"), Cancellation);
+        Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
+
+        using var keyed = new HttpRequestMessage(HttpMethod.Post, $"http://{gateway["egress"]}/provider/") { Content = new StringContent("pay"), Headers = { { "Idempotency-Key", "k-1" } } };
+        Assert.Equal(HttpStatusCode.OK, (await client.SendAsync(keyed, Cancellation)).StatusCode);
+        Assert.Equal(2, bodies.Count(body => body.EndsWith("pay", StringComparison.Ordinal) && body.Contains("k-1", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_provider_that_cannot_be_reached_is_told_at_once_by_the_circuit_and_found_again_when_it_is_back()
+    {
+        var port = FreePort();
+        await using var gateway = await StartAsync(port, "circuit_breaker: { minimum: 3, open_for: 1s }");
+        using var client = new HttpClient();
+        Assert.Equal(HttpStatusCode.BadGateway, (await client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation)).StatusCode);
+        var refused = await client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation);
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, 1.0), (refused.StatusCode, refused.Headers.RetryAfter!.Delta!.Value.TotalSeconds));
+        Assert.Contains("circuit_open", await refused.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+
+        await using var back = new EchoOnPort(port);
+        await Task.Delay(1_100, Cancellation);
+        Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+        var records = await gateway.RecordsAsync(3, Cancellation);
+        Assert.Equal(["connect_failed", "circuit_open", ""], records.Select(record => record.Code));
+    }
+
+    [Fact]
+    public async Task While_everything_fails_the_provider_gets_hardly_more_than_its_callers_send()
+    {
+        const int Calls = 400;
+        var received = 0;
+        await using var provider = new ScriptedUpstream(async connection =>
+        {
+            while (await connection.ReadRequestAsync() is not null)
+            {
+                Interlocked.Increment(ref received);
+                await connection.WriteAsync("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+            }
+        });
+        await using var gateway = await StartAsync(provider.Port);
+        using var client = new HttpClient();
+        await Parallel.ForEachAsync(Enumerable.Range(0, Calls), new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Cancellation }, async (_, cancellation) =>
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, (await client.GetAsync($"http://{gateway["egress"]}/provider/", cancellation)).StatusCode));
+
+        Assert.InRange(received, Calls, Calls * 1.1);
+    }
+
+    private static ScriptedUpstream Provider(int faults, Func<ScriptedConnection, Task> fault, List<string>? requests = null)
+    {
+        var seen = 0;
+        return new ScriptedUpstream(async connection =>
+        {
+            var isFaulty = Interlocked.Increment(ref seen) <= faults;
+            while (await connection.ReadRequestAsync() is { } request)
+            {
+                if (requests is not null)
+                {
+                    lock (requests)
+                    {
+                        requests.Add(request);
+                    }
+                }
+
+                if (isFaulty)
+                {
+                    await fault(connection);
+                    return;
+                }
+
+                await connection.WriteAsync(Good);
+            }
+        });
+    }
+
+    private static Task<TestGateway> StartAsync(int port, string more = "max_request_body: 1MB") => TestGateway.StartAsync(
+        $$"""
+        listeners: { egress: { address: 127.0.0.1:0 } }
+        apis:
+          - name: provider
+            direction: egress
+            hosts: [provider.test]
+            base_path: /provider
+            timeouts: { connect: 2s, response_headers: 500ms, idle: 500ms }
+            upstream: { destinations: [http://127.0.0.1:{{port}}] }
+            retry: { backoff: { base: 10ms, max: 2s }, idempotency: {} }
+            {{more}}
+        """,
+        Cancellation);
+
+    private static int FreePort()
+    {
+        using var listener = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    /// <summary>Answers on a port that was free a moment ago.</summary>
+    private sealed class EchoOnPort : IAsyncDisposable
+    {
+        private readonly System.Net.Sockets.TcpListener _listener;
+        private readonly Task _serving;
+
+        public EchoOnPort(int port)
+        {
+            _listener = new System.Net.Sockets.TcpListener(IPAddress.Loopback, port);
+            _listener.Start();
+            _serving = ServeAsync();
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            _listener.Dispose();
+            await _serving;
+        }
+
+        private async Task ServeAsync()
+        {
+            try
+            {
+                using var socket = await _listener.AcceptSocketAsync();
+                var buffer = new byte[4096];
+                await socket.ReceiveAsync(buffer);
+                await socket.SendAsync(System.Text.Encoding.ASCII.GetBytes(Good));
+            }
+            catch (Exception stopped) when (stopped is System.Net.Sockets.SocketException or ObjectDisposedException)
+            {
+                return;
+            }
+        }
+    }
+}
