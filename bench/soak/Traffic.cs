@@ -52,7 +52,7 @@ internal sealed class Traffic(SoakGateway gateway, int perSecond)
                 0 => await StatusAsync("ingress", "/large") == 200,
                 1 => await StatusAsync("ingress", "/", key: null) == 401,
                 2 => await StatusAsync("egress", "/theirs/down") is 503,
-                3 => await StatusAsync("egress", "/theirs/broken") is 0 or 503,
+                3 => await StatusAsync("egress", "/theirs/broken") is 0 or 502 or 503,
                 4 => await LeaveAsync(),
                 5 => await NewConnectionAsync(),
                 6 => await StatusAsync("ingress", $"/many/{number}", many: $"{number % 100_000}") is 200 or 429,
