@@ -34,8 +34,9 @@ public sealed class DemoTests
                 await records.WaitAsync($"{api} answers", record => record.Api == api && record is { Outcome: Outcome.Forwarded, Status: 200 or 201 });
             }
 
-            await records.WaitAsync("payments are over their limit", record => record is { Api: "payments", Outcome: Outcome.Forwarded, Status: 429 });
+            await records.WaitAsync("payments wait until the provider has room", record => record is { Api: "payments", Outcome: Outcome.Forwarded, Status: 200 or 201 } && record.Queue > TimeSpan.FromMilliseconds(100));
             await records.WaitAsync("shipping is down", record => record is { Api: "shipping", Outcome: Outcome.Forwarded, Status: 503 });
+            await records.WaitAsync("shipping is left alone", record => record is { Api: "shipping", Outcome: Outcome.Rejected, Code: "circuit_open" });
             await records.WaitAsync("the catalogue has not changed", record => record is { Api: "catalogue", Status: 304 });
             await records.WaitAsync("tokens stream", record => record is { Api: "assistant", Method: "POST", Scheme: "https", Status: 200, ResponseBytes: > 1_000 } && record.Total > 5 * record.TimeToFirstByte / 4);
             await records.WaitAsync("a partner's key is wrong", record => record is { Direction: Direction.Ingress, Code: "credential_unknown", Status: 401 });
