@@ -20,6 +20,9 @@ internal interface IGatewayView
     /// <summary>Which upstreams are down.</summary>
     Circuits Circuits { get; }
 
+    /// <summary>Destinations that are one of several: whether each is left out now, and how often it was.</summary>
+    IEnumerable<(string Api, string Destination, bool IsEjected, long Ejected)> Destinations { get; }
+
     /// <summary>Records handed to the sinks.</summary>
     long Recorded { get; }
 

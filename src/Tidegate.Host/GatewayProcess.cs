@@ -88,6 +88,9 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
 
     Circuits IGatewayView.Circuits => _services.Circuits;
 
+    IEnumerable<(string Api, string Destination, bool IsEjected, long Ejected)> IGatewayView.Destinations =>
+        _services.Forwarder.Balancer.All.Select(entry => (entry.Upstream, entry.Destination.ToString(), entry.Health.IsEjected(_services.Time.GetTimestamp()), entry.Health.Ejected));
+
     long IGatewayView.Recorded => _recorder.Recorded;
 
     long IGatewayView.Dropped => _recorder.Dropped;

@@ -37,7 +37,10 @@ public sealed class FaultTests
 
         Assert.True(TimeProvider.System.GetElapsedTime(started).TotalSeconds >= leastSeconds);
         var record = (await gateway.RecordsAsync(1, Cancellation))[0];
-        Assert.Equal((200, 2, Outcome.Forwarded), (record.Status, record.Attempts, record.Outcome));
+        Assert.Equal((200, Outcome.Forwarded), (record.Status, record.Outcome));
+
+        // One more where the connection of a whole answer was kept and met its end when it was used again.
+        Assert.InRange(record.Attempts, 2, 3);
         Assert.Equal((cause, ""), (Assert.Single(record.Retries).Cause, record.Retries[0].Stopped));
     }
 
@@ -135,6 +138,35 @@ public sealed class FaultTests
         Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
         var records = await gateway.RecordsAsync(3, Cancellation);
         Assert.Equal(["connect_failed", "circuit_open", ""], records.Select(record => record.Code));
+    }
+
+    [Theory]
+    [InlineData("round_robin")]
+    [InlineData("ordered")]
+    public async Task A_destination_that_is_gone_costs_no_call_and_is_soon_left_out(string balance)
+    {
+        const int Calls = 40;
+        var gone = FreePort();
+        await using var alive = ScriptedUpstream.Answering(Good);
+        await using var gateway = await TestGateway.StartAsync(
+            $$"""
+            listeners: { ingress: { address: 127.0.0.1:0 } }
+            apis:
+              - name: ours
+                direction: ingress
+                upstream: { destinations: [http://127.0.0.1:{{gone}}, http://127.0.0.1:{{alive.Port}}], balance: {{balance}} }
+                retry: { backoff: { base: 1ms } }
+            """,
+            Cancellation);
+        using var client = new HttpClient();
+        for (var i = 0; i < Calls; i++)
+        {
+            Assert.Equal("good", await client.GetStringAsync($"http://{gateway["ingress"]}/", Cancellation));
+        }
+
+        var records = await gateway.RecordsAsync(Calls, Cancellation);
+        Assert.Equal(5, records.Count(record => record.Attempts == 2));
+        Assert.All(records.TakeLast(20), record => Assert.Equal(1, record.Attempts));
     }
 
     [Fact]

@@ -21,6 +21,8 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription Waiting = new("tidegate_limit_waiting", "tidegate.limit.waiting", "{exchange}", MetricKind.Gauge, "Exchanges that wait until a limit has room.");
     private static readonly MetricDescription CircuitStates = new("tidegate_circuit_state", "tidegate.circuit.state", "1", MetricKind.Gauge, "0 closed, 1 half open, 2 open: nothing is sent to the upstream.");
     private static readonly MetricDescription CircuitsOpened = new("tidegate_circuit_opened_total", "tidegate.circuit.opened", "{opening}", MetricKind.Counter, "How often an upstream was found to be down.");
+    private static readonly MetricDescription DestinationEjected = new("tidegate_destination_ejected", "tidegate.destination.ejected", "1", MetricKind.Gauge, "1 while a destination of several is left out because it does not answer.");
+    private static readonly MetricDescription DestinationEjections = new("tidegate_destination_ejections_total", "tidegate.destination.ejections", "{ejection}", MetricKind.Counter, "How often a destination was left out.");
     private static readonly MetricDescription Snapshot = new("tidegate_snapshot_version", "tidegate.snapshot.version", "1", MetricKind.Gauge, "The configuration in force; counts up from 1 with every one that was put in force.");
     private static readonly MetricDescription Reloads = new("tidegate_reloads_total", "tidegate.reloads", "{reload}", MetricKind.Counter, "Attempts to put another configuration in force.");
     private static readonly MetricDescription LastReload = new("tidegate_last_reload_successful", "tidegate.last_reload.successful", "1", MetricKind.Gauge, "1 when the file as it is now is in force, 0 when the last attempt failed.");
@@ -28,6 +30,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription Spans = new("tidegate_otlp_spans_total", "tidegate.otlp.spans", "{span}", MetricKind.Counter, "Spans by what became of them.");
 
     private static readonly MetricLabelName Listener = new("listener", "tidegate.listener");
+    private static readonly MetricLabelName Destination = new("destination", "tidegate.destination");
     private static readonly MetricLabelName Sink = new("sink", "tidegate.sink");
     private static readonly MetricLabelName Result = new("result", "tidegate.result");
     private static readonly MetricLabelName Signal = new("signal", "tidegate.otlp.signal");
@@ -44,6 +47,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         WriteRecording(writer);
         WriteLimits(writer);
         WriteCircuits(writer);
+        WriteDestinations(writer);
         WriteConfiguration(writer);
         if (otlp is not null)
         {
@@ -107,6 +111,22 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         foreach (var (api, endpoint, circuit) in gateway.Circuits.All)
         {
             writer.Write(circuit.Opened, [new(MetricLabels.Api, api), new(MetricLabels.Endpoint, endpoint)]);
+        }
+    }
+
+    private void WriteDestinations(IMetricWriter writer)
+    {
+        var destinations = gateway.Destinations.ToList();
+        writer.Begin(DestinationEjected);
+        foreach (var (api, destination, isEjected, _) in destinations)
+        {
+            writer.Write(isEjected ? 1 : 0, [new(MetricLabels.Api, api), new(Destination, destination)]);
+        }
+
+        writer.Begin(DestinationEjections);
+        foreach (var (api, destination, _, ejected) in destinations)
+        {
+            writer.Write(ejected, [new(MetricLabels.Api, api), new(Destination, destination)]);
         }
     }
 

@@ -1,5 +1,6 @@
 using Tidegate.Edge;
 using Tidegate.Exchanges;
+using Tidegate.Forwarding;
 using Tidegate.Policies;
 
 namespace Tidegate.Configuration;
@@ -306,8 +307,11 @@ internal sealed record UpstreamConfig
     [Doc("Scheme, host and port of each instance, for example http://10.0.0.11:5000.")]
     public required IReadOnlyList<string> Destinations { get; init; }
 
-    [Doc("How one is chosen. Default and only choice so far: round_robin.")]
-    public BalanceConfig Balance { get; init; }
+    [Doc("How one is chosen: round_robin (each in turn) or ordered (the first that answers; with retry, a failed call goes to the next). Default: round_robin.")]
+    public Balance Balance { get; init; }
+
+    [Doc("When one of several destinations is left out. With one destination nothing is.")]
+    public EjectionConfig Ejection { get; init; } = new();
 
     [Doc("auto (ALPN over TLS; HTTP/1.1 over cleartext, HTTP/2 for gRPC), http1 or http2. Default: auto.")]
     public UpstreamProtocolConfig Protocol { get; init; }
@@ -322,9 +326,13 @@ internal sealed record UpstreamConfig
     public int? MaxConnections { get; init; }
 }
 
-internal enum BalanceConfig
+internal sealed record EjectionConfig
 {
-    RoundRobin,
+    [Doc("Failures in a row (no answer, 502, 503, 504) after which it is. Default: 5.")]
+    public int? Failures { get; init; }
+
+    [Doc("How long the first time; each further time in a row longer, up to five times that. Default: 10s.")]
+    public TimeSpan? For { get; init; }
 }
 
 internal enum UpstreamProtocolConfig

@@ -35,6 +35,8 @@ internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigPro
             Name = api.Name,
             Destinations = [.. Destinations(upstream)],
             Timeouts = timeouts,
+            Balance = upstream.Balance,
+            Ejection = new Ejection(upstream.Ejection.Failures ?? Ejection.Default.Failures, upstream.Ejection.For ?? Ejection.Default.For),
             Tls = new UpstreamTls(upstream.Tls.Verify, upstream.Tls.Authority, upstream.Tls.ServerName),
             Protocol = (UpstreamProtocol)upstream.Protocol,
             RewriteHost = upstream.Host == UpstreamHostConfig.Rewrite,

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
 using Tidegate.Forwarding.Connecting;
 using Tidegate.Forwarding.Http1;
@@ -17,6 +18,7 @@ public sealed class Forwarder : IAsyncDisposable
     private readonly Deadlines _deadlines;
     private readonly ConnectionSource _source;
     private readonly ConnectionPools _pools;
+    private readonly Balancer _balancer;
     private readonly UpstreamConnector _connector;
     private readonly SocketsHttpClient _handler;
     private readonly IUpstreamClient _http1;
@@ -31,6 +33,7 @@ public sealed class Forwarder : IAsyncDisposable
     {
         _time = time;
         _deadlines = new Deadlines(time);
+        _balancer = new Balancer(time);
         var names = new AddressResolver(options.Resolve, time);
         _source = options.Source;
         _pools = new ConnectionPools(_source, _deadlines, names);
@@ -52,20 +55,28 @@ public sealed class Forwarder : IAsyncDisposable
     /// <summary>Our own client's connections, by destination.</summary>
     internal IReadOnlyList<PoolStatistics> PoolStatistics => _pools.Statistics;
 
+    /// <summary>Who of several destinations answers.</summary>
+    internal Balancer Balancer => _balancer;
+
     /// <summary>From now on upstream connections are made by reactors, each for its own exchanges. Before the first exchange.</summary>
     internal void ConnectOn(ReactorTransport reactors) => _source.Use(reactors);
 
     /// <summary>One attempt. Never throws for expected trouble: that becomes <see cref="Exchange.Failure"/>.</summary>
     public ValueTask ForwardAsync(Exchange exchange, Upstream upstream)
     {
-        var pool = Begin(exchange, upstream, out var now);
-        return SpeaksHttp2(exchange, upstream, pool) ? _handler.ForwardAsync(exchange, upstream, pool, now) : _http1.ForwardAsync(exchange, upstream, pool, now);
+        if (upstream.Destinations.Count > 1)
+        {
+            return ForwardToOneOfAsync(exchange, upstream);
+        }
+
+        var pool = Begin(exchange, upstream, 0, out var now);
+        return ForwardAsync(exchange, upstream, pool, now);
     }
 
     /// <summary>Opens a TCP connection to the target for a tunnel; leaves it as <see cref="Exchange.UpstreamStream"/>.</summary>
     public async ValueTask ConnectTunnelAsync(Exchange exchange, Upstream upstream)
     {
-        var destination = Begin(exchange, upstream, out var began).Destination;
+        var destination = Begin(exchange, upstream, _balancer.Choose(exchange, upstream), out var began).Destination;
         using var attempt = new Attempt(exchange, upstream.Timeouts, _time);
         try
         {
@@ -90,9 +101,21 @@ public sealed class Forwarder : IAsyncDisposable
         return default;
     }
 
-    private ConnectionPool Begin(Exchange exchange, Upstream upstream, out long now)
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    private async ValueTask ForwardToOneOfAsync(Exchange exchange, Upstream upstream)
     {
-        var pool = _pools.For(exchange, upstream);
+        var index = _balancer.Choose(exchange, upstream);
+        var pool = Begin(exchange, upstream, index, out var now);
+        await ForwardAsync(exchange, upstream, pool, now);
+        _balancer.Note(exchange, upstream, index);
+    }
+
+    private ValueTask ForwardAsync(Exchange exchange, Upstream upstream, ConnectionPool pool, long now) =>
+        SpeaksHttp2(exchange, upstream, pool) ? _handler.ForwardAsync(exchange, upstream, pool, now) : _http1.ForwardAsync(exchange, upstream, pool, now);
+
+    private ConnectionPool Begin(Exchange exchange, Upstream upstream, int index, out long now)
+    {
+        var pool = _pools.For(exchange, upstream, index);
         now = _time.GetTimestamp();
         exchange.Attempts++;
         exchange.Destination = pool.Name;

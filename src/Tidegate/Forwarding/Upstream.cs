@@ -8,8 +8,14 @@ public sealed record Upstream
     /// <summary>The API's name, for metrics.</summary>
     public required string Name { get; init; }
 
-    /// <summary>In round-robin order; empty on egress means: wherever the exchange's target points.</summary>
+    /// <summary>Empty on egress means: wherever the exchange's target points.</summary>
     public required IReadOnlyList<Destination> Destinations { get; init; }
+
+    /// <summary>How one of several destinations is chosen.</summary>
+    public Balance Balance { get; init; }
+
+    /// <summary>When one of several destinations is left out.</summary>
+    public Ejection Ejection { get; init; } = Ejection.Default;
 
     public required UpstreamTimeouts Timeouts { get; init; }
 
@@ -35,6 +41,16 @@ public sealed record Destination(string Scheme, string Host, int Port)
 {
     /// <inheritdoc/>
     public override string ToString() => Host.Contains(':') ? $"{Scheme}://[{Host}]:{Port}" : $"{Scheme}://{Host}:{Port}";
+}
+
+/// <summary>How one of several destinations is chosen.</summary>
+public enum Balance
+{
+    /// <summary>Each in turn.</summary>
+    RoundRobin,
+
+    /// <summary>The first that answers, in the order in which they are written: the others are there for when it does not.</summary>
+    Ordered,
 }
 
 /// <summary>Which HTTP is spoken to destinations.</summary>

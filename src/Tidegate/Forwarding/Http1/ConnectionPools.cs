@@ -18,7 +18,6 @@ internal sealed class ConnectionPools : IDisposable
     private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentDictionary<PoolKey, ConnectionPool> _pools = new();
-    private readonly RoundRobin _roundRobin = new();
     private readonly Deadlines _deadlines;
     private readonly AddressResolver _names;
     private readonly ConnectionSource _source;
@@ -35,10 +34,12 @@ internal sealed class ConnectionPools : IDisposable
     /// <summary>Of every pool.</summary>
     public IReadOnlyList<PoolStatistics> Statistics => [.. _pools.Values.Select(pool => pool.Statistics)];
 
-    /// <summary>The pool of the destination whose turn it is.</summary>
-    public ConnectionPool For(Exchange exchange, Upstream upstream)
+    /// <summary>The pool of a destination.</summary>
+    /// <param name="exchange">Whose target counts where the upstream has no destinations.</param>
+    /// <param name="upstream">Where to.</param>
+    /// <param name="index">Which of its destinations.</param>
+    public ConnectionPool For(Exchange exchange, Upstream upstream, int index)
     {
-        var index = upstream.Destinations.Count <= 1 ? 0 : _roundRobin.Next(upstream);
         var target = exchange.Target;
         var destination = upstream.Destinations.Count == 0 ? null : upstream.Destinations[index];
         var scheme = destination?.Scheme ?? target.Scheme;
@@ -110,6 +111,9 @@ internal sealed class ConnectionPools : IDisposable
 internal sealed class PoolCache(int destinations)
 {
     public ConnectionPool?[] Slots { get; } = new ConnectionPool?[Math.Max(1, destinations)];
+
+    /// <summary>Of the same destinations.</summary>
+    public DestinationHealth?[] Health { get; } = new DestinationHealth?[Math.Max(1, destinations)];
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => obj is PoolCache;

@@ -1,0 +1,66 @@
+using System.Collections.Concurrent;
+using Tidegate.Exchanges;
+
+namespace Tidegate.Forwarding;
+
+/// <summary>
+/// Chooses among an upstream's destinations, leaves out those that do not answer, and remembers their results. What it knows is kept by upstream name and
+/// destination, so a reload does not start over.
+/// </summary>
+internal sealed class Balancer(TimeProvider time)
+{
+    private readonly ConcurrentDictionary<string, Turn> _turns = new();
+    private readonly ConcurrentDictionary<(string Upstream, Destination Destination), DestinationHealth> _health = new();
+
+    /// <summary>Every destination that is one of several.</summary>
+    public IEnumerable<(string Upstream, Destination Destination, DestinationHealth Health)> All => _health.Select(entry => (entry.Key.Upstream, entry.Key.Destination, entry.Value));
+
+    /// <summary>The index of the destination for the exchange's next attempt.</summary>
+    public int Choose(Exchange exchange, Upstream upstream)
+    {
+        var count = upstream.Destinations.Count;
+        if (count <= 1)
+        {
+            return 0;
+        }
+
+        // Ordered: the first for the first attempt, and the next one for each further attempt. Round robin goes on by itself.
+        var first = upstream.Balance == Balance.Ordered
+            ? exchange.Attempts % count
+            : (int)((uint)Interlocked.Increment(ref _turns.GetOrAdd(upstream.Name, static _ => new Turn()).Last) % (uint)count);
+        var now = time.GetTimestamp();
+        for (var i = 0; i < count; i++)
+        {
+            var index = first + i < count ? first + i : first + i - count;
+            if (!HealthOf(upstream, index).IsEjected(now))
+            {
+                return index;
+            }
+        }
+
+        // None answers: one of them may be the first to be back.
+        return first;
+    }
+
+    /// <summary>Notes how an attempt ended, as far as its head.</summary>
+    public void Note(Exchange exchange, Upstream upstream, int index)
+    {
+        var health = HealthOf(upstream, index);
+        if (exchange.Failure?.Source == FailureSource.Upstream || (exchange.Failure is null && exchange.ResponseStatus is 502 or 503 or 504))
+        {
+            health.Failed(upstream.Ejection, time.GetTimestamp());
+        }
+        else if (exchange.Failure is null)
+        {
+            health.Succeeded();
+        }
+    }
+
+    private DestinationHealth HealthOf(Upstream upstream, int index) =>
+        upstream.Pools.Health[index] ??= _health.GetOrAdd((upstream.Name, upstream.Destinations[index]), static (_, clock) => new DestinationHealth(clock), time);
+
+    private sealed class Turn
+    {
+        public int Last = -1;
+    }
+}

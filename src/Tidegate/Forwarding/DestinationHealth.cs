@@ -1,0 +1,67 @@
+namespace Tidegate.Forwarding;
+
+/// <summary>
+/// Whether one destination of several answers. After so many failures in a row it is left out for a while, longer each time; then it gets its turn again, and the next
+/// result decides. Times are timestamps of the clock.
+/// </summary>
+internal sealed class DestinationHealth(TimeProvider time)
+{
+    // Five times as long at most: what stays down is asked now and then, what comes back is found soon.
+    private const int MaxTimes = 5;
+
+    private readonly Lock _gate = new();
+    private int _failures;
+    private int _ejections;
+    private long _ejectedUntil;
+    private long _ejected;
+
+    /// <summary>How often it was left out.</summary>
+    public long Ejected => Interlocked.Read(ref _ejected);
+
+    /// <summary>Whether it is left out now.</summary>
+    public bool IsEjected(long now) => now < Interlocked.Read(ref _ejectedUntil);
+
+    /// <summary>It answered.</summary>
+    public void Succeeded()
+    {
+        // Nearly always nothing to do, and then no lock.
+        if (Volatile.Read(ref _failures) == 0 && Volatile.Read(ref _ejections) == 0)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            _failures = 0;
+            _ejections = 0;
+        }
+    }
+
+    /// <summary>It could not be reached, broke, or said that it cannot serve.</summary>
+    public void Failed(Ejection ejection, long now)
+    {
+        lock (_gate)
+        {
+            // What began before it was left out says nothing new.
+            if (IsEjected(now) || ++_failures < ejection.Failures)
+            {
+                return;
+            }
+
+            // The next failure after its time leaves it out again at once: it has not answered in between.
+            _failures = ejection.Failures - 1;
+            _ejections = Math.Min(MaxTimes, _ejections + 1);
+            Interlocked.Exchange(ref _ejectedUntil, now + (long)(ejection.For.TotalSeconds * _ejections * time.TimestampFrequency));
+            Interlocked.Increment(ref _ejected);
+        }
+    }
+}
+
+/// <summary>When a destination is left out.</summary>
+/// <param name="Failures">In a row.</param>
+/// <param name="For">How long the first time; twice that the second, up to five times.</param>
+public sealed record Ejection(int Failures, TimeSpan For)
+{
+    /// <summary>5 in a row are no accident; 10 s is what a process takes to start.</summary>
+    public static readonly Ejection Default = new(5, TimeSpan.FromSeconds(10));
+}

@@ -1,0 +1,131 @@
+using System.Net;
+using Microsoft.Extensions.Time.Testing;
+using Tidegate.Exchanges;
+using Tidegate.Forwarding;
+using Xunit;
+
+namespace Tidegate.Tests.Forwarding;
+
+public sealed class BalancerTests
+{
+    private static readonly Failure Down = new(FailureSource.Upstream, FailureKind.ConnectFailed, Retryable: true, "down");
+    private static readonly Failure Left = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "left");
+
+    private readonly FakeTimeProvider _time = new();
+    private readonly Balancer _balancer;
+
+    public BalancerTests() => _balancer = new Balancer(_time);
+
+    [Fact]
+    public void Destinations_take_turns()
+    {
+        var upstream = Of(3);
+        Assert.Equal([0, 1, 2, 0, 1, 2], Enumerable.Range(0, 6).Select(_ => _balancer.Choose(Call(), upstream)));
+    }
+
+    [Fact]
+    public void One_that_fails_in_a_row_is_left_out_for_a_while_longer_each_time()
+    {
+        var upstream = Of(3);
+        Fail(upstream, 1, times: 4);
+        Assert.Contains(1, Chosen(upstream));
+        Fail(upstream, 1, times: 1);
+        Assert.DoesNotContain(1, Chosen(upstream));
+
+        for (var times = 1; times <= 7; times++)
+        {
+            _time.Advance(TimeSpan.FromSeconds((10 * Math.Min(times, 5)) - 0.001));
+            Assert.DoesNotContain(1, Chosen(upstream));
+            _time.Advance(TimeSpan.FromSeconds(0.001));
+            Assert.Contains(1, Chosen(upstream));
+
+            // Its turn came, and it failed again.
+            Fail(upstream, 1, times: 1);
+        }
+    }
+
+    [Fact]
+    public void An_answer_forgives_everything()
+    {
+        var upstream = Of(2);
+        Fail(upstream, 1, times: 5);
+        _time.Advance(TimeSpan.FromSeconds(10));
+        Succeed(upstream, 1);
+        Fail(upstream, 1, times: 4);
+
+        Assert.Contains(1, Chosen(upstream));
+    }
+
+    [Fact]
+    public void When_none_answers_all_have_their_turns()
+    {
+        var upstream = Of(2);
+        Fail(upstream, 0, times: 5);
+        Fail(upstream, 1, times: 5);
+
+        Assert.Equal([0, 1], Chosen(upstream).Distinct().Order());
+    }
+
+    [Fact]
+    public void A_client_that_leaves_says_nothing_about_a_destination()
+    {
+        var upstream = Of(2);
+        for (var i = 0; i < 20; i++)
+        {
+            Note(upstream, 1, exchange => exchange.Fail(Left));
+        }
+
+        Assert.Contains(1, Chosen(upstream));
+    }
+
+    [Fact]
+    public void Ordered_is_the_first_that_answers_and_each_further_attempt_the_next()
+    {
+        var upstream = Of(3) with { Balance = Balance.Ordered };
+        Assert.All(Chosen(upstream), index => Assert.Equal(0, index));
+
+        var exchange = Call();
+        exchange.Attempts = 1;
+        Assert.Equal(1, _balancer.Choose(exchange, upstream));
+
+        Fail(upstream, 0, times: 5);
+        Assert.All(Chosen(upstream), index => Assert.Equal(1, index));
+        _time.Advance(TimeSpan.FromSeconds(10));
+        Assert.All(Chosen(upstream), index => Assert.Equal(0, index));
+    }
+
+    [Fact]
+    public void What_is_known_survives_a_reload()
+    {
+        Fail(Of(2), 1, times: 5);
+        Assert.DoesNotContain(1, Chosen(Of(2)));
+    }
+
+    private static Upstream Of(int destinations) => new()
+    {
+        Name = "api",
+        Destinations = [.. Enumerable.Range(0, destinations).Select(i => new Destination("http", "127.0.0.1", 5000 + i))],
+        Timeouts = UpstreamTimeouts.Default,
+    };
+
+    private static Exchange Call() => new() { Connection = new ClientConnection { PeerAddress = IPAddress.Loopback }, Client = null! };
+
+    private List<int> Chosen(Upstream upstream) => [.. Enumerable.Range(0, 6).Select(_ => _balancer.Choose(Call(), upstream))];
+
+    private void Fail(Upstream upstream, int index, int times)
+    {
+        for (var i = 0; i < times; i++)
+        {
+            Note(upstream, index, exchange => exchange.Fail(Down));
+        }
+    }
+
+    private void Succeed(Upstream upstream, int index) => Note(upstream, index, exchange => exchange.Answer(Outcome.Forwarded, 200));
+
+    private void Note(Upstream upstream, int index, Action<Exchange> result)
+    {
+        var exchange = Call();
+        result(exchange);
+        _balancer.Note(exchange, upstream, index);
+    }
+}
