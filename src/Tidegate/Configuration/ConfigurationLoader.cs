@@ -38,7 +38,18 @@ internal sealed class ConfigurationLoader
         return loader.Loaded(loader.ReadText(yaml, fileName));
     }
 
-    private LoadedConfiguration Loaded(GatewayConfig? config) => new(config, _problems, _files, _positions, _environment) { Mask = _references.Mask };
+    private LoadedConfiguration Loaded(GatewayConfig? config) => new(config, _problems, _files, _positions, _environment) { Mask = _references.Mask, Packs = Packs(config) };
+
+    private ProviderPacks Packs(GatewayConfig? config)
+    {
+        var packs = new ProviderPacks();
+        for (var i = 0; i < config?.Providers.Count; i++)
+        {
+            packs.Add(Path.Combine(Path.GetDirectoryName(_files[0].Path) ?? "", config.Providers[i]), _positions.Of(config, "providers", i), _problems, _files);
+        }
+
+        return packs;
+    }
 
     private GatewayConfig? ReadFile(string file, ConfigPosition? includedAt)
     {
@@ -122,9 +133,9 @@ internal sealed class ConfigurationLoader
             };
 
             // Sections belong into one place: two files that both set a listener would depend on their order.
-            if (included.Listeners != new ListenersConfig() || included.Defaults != new DefaultsConfig() || included.Recording != new RecordingConfig() || included.StateDirectory is not null)
+            if (included.Listeners != new ListenersConfig() || included.Defaults != new DefaultsConfig() || included.Recording != new RecordingConfig() || included.StateDirectory is not null || included.Providers.Count > 0)
             {
-                Problem(at, $"'{config.Include[i]}' may only have apis, consumers and include; listeners, defaults, recording and state_directory belong into the main file");
+                Problem(at, $"'{config.Include[i]}' may only have apis, consumers and include; listeners, defaults, providers, recording and state_directory belong into the main file");
             }
         }
 

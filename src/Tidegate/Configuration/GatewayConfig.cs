@@ -23,6 +23,9 @@ internal sealed record GatewayConfig
     [Doc("The APIs on both edges.")]
     public IReadOnlyList<ApiConfig> Apis { get; init; } = [];
 
+    [Doc("Files, or directories of .yaml files, that describe providers beside those that the gateway knows. Paths are relative to this file.")]
+    public IReadOnlyList<string> Providers { get; init; } = [];
+
     [Doc("What is kept of every exchange and where it goes.")]
     public RecordingConfig Recording { get; init; } = new();
 
@@ -241,7 +244,13 @@ internal sealed record ApiConfig
     [Doc("Put onto every request, so that callers never hold the provider's key.")]
     public CredentialInjectionConfig? Credential { get; init; }
 
-    [Doc("How much may pass, of all endpoints together.")]
+    [Doc("Egress: whose API this is, for its limits, and for what its answers say of them. Default: the provider that lists one of the hosts; none turns that off.")]
+    public string? Provider { get; init; }
+
+    [Doc("Egress: on (what the provider's answers say of limits is held to, beside the written limits), observe (only recorded) or off. Default: on for an API whose provider is known or that has limits, because whoever counts wants to count right; else off, so that plain forwarding stays plain.")]
+    public LearnMode? Learn { get; init; }
+
+    [Doc("How much may pass, of all endpoints together. Default: what the provider publishes, where it is known.")]
     public IReadOnlyList<LimitConfig> Limits { get; init; } = [];
 
     [Doc("How exchanges wait where a limit says when_exceeded: queue.")]

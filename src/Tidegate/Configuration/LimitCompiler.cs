@@ -1,23 +1,32 @@
 using Tidegate.Exchanges;
 using Tidegate.Policies;
 using Tidegate.Policies.Limits;
+using Tidegate.Policies.Limits.Learning;
 
 namespace Tidegate.Configuration;
 
 /// <summary>Compiles an API's limits, and its endpoints' on top of them.</summary>
-internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProblem> problems, LimitStore store)
+internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProblem> problems, LimitStore store, ProviderCompiler providers)
 {
-    private static readonly TimeSpan DefaultMaxWait = TimeSpan.FromSeconds(10);
+    internal static readonly TimeSpan DefaultMaxWait = TimeSpan.FromSeconds(10);
 
     private static readonly HashSet<KeyPartKind> TellCallersApart = [KeyPartKind.Consumer, KeyPartKind.Tenant, KeyPartKind.Environment, KeyPartKind.ClientAddress, KeyPartKind.Header];
 
     /// <summary>The policies that hold a route to its limits: the API's, which its endpoints share, and the endpoint's own.</summary>
     public IEnumerable<IPolicy> Compile(ApiConfig api, EndpointConfig? endpoint)
     {
-        var limits = Limits(api, api.Name, api.Limits, endpoint?.Match).ToList();
+        var ofApi = api.Limits.Count == 0 && api.Learn != LearnMode.Off && providers.PackOf(api) is { } pack ? ProviderCompiler.LimitsOf(pack) : api.Limits;
+        var limits = Limits(api, api.Name, ofApi, endpoint?.Match).ToList();
         if (endpoint is not null)
         {
             limits.AddRange(Limits(api, api.Name + " " + SnapshotCompiler.EndpointName(endpoint), endpoint.Limits, endpoint.Match));
+        }
+
+        var learning = providers.Learning(api, [.. ofApi, .. endpoint?.Limits ?? []]) is { } settings ? new ProviderLearning(settings, store.ProviderOf(api.Name), store) : null;
+        if (learning is not null && limits.All(limit => limit.Stage != PolicyStage.Attempt))
+        {
+            var waits = learning.Settings.WhenExceeded == WhenExceeded.Queue;
+            yield return new LimitsPolicy(PolicyStage.Attempt, [], store, waits ? store.QueueOf(api.Name, PolicyStage.Attempt) : null, Queue(api.Queue), learning);
         }
 
         foreach (var (stage, ofStage) in limits.GroupBy(limit => limit.Stage).Select(group => (group.Key, group.Select(limit => limit.Limit).ToList())))
@@ -28,8 +37,9 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
                 continue;
             }
 
-            var queues = ofStage.Any(limit => limit.Settings.WhenExceeded == WhenExceeded.Queue);
-            yield return new LimitsPolicy(stage, ofStage, store, queues ? store.QueueOf(api.Name, stage) : null, Queue(api.Queue));
+            var follows = stage == PolicyStage.Attempt ? learning : null;
+            var queues = ofStage.Any(limit => limit.Settings.WhenExceeded == WhenExceeded.Queue) || follows?.Settings.WhenExceeded == WhenExceeded.Queue;
+            yield return new LimitsPolicy(stage, ofStage, store, queues ? store.QueueOf(api.Name, stage) : null, Queue(api.Queue), follows);
         }
     }
 

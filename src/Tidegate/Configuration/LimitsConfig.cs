@@ -52,6 +52,14 @@ internal enum LimitCount
     Attempts,
 }
 
+/// <summary>Whether what a provider says in its answers counts.</summary>
+internal enum LearnMode
+{
+    On,
+    Off,
+    Observe,
+}
+
 internal sealed record LimitCostConfig
 {
     [Doc("Of a request that says nothing else. Default: 1.")]

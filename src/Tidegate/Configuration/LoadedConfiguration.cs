@@ -11,5 +11,8 @@ internal sealed record LoadedConfiguration(GatewayConfig? Config, IReadOnlyList<
     /// <summary>Puts references back into a text that may show what they stand for.</summary>
     public required Func<string, string> Mask { get; init; }
 
+    /// <summary>The providers that APIs can refer to.</summary>
+    public ProviderPacks Packs { get; init; } = new();
+
     public bool HasErrors => Problems.Any(problem => problem.Severity == ConfigSeverity.Error);
 }

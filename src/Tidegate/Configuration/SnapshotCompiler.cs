@@ -24,6 +24,7 @@ internal sealed class SnapshotCompiler
     private readonly string _stateDirectory;
     private readonly Func<string, string> _mask;
     private readonly List<ConfigProblem> _problems;
+    private readonly ProviderCompiler _providers;
     private readonly List<Route> _routes = [];
     private readonly List<RoutePlan> _plans = [];
 
@@ -36,6 +37,7 @@ internal sealed class SnapshotCompiler
         _mask = loaded.Mask;
         _stateDirectory = StateDirectory.Of(_config, loaded.Files.FirstOrDefault()?.Path, loaded.Environment);
         _problems = [.. loaded.Problems];
+        _providers = new ProviderCompiler(_positions, _problems, loaded.Packs);
     }
 
     /// <summary>Compiles. Null when there is an error; the problems then say every one, those of loading included.</summary>
@@ -133,7 +135,8 @@ internal sealed class SnapshotCompiler
         var hosts = new ApiChecks(_positions, _problems).Check(api, _config);
         var tunnel = api.Tunnel ?? DefaultTunnel(api);
         var retries = new RetryCompiler(_positions, _problems, _services);
-        var limits = new LimitCompiler(_positions, _problems, _services.Limits);
+        _providers.Check(api);
+        var limits = new LimitCompiler(_positions, _problems, _services.Limits, _providers);
         var baseHost = hosts.FirstOrDefault(host => !host.StartsWith('*'));
         foreach (var endpoint in new EndpointConfig?[] { null }.Concat(api.Endpoints))
         {

@@ -91,6 +91,9 @@ public sealed class Exchange
     /// <summary>Why it broke, when it did.</summary>
     public Failure? Failure { get; private set; }
 
+    /// <summary>What the last upstream answer said about calling again.</summary>
+    public ProviderSignal Signal { get; set; }
+
     /// <summary>The final status that the client gets, or got; 0 while there is none.</summary>
     public int ResponseStatus { get; set; }
 
@@ -172,6 +175,7 @@ public sealed class Exchange
         Outcome = Outcome.Pending;
         Rejection = null;
         Failure = null;
+        Signal = ProviderSignal.None;
         ResponseStatus = 0;
         ResponseHeaders.Clear();
         ResponseBody = MessageBody.Empty;

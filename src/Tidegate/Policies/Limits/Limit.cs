@@ -40,11 +40,24 @@ internal sealed class Limit
         };
     }
 
+    /// <summary>A limit that nobody wrote, with one count.</summary>
+    public Limit(LimitSettings settings, UInt128 key, LimitAlgorithm algorithm)
+    {
+        Settings = settings;
+        Scope = "";
+        Algorithm = algorithm;
+        _identity = [];
+        _onlyKey = key;
+    }
+
     public LimitSettings Settings { get; }
 
     public string Scope { get; }
 
     public LimitAlgorithm Algorithm { get; }
+
+    /// <summary>Its count, when it has only one.</summary>
+    public UInt128 OnlyKey => _onlyKey;
 
     /// <summary>Whether what was taken is given back when the answer ends.</summary>
     public bool IsHeld => Settings.Kind == LimitKind.Concurrency;

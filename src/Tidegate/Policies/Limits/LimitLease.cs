@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
+using Tidegate.Policies.Limits.Learning;
 
 namespace Tidegate.Policies.Limits;
 
@@ -9,6 +10,9 @@ internal sealed class LimitLease : IAnswerEnding
     /// <summary>Limits that one exchange can meet in one stage. Nobody writes sixteen; <c>check</c> holds to it.</summary>
     public const int MaxLimits = 16;
 
+    /// <summary>Those, and what a provider says: a cool-down and eight windows of everybody and of one bucket, as far as there is room.</summary>
+    private const int Capacity = MaxLimits + 16;
+
     private const int KeptPerThread = 256;
 
     [ThreadStatic]
@@ -17,9 +21,17 @@ internal sealed class LimitLease : IAnswerEnding
     private Charges _charges;
     private LimitStore _store = null!;
     private LimitsPolicy _policy = null!;
+    private int _wideCount;
+    private int _narrowCount;
 
     /// <summary>How many limits there are, all with key and cost.</summary>
     public int Count { get; private set; }
+
+    /// <summary>What the provider says, where the policy learns.</summary>
+    public LearnedLimits? Learned { get; private set; }
+
+    /// <summary>The provider's bucket that the exchange has taken from; null when none was known.</summary>
+    public LearnedScope? Narrow { get; private set; }
 
     /// <summary>One from this thread's stack; back with <see cref="Return"/>.</summary>
     public static LimitLease Rent(LimitsPolicy policy, LimitStore store)
@@ -33,6 +45,10 @@ internal sealed class LimitLease : IAnswerEnding
     public void Return()
     {
         Count = 0;
+        Learned = null;
+        Narrow = null;
+        _wideCount = 0;
+        _narrowCount = 0;
         if ((_free ??= new Stack<LimitLease>()).Count < KeptPerThread)
         {
             _free.Push(this);
@@ -40,6 +56,29 @@ internal sealed class LimitLease : IAnswerEnding
     }
 
     public void Add(Limit limit, Exchange exchange) => _charges[Count++] = new Charge { Limit = limit, Key = limit.KeyOf(exchange), Cost = limit.CostOf(exchange) };
+
+    /// <summary>Adds what the provider says, and what it will have said by the time that room is found.</summary>
+    public void Follow(LearnedLimits learned)
+    {
+        Learned = learned;
+        Extend(learned);
+    }
+
+    /// <summary>What was taken from a learned window.</summary>
+    /// <param name="window">Which.</param>
+    /// <param name="absent">What to say when the window was not known yet.</param>
+    public long CostIn(LearnedWindow window, long absent)
+    {
+        for (var i = 0; i < Count; i++)
+        {
+            if (ReferenceEquals(_charges[i].Limit.Algorithm, window))
+            {
+                return _charges[i].IsTaken ? _charges[i].Cost : 0;
+            }
+        }
+
+        return absent;
+    }
 
     public Limit LimitAt(int index) => _charges[index].Limit;
 
@@ -55,6 +94,11 @@ internal sealed class LimitLease : IAnswerEnding
     /// <returns>The index of the limit that refuses; -1 when all were taken. Limits in observe mode never refuse.</returns>
     public int TryTake(long now, out long wait)
     {
+        if (Learned is { } learned)
+        {
+            Extend(learned);
+        }
+
         for (var i = 0; i < Count; i++)
         {
             ref var charge = ref _charges[i];
@@ -103,6 +147,25 @@ internal sealed class LimitLease : IAnswerEnding
         Return();
     }
 
+    private void Extend(LearnedLimits learned)
+    {
+        _wideCount = Append(learned.Wide.Limits(learned.Settings), _wideCount);
+        if ((Narrow ??= learned.Narrow) is { } narrow)
+        {
+            _narrowCount = Append(narrow.Limits(learned.Settings), _narrowCount);
+        }
+    }
+
+    private int Append(Limit[] limits, int from)
+    {
+        for (; from < limits.Length && Count < Capacity; from++)
+        {
+            _charges[Count++] = new Charge { Limit = limits[from], Key = limits[from].OnlyKey, Cost = 1 };
+        }
+
+        return from;
+    }
+
     private bool Settle(ref Charge charge, long trueCost, long now)
     {
         if (trueCost > charge.Cost)
@@ -140,7 +203,7 @@ internal sealed class LimitLease : IAnswerEnding
         public bool IsTaken;
     }
 
-    [InlineArray(MaxLimits)]
+    [InlineArray(Capacity)]
     private struct Charges
     {
         private Charge _first;

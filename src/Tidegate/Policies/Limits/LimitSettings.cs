@@ -54,6 +54,12 @@ internal enum LimitKind
 
     /// <summary>So many in flight.</summary>
     Concurrency,
+
+    /// <summary>What a provider said is left of a window of its own.</summary>
+    Learned,
+
+    /// <summary>Nothing, until a provider serves again.</summary>
+    CoolDown,
 }
 
 /// <summary>What is counted.</summary>

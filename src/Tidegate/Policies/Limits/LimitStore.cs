@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
+using Tidegate.Policies.Limits.Learning;
 
 namespace Tidegate.Policies.Limits;
 
@@ -7,6 +8,7 @@ namespace Tidegate.Policies.Limits;
 internal sealed class LimitStore(TimeProvider time) : IDisposable
 {
     private readonly ConcurrentDictionary<(string Api, PolicyStage Stage), LimitQueue> _queues = new();
+    private readonly ConcurrentDictionary<string, ProviderMemory> _providers = new();
 
     public TimeProvider Time { get; } = time;
 
@@ -20,6 +22,12 @@ internal sealed class LimitStore(TimeProvider time) : IDisposable
 
     /// <summary>Where exchanges wait, by API.</summary>
     public IEnumerable<(string Api, int Waiting)> Waiting => _queues.GroupBy(queue => queue.Key.Api, (api, queues) => (api, queues.Sum(queue => queue.Value.Count)));
+
+    /// <summary>What the answers of APIs that learn have said.</summary>
+    public IEnumerable<ProviderMemory> Providers => _providers.Values;
+
+    /// <summary>What an API's answers have said, the same after a reload.</summary>
+    public ProviderMemory ProviderOf(string api) => _providers.GetOrAdd(api, static (api, store) => new ProviderMemory(store, api), this);
 
     public void Dispose()
     {

@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
+using Tidegate.Policies.Limits.Learning;
+using Tidegate.Policies.Limits.Signals;
 using Tidegate.Transport;
 
 namespace Tidegate.Policies.Limits;
@@ -17,18 +19,21 @@ internal sealed class LimitsPolicy : IPolicy
     private readonly LimitStore _store;
     private readonly QueueSettings _queueSettings;
     private readonly bool _isKept;
+    private readonly ProviderLearning? _learning;
 
     /// <param name="stage">Admit counts exchanges, Attempt every request that is sent.</param>
     /// <param name="limits">At most <see cref="LimitLease.MaxLimits"/>.</param>
     /// <param name="store">Where their counts are.</param>
     /// <param name="queue">Where exchanges wait; null when no limit queues.</param>
     /// <param name="queueSettings">How.</param>
-    public LimitsPolicy(PolicyStage stage, IReadOnlyList<Limit> limits, LimitStore store, LimitQueue? queue, QueueSettings queueSettings)
+    /// <param name="learning">Follows what the provider says; null when nothing is learned.</param>
+    public LimitsPolicy(PolicyStage stage, IReadOnlyList<Limit> limits, LimitStore store, LimitQueue? queue, QueueSettings queueSettings, ProviderLearning? learning = null)
     {
         Stage = stage;
         _limits = [.. limits];
         _store = store;
         _queueSettings = queueSettings;
+        _learning = learning;
         Queue = queue;
         _isKept = _limits.Any(limit => limit.IsHeld || limit.IsSettled);
     }
@@ -44,7 +49,18 @@ internal sealed class LimitsPolicy : IPolicy
 
     public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
     {
+        if (exchange.IsTunnel && _learning is { Settings.LimitsAreTheProviders: true })
+        {
+            return next(exchange);
+        }
+
         var lease = LimitLease.Rent(this, _store);
+        if (_learning is not null && !exchange.IsTunnel)
+        {
+            // First, so that the time of a refusal is the provider's where both would refuse.
+            lease.Follow(_learning.For(exchange));
+        }
+
         foreach (var limit in _limits)
         {
             lease.Add(limit, exchange);
@@ -97,7 +113,7 @@ internal sealed class LimitsPolicy : IPolicy
             var exceeded = limit.Settings.WhenExceeded == WhenExceeded.Queue ? $", queues up to {limit.Settings.MaxWait.TotalSeconds:0.###} s" : "";
             return $"{limit.Settings.Name} ({limit.Settings.Text}{per}{exceeded}{(limit.Settings.Mode == PolicyMode.Observe ? ", observe" : "")}): {used} of {limit.Settings.Amount} used, costs {limit.CostOf(exchange)}";
         });
-        return new PolicyExplanation(string.Join("; ", parts));
+        return new PolicyExplanation(string.Join("; ", _learning is null ? parts : parts.Append(_learning.Explain())));
     }
 
     private ValueTask Pass(Exchange exchange, LimitLease lease, ExchangeHandler next)
@@ -115,12 +131,37 @@ internal sealed class LimitsPolicy : IPolicy
         {
             exchange.WhenAnswerEnds(lease);
         }
-        else
+        else if (lease.Learned is null)
         {
             lease.Return();
         }
 
-        return next(exchange);
+        return lease.Learned is null ? next(exchange) : PassAndLearnAsync(exchange, lease, next);
+    }
+
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    private async ValueTask PassAndLearnAsync(Exchange exchange, LimitLease lease, ExchangeHandler next)
+    {
+        lease.Learned!.Value.Wide.Passed();
+        var sent = _store.Time.GetTimestamp();
+        var content = ReadOnlyMemory<byte>.Empty;
+        try
+        {
+            await next(exchange);
+            if (_learning!.NeedsContent(exchange))
+            {
+                content = await ErrorContent.PeekAsync(exchange);
+            }
+        }
+        finally
+        {
+            _learning!.Learn(exchange, lease, content.Span, sent);
+            Queue?.Wake(lease);
+            if (!_isKept)
+            {
+                lease.Return();
+            }
+        }
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
@@ -159,6 +200,8 @@ internal sealed class LimitsPolicy : IPolicy
         var wait = waitTicks == LimitAlgorithm.UntilReleased ? UnknownWait : TimeSpan.FromSeconds(waitTicks / (double)_store.Time.TimestampFrequency);
         return settings.Kind switch
         {
+            LimitKind.CoolDown => new Rejection(Name, "provider_cooling_down", 429, "The provider refused calls and asked for a pause, so it is not called before that is over. Try again after the time in Retry-After.", wait),
+            LimitKind.Learned => new Rejection(Name, "provider_cooling_down", 429, "The provider said that nothing is left of its limit, so it is not called before there is. Try again after the time in Retry-After.", wait),
             LimitKind.Concurrency => new Rejection(Name, "too_many_in_flight", 429, $"Limit {settings.Name} ({settings.Text}) has as many exchanges in flight as it lets be. Try again when one has ended.", wait),
             LimitKind.Quota => new Rejection(Name, "quota_used_up", 429, $"Limit {settings.Name} ({settings.Text}) is used up until its period ends.", wait),
             _ => new Rejection(Name, "rate_limited", 429, $"Limit {settings.Name} ({settings.Text}) has no room now. Try again after the time in Retry-After.", wait),

@@ -1,0 +1,285 @@
+using Tidegate.Policies.Limits.Signals;
+
+namespace Tidegate.Policies.Limits.Learning;
+
+/// <summary>
+/// What a provider said is left of one of its windows, held to until it begins anew. Unlike other ways to count it has state of its own: it belongs to one window
+/// of one provider, and outlives its cell.
+/// <para>
+/// The rule: never more in flight than is left. What was answered is in what the provider said, what is in flight may not be; so after "r left" at most r more
+/// are counted there, whatever order answers come back in. Within a window what is left only falls: a late answer, which knows less, raises nothing.
+/// </para>
+/// </summary>
+/// <param name="ticksPerSecond">Of the clock that timestamps are from.</param>
+internal sealed class LearnedWindow(long ticksPerSecond) : LimitAlgorithm
+{
+    // Providers write resets in whole seconds, by clocks that are seconds apart: two that are nearer than this are the same one.
+    private const int SameResetSeconds = 2;
+
+    // Buckets are sold by the second, minute, hour and day: a reset that is reckoned back to nearly one of them is that one, but for rounding.
+    private const double PeriodTolerance = 0.1;
+    private static readonly TimeSpan[] UsualPeriods = [TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1), TimeSpan.FromHours(1), TimeSpan.FromDays(1)];
+
+    private readonly Lock _gate = new();
+    private bool _isKnown;
+    private bool _refills;
+    private long _remaining;
+    private long _limit;
+    private long _inFlight;
+    private long _until;
+    private long _asOf;
+    private long _ticksPerUnit;
+    private long _unitsPerRequest = 1;
+    private bool _countsRequests = true;
+
+    /// <summary>Requests that passed before the window was known, and that the provider may not have counted in what it said.</summary>
+    public LearnedWindow Following(long inFlight)
+    {
+        _inFlight = inFlight;
+        return this;
+    }
+
+    public override long Take(ref LimitCell cell, long cost, long now)
+    {
+        lock (_gate)
+        {
+            cell.IdleAt = now;
+            var wait = WaitFor(cost, now);
+            _inFlight += wait == 0 ? cost : 0;
+            return wait;
+        }
+    }
+
+    public override void Charge(ref LimitCell cell, long cost, long now)
+    {
+        lock (_gate)
+        {
+            _inFlight += cost;
+        }
+    }
+
+    public override void Give(ref LimitCell cell, long cost, long now)
+    {
+        lock (_gate)
+        {
+            _inFlight = Math.Max(0, _inFlight - cost);
+        }
+    }
+
+    public override long Used(ref LimitCell cell, long now)
+    {
+        lock (_gate)
+        {
+            Pass(now);
+            return _limit > 0 && _isKnown ? Math.Max(0, _limit - _remaining) : _inFlight;
+        }
+    }
+
+    public override long WaitBehind(ref LimitCell cell, long ahead, long cost, long now)
+    {
+        lock (_gate)
+        {
+            return WaitFor(ahead + cost, now);
+        }
+    }
+
+    /// <summary>What is left as far as is known; <see cref="SignalWindow.Unknown"/> when nothing is.</summary>
+    public long Remaining(long now)
+    {
+        lock (_gate)
+        {
+            Pass(now);
+            return _isKnown ? _remaining : SignalWindow.Unknown;
+        }
+    }
+
+    /// <summary>An exchange that had taken was answered without a word about this window, or not at all.</summary>
+    public void Answered(long cost, long now)
+    {
+        lock (_gate)
+        {
+            _inFlight = Math.Max(0, _inFlight - cost);
+            Pass(now);
+            if (_isKnown)
+            {
+                // The provider may have counted it.
+                _remaining = Math.Max(0, _remaining - (cost * _unitsPerRequest));
+            }
+        }
+    }
+
+    /// <summary>An answer tells of this window.</summary>
+    /// <param name="window">Usable.</param>
+    /// <param name="cost">What its exchange had taken here; 0 when it began before the window was known.</param>
+    /// <param name="sent">When the exchange was sent: the provider spoke between then and now.</param>
+    /// <param name="now">A timestamp.</param>
+    public void Learn(in SignalWindow window, long cost, long sent, long now)
+    {
+        lock (_gate)
+        {
+            _inFlight = Math.Max(0, _inFlight - cost);
+            Pass(now);
+            Estimate(in window);
+            _limit = window.Limit;
+            if (window.Refills)
+            {
+                LearnBucket(in window, cost, now - sent, now);
+            }
+            else
+            {
+                LearnWindow(in window, now);
+            }
+        }
+    }
+
+    private void LearnWindow(in SignalWindow window, long now)
+    {
+        // A provider that says how long a window is and not when it ends may have begun it just now.
+        var until = now + Timestamps(window.ResetTicks >= 0 ? window.ResetTicks : window.PeriodTicks);
+        var isNext = !_isKnown || _refills || (window.Remaining > _remaining && until > _until + (SameResetSeconds * ticksPerSecond) && window.ResetTicks >= 0);
+        _refills = false;
+        if (isNext)
+        {
+            _isKnown = true;
+            _remaining = window.Remaining;
+            _until = until;
+        }
+        else if (window.Remaining <= _remaining)
+        {
+            _remaining = window.Remaining;
+            _until = window.ResetTicks >= 0 ? Math.Max(_until, until) : _until;
+        }
+    }
+
+    private void LearnBucket(in SignalWindow window, long cost, long age, long now)
+    {
+        _ticksPerUnit = TicksPerUnit(in window);
+        if (!_isKnown || !_refills)
+        {
+            _remaining = window.Remaining;
+            _asOf = now;
+        }
+        else if (!_countsRequests || cost == 0)
+        {
+            // What we did not count here is only in what the provider says.
+            LowerTo(window.Remaining, now);
+        }
+        else
+        {
+            // Our own count, in which this one has now arrived, is exact while nobody else takes. What came in since the provider spoke is at most this.
+            _remaining = Math.Max(0, _remaining - cost);
+            LowerTo(window.Remaining + DivideUp(age, _ticksPerUnit), now);
+        }
+
+        _isKnown = true;
+        _refills = true;
+    }
+
+    private void LowerTo(long remaining, long now)
+    {
+        if (remaining < _remaining)
+        {
+            _remaining = remaining;
+            _asOf = now;
+        }
+    }
+
+    private long TicksPerUnit(in SignalWindow window)
+    {
+        if (window.PeriodTicks > 0)
+        {
+            return Math.Max(1, DivideUp(Timestamps(window.PeriodTicks), window.Limit));
+        }
+
+        // What is left is rounded down, so what is used may be one less, and refilling a little slower.
+        var used = Math.Max(1, window.Limit - window.Remaining);
+        var period = (double)window.ResetTicks / used * window.Limit;
+        foreach (var usual in UsualPeriods)
+        {
+            if (Math.Abs(period - usual.Ticks) < usual.Ticks * PeriodTolerance)
+            {
+                return Math.Max(1, DivideUp(Timestamps(usual.Ticks), window.Limit));
+            }
+        }
+
+        return Math.Max(1, DivideUp(Timestamps(window.ResetTicks), Math.Max(1, used - 1)));
+    }
+
+    /// <summary>What a request takes of a window that counts something else. Nobody can know before; the next is taken to be as large as the last ones were.</summary>
+    private void Estimate(in SignalWindow window)
+    {
+        _countsRequests = window.Unit == SignalUnit.Requests;
+        if (_countsRequests)
+        {
+            _unitsPerRequest = 1;
+        }
+        else if (_isKnown && window.Remaining < _remaining)
+        {
+            // An average that follows within a few answers, and a large one at once.
+            var taken = _remaining - window.Remaining;
+            _unitsPerRequest = Math.Max(1, Math.Max(taken, ((_unitsPerRequest * 3) + taken) / 4));
+        }
+    }
+
+    /// <summary>What time alone has changed.</summary>
+    private void Pass(long now)
+    {
+        if (!_isKnown)
+        {
+            return;
+        }
+
+        if (!_refills)
+        {
+            // Of the next window nothing is known until an answer tells of it.
+            _isKnown = now < _until;
+            return;
+        }
+
+        var units = (now - _asOf) / _ticksPerUnit;
+        if (units > 0)
+        {
+            _remaining = Math.Min(_limit, _remaining + units);
+            _asOf += units * _ticksPerUnit;
+        }
+    }
+
+    private long WaitFor(long cost, long now)
+    {
+        Pass(now);
+        if (!_isKnown)
+        {
+            // At the start of a window more than the whole of it may not be in flight. The first one always passes: somebody has to ask.
+            return _limit > 0 && _countsRequests && _inFlight + cost > _limit && _inFlight > 0 ? UntilReleased : 0;
+        }
+
+        var need = Need(cost);
+        if (need <= 0)
+        {
+            return 0;
+        }
+
+        if (!_refills)
+        {
+            return Math.Max(1, _until - now);
+        }
+
+        return need > (Never / 4) / _ticksPerUnit ? UntilReleased - 1 : Math.Max(1, (need * _ticksPerUnit) - (now - _asOf));
+    }
+
+    private long Need(long cost)
+    {
+        var units = (Int128)(_inFlight + cost) * _unitsPerRequest;
+        if (!_countsRequests && _inFlight == 0 && _limit > 0)
+        {
+            // One alone is never larger than the whole: the estimate may be.
+            units = Int128.Min(units, _limit);
+        }
+
+        return (long)Int128.Min(units - _remaining, Never / 4);
+    }
+
+    private static long DivideUp(long value, long by) => value <= 0 ? 0 : ((value - 1) / Math.Max(1, by)) + 1;
+
+    private long Timestamps(long ticks) => ticksPerSecond == TimeSpan.TicksPerSecond ? ticks : (long)Math.Ceiling(ticks * ((double)ticksPerSecond / TimeSpan.TicksPerSecond));
+}
