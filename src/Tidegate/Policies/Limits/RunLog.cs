@@ -1,7 +1,7 @@
 namespace Tidegate.Policies.Limits;
 
 /// <summary>
-/// When what was taken, oldest first, in at most <see cref="MaxRuns"/> runs. When there are more, the two nearest become one that counts from the later time:
+/// When what was taken, oldest first, in at most <see cref="MaxRuns"/> runs. When there are more, two become one that counts from the later time:
 /// memory is bounded, and what is remembered inexactly is remembered too strictly.
 /// </summary>
 internal sealed class RunLog
@@ -79,16 +79,20 @@ internal sealed class RunLog
         return count - left;
     }
 
-    /// <summary>Makes room for a run at a time. False when that one and the newest are the nearest of all.</summary>
+    /// <summary>
+    /// Makes room for a run at a time. The two become one that delay the least: so many, by so much. By time alone an even flow would end up in one run that
+    /// counts all of it from the latest time. False when it is the newest that delays the least by counting from that time.
+    /// </summary>
     private bool MergeNearest(long next)
     {
         var nearest = -1;
-        var gap = next - _times[Count - 1];
+        var least = (double)_counts[Count - 1] * (next - _times[Count - 1]);
         for (var i = 0; i < Count - 1; i++)
         {
-            if (_times[i + 1] - _times[i] <= gap)
+            var delay = (double)_counts[i] * (_times[i + 1] - _times[i]);
+            if (delay <= least)
             {
-                gap = _times[i + 1] - _times[i];
+                least = delay;
                 nearest = i;
             }
         }

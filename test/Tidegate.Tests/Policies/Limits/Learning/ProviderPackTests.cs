@@ -79,7 +79,7 @@ public sealed class ProviderPackTests
         var answers = new PriorityQueue<(Exchange Exchange, TaskCompletionSource Done), long>();
         var random = new Random(7);
         var end = time.GetUtcNow() + Hour;
-        var due = 0.0; long lastw=-1;
+        var due = 0.0;
         while (time.GetUtcNow() < end)
         {
             for (due += offered * step.TotalSeconds; due >= 1; due--)
@@ -100,7 +100,7 @@ public sealed class ProviderPackTests
                 }
             }
 
-            time.Advance(step);if (name=="cloudflare") { if (provider.Served/1200 != lastw) { lastw=provider.Served/1200; Console.WriteLine($"{time.GetUtcNow():HH:mm:ss.fff} {provider.Served} {policy.Explain(Call(host)).Summary}"); } }
+            time.Advance(step);
             while (answers.TryPeek(out var answer, out var at) && at <= time.GetUtcNow().Ticks)
             {
                 answers.Dequeue();
