@@ -23,6 +23,9 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription CircuitsOpened = new("tidegate_circuit_opened_total", "tidegate.circuit.opened", "{opening}", MetricKind.Counter, "How often an upstream was found to be down.");
     private static readonly MetricDescription DestinationEjected = new("tidegate_destination_ejected", "tidegate.destination.ejected", "1", MetricKind.Gauge, "1 while a destination of several is left out because it does not answer.");
     private static readonly MetricDescription DestinationEjections = new("tidegate_destination_ejections_total", "tidegate.destination.ejections", "{ejection}", MetricKind.Counter, "How often a destination was left out.");
+    private static readonly MetricDescription Throttled = new("tidegate_provider_throttled_total", "tidegate.provider.throttled", "{answer}", MetricKind.Counter, "Answers in which a provider refused, by what it meant.");
+    private static readonly MetricDescription SignalsIgnored = new("tidegate_provider_signals_ignored_total", "tidegate.provider.signals_ignored", "{value}", MetricKind.Counter, "Values about limits in providers' answers that said nothing usable, or more than is believed.");
+    private static readonly MetricDescription Cooling = new("tidegate_provider_cooling_seconds", "tidegate.provider.cooling", "s", MetricKind.Gauge, "Until when a provider is not called because it asked for a pause; 0 when it is.");
     private static readonly MetricDescription Snapshot = new("tidegate_snapshot_version", "tidegate.snapshot.version", "1", MetricKind.Gauge, "The configuration in force; counts up from 1 with every one that was put in force.");
     private static readonly MetricDescription Reloads = new("tidegate_reloads_total", "tidegate.reloads", "{reload}", MetricKind.Counter, "Attempts to put another configuration in force.");
     private static readonly MetricDescription LastReload = new("tidegate_last_reload_successful", "tidegate.last_reload.successful", "1", MetricKind.Gauge, "1 when the file as it is now is in force, 0 when the last attempt failed.");
@@ -33,6 +36,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricLabelName Destination = new("destination", "tidegate.destination");
     private static readonly MetricLabelName Sink = new("sink", "tidegate.sink");
     private static readonly MetricLabelName Result = new("result", "tidegate.result");
+    private static readonly MetricLabelName Kind = new("kind", "tidegate.provider.kind");
     private static readonly MetricLabelName Signal = new("signal", "tidegate.otlp.signal");
 
     public void Write(IMetricWriter writer)
@@ -48,6 +52,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         WriteLimits(writer);
         WriteCircuits(writer);
         WriteDestinations(writer);
+        WriteProviders(writer);
         WriteConfiguration(writer);
         if (otlp is not null)
         {
@@ -127,6 +132,35 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         foreach (var (api, destination, _, ejected) in destinations)
         {
             writer.Write(ejected, [new(MetricLabels.Api, api), new(Destination, destination)]);
+        }
+    }
+
+    private void WriteProviders(IMetricWriter writer)
+    {
+        var providers = gateway.Limits.Providers.OrderBy(provider => provider.Api, StringComparer.Ordinal).ToList();
+        writer.Begin(Throttled);
+        foreach (var provider in providers)
+        {
+            for (var kind = ProviderSignal.Throttle; kind <= ProviderSignal.Permanent; kind++)
+            {
+                // Kinds that never came are left out: most providers know two or three.
+                if (provider.Throttled(kind) is > 0 and var count)
+                {
+                    writer.Write(count, [new(MetricLabels.Api, provider.Api), new(Kind, ExchangeWords.Of(kind))]);
+                }
+            }
+        }
+
+        writer.Begin(SignalsIgnored);
+        foreach (var provider in providers)
+        {
+            writer.Write(provider.Ignored, [new(MetricLabels.Api, provider.Api)]);
+        }
+
+        writer.Begin(Cooling);
+        foreach (var provider in providers)
+        {
+            writer.Write(provider.CoolingSeconds(), [new(MetricLabels.Api, provider.Api)]);
         }
     }
 

@@ -15,14 +15,13 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
     /// <summary>The policies that hold a route to its limits: the API's, which its endpoints share, and the endpoint's own.</summary>
     public IEnumerable<IPolicy> Compile(ApiConfig api, EndpointConfig? endpoint)
     {
-        var ofApi = api.Limits.Count == 0 && api.Learn != LearnMode.Off && providers.PackOf(api) is { } pack ? ProviderCompiler.LimitsOf(pack) : api.Limits;
-        var limits = Limits(api, api.Name, ofApi, endpoint?.Match).ToList();
+        var limits = Limits(api, api.Name, providers.LimitsOf(api), endpoint?.Match).ToList();
         if (endpoint is not null)
         {
             limits.AddRange(Limits(api, api.Name + " " + SnapshotCompiler.EndpointName(endpoint), endpoint.Limits, endpoint.Match));
         }
 
-        var learning = providers.Learning(api, [.. ofApi, .. endpoint?.Limits ?? []]) is { } settings ? new ProviderLearning(settings, store.ProviderOf(api.Name), store) : null;
+        var learning = providers.LearningOf(api) is { } settings ? new ProviderLearning(settings, store.ProviderOf(api.Name), store) : null;
         if (learning is not null && limits.All(limit => limit.Stage != PolicyStage.Attempt))
         {
             var waits = learning.Settings.WhenExceeded == WhenExceeded.Queue;

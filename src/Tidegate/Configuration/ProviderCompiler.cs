@@ -12,6 +12,7 @@ internal sealed class ProviderCompiler(ConfigPositions positions, List<ConfigPro
     private const string None = "none";
 
     private readonly Dictionary<string, SignalDialect> _dialects = [];
+    private readonly Dictionary<string, LearningSettings?> _learning = [];
 
     /// <summary>The API's provider: the one that is written, else the one that lists its host.</summary>
     public ProviderPackConfig? PackOf(ApiConfig api)
@@ -51,10 +52,22 @@ internal sealed class ProviderCompiler(ConfigPositions positions, List<ConfigPro
             WhenExceeded = WhenExceeded.Queue,
         })];
 
-    /// <summary>How the API learns; null when it does not.</summary>
-    /// <param name="api">Which.</param>
-    /// <param name="limits">Its limits, or its provider's, that count attempts.</param>
-    public LearningSettings? Learning(ApiConfig api, IReadOnlyList<LimitConfig> limits)
+    /// <summary>The API's limits, or its provider's where it has none.</summary>
+    public IReadOnlyList<LimitConfig> LimitsOf(ApiConfig api) =>
+        api.Limits.Count == 0 && api.Learn != LearnMode.Off && PackOf(api) is { } pack ? LimitsOf(pack) : api.Limits;
+
+    /// <summary>How the API learns; null when it does not. The same for all of its endpoints, which share what is learned.</summary>
+    public LearningSettings? LearningOf(ApiConfig api)
+    {
+        if (!_learning.TryGetValue(api.Name, out var learning))
+        {
+            _learning[api.Name] = learning = Learning(api, [.. LimitsOf(api), .. api.Endpoints.SelectMany(endpoint => endpoint.Limits)]);
+        }
+
+        return learning;
+    }
+
+    private LearningSettings? Learning(ApiConfig api, IReadOnlyList<LimitConfig> limits)
     {
         var pack = PackOf(api);
         var mode = api.Learn ?? (pack is not null || limits.Count > 0 ? LearnMode.On : LearnMode.Off);

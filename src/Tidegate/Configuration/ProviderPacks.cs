@@ -84,6 +84,14 @@ internal sealed class ProviderPacks
         var positions = new ConfigPositions();
         var found = problems.Count;
         var pack = (ProviderPackConfig?)new ConfigBinder(file, new SecretReferences(static _ => null), positions, problems).BindRecord(typeof(ProviderPackConfig), stream.Documents[0].RootNode);
+        foreach (var limit in pack?.Limits ?? [])
+        {
+            if ((limit.Rate is null) == (limit.Concurrency is null) || (limit.Rate is { } rate && !(RateText.TryParse(rate, out var parsed) && parsed.Period is not null)))
+            {
+                problems.Add(new ConfigProblem(positions.Of(limit, limit.Rate is null ? null : "rate"), ConfigSeverity.Error, "a provider's limit has either a rate, for example 100/s, or a concurrency"));
+            }
+        }
+
         return problems.Count == found ? pack : null;
     }
 

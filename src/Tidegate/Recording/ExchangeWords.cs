@@ -16,6 +16,17 @@ internal static class ExchangeWords
         _ => "pending",
     };
 
+    public static string Of(ProviderSignal signal) => signal switch
+    {
+        ProviderSignal.None => "none",
+        ProviderSignal.Throttle => "throttle",
+        ProviderSignal.Concurrency => "concurrency",
+        ProviderSignal.Quota => "quota",
+        ProviderSignal.Billing => "billing",
+        ProviderSignal.Overload => "overload",
+        _ => "permanent",
+    };
+
     public static string Of(FailureSource source) => source switch
     {
         FailureSource.Client => "client",
