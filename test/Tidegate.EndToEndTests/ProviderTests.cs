@@ -113,6 +113,28 @@ public sealed class ProviderTests
     }
 
     [Fact]
+    public async Task Another_attempt_waits_for_the_pause_that_its_own_refusal_started()
+    {
+        var count = 0;
+        await using var provider = Provider(out var calls, _ => Interlocked.Increment(ref count) == 1 ? Answer(429) : Answer(200));
+        await using var gateway = await TestGateway.StartAsync(Api(provider, "limits: [{ rate: 1000/s }], retry: { attempts: 4, backoff: { base: 1ms, max: 5s } }"), Cancellation);
+
+        Assert.Equal(200, await StatusAsync(gateway));
+        Assert.Equal(2, calls());
+    }
+
+    [Fact]
+    public async Task What_waiting_does_not_mend_is_not_attempted_again()
+    {
+        const string Content = """{"error":{"code":"insufficient_quota"}}""";
+        await using var provider = Provider(out var calls, _ => $"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nContent-Length: {Content.Length}\r\n\r\n{Content}");
+        await using var gateway = await TestGateway.StartAsync(Api(provider, "provider: openai, retry: { attempts: 3, backoff: { base: 1ms, max: 1s } }"), Cancellation);
+
+        Assert.Equal(429, await StatusAsync(gateway));
+        Assert.Equal(1, calls());
+    }
+
+    [Fact]
     public async Task Observed_nobody_is_held_back_and_the_record_says_who_would_have_been()
     {
         await using var provider = Provider(out var calls, _ => Answer(429, "Retry-After: 30"));

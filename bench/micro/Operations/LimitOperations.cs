@@ -2,6 +2,7 @@ using System.Net;
 using Tidegate.Exchanges;
 using Tidegate.Policies;
 using Tidegate.Policies.Limits;
+using Tidegate.Policies.Limits.Learning;
 
 namespace Tidegate.Benchmarks.Operations;
 
@@ -16,6 +17,7 @@ internal static class LimitOperations
         ("limits: one rate per consumer", () => Start(Rate("a") with { Per = (KeyPart[])[Consumer] })),
         ("limits: four", () => Start(Rate("a") with { Per = (KeyPart[])[Consumer] }, Rate("b") with { Kind = LimitKind.TokenBucket, Burst = 1_000_000_000 }, Quota("c"), Concurrency("d"))),
         ("limits: refused", Refused),
+        ("limits: learning", Learning),
     ];
 
     private static LimitSettings Rate(string name) => new() { Name = name, Kind = LimitKind.Rate, Amount = 1_000_000_000, Period = TimeSpan.FromSeconds(1), Text = "1000000000/s" };
@@ -44,6 +46,25 @@ internal static class LimitOperations
             exchange.Reset();
             AllOperations.Completed(policy.InvokeAsync(exchange, next));
         };
+    }
+
+    /// <summary>A provider that tells of two windows in every answer, as language models do.</summary>
+    private static Action Learning()
+    {
+        var store = new LimitStore(TimeProvider.System);
+        var (_, exchange) = Make();
+        var policy = new LimitsPolicy(PolicyStage.Attempt, [], store, queue: null, QueueSettings.Default, new ProviderLearning(new LearningSettings { PerCredential = true }, store.ProviderOf("api"), store));
+        exchange.RequestHeaders.Add(KnownHeader.Authorization, "Bearer of-the-usual-length-of-a-providers-key-1234");
+        foreach (var (name, value) in ((string, string)[])
+            [("Content-Type", "application/json"), ("Date", "Sun, 01 Mar 2026 12:00:00 GMT"), ("x-ratelimit-limit-requests", "5000"), ("x-ratelimit-remaining-requests", "4999"), ("x-ratelimit-reset-requests", "12ms"),
+            ("x-ratelimit-limit-tokens", "160000"), ("x-ratelimit-remaining-tokens", "159976"), ("x-ratelimit-reset-tokens", "9ms"), ("Server", "x"), ("Vary", "Origin")])
+        {
+            exchange.ResponseHeaders.Add(name, value);
+        }
+
+        exchange.Answer(Outcome.Forwarded, 200);
+        ExchangeHandler next = static _ => default;
+        return () => AllOperations.Completed(policy.InvokeAsync(exchange, next));
     }
 
     private static (LimitsPolicy Policy, Exchange Exchange) Make(params LimitSettings[] settings)

@@ -5,7 +5,7 @@ using Tidegate.Policies.Retry;
 namespace Tidegate.Configuration;
 
 /// <summary>Compiles when another attempt is made.</summary>
-internal sealed class RetryCompiler(ConfigPositions positions, List<ConfigProblem> problems, CompilerServices services)
+internal sealed class RetryCompiler(ConfigPositions positions, List<ConfigProblem> problems, CompilerServices services, ProviderCompiler providers)
 {
     // Ten attempts with doubling pauses are a minute and more; whoever wants more wants a queue.
     private const int MaxAttempts = 10;
@@ -30,7 +30,7 @@ internal sealed class RetryCompiler(ConfigPositions positions, List<ConfigProble
             Statuses = config.Statuses.Count > 0 ? config.Statuses.ToFrozenSet() : RetrySettings.DefaultStatuses,
             Methods = config.Methods.ToFrozenSet(StringComparer.Ordinal),
             MaxBodyBytes = (int)Math.Min(MaxBodyBytes, config.MaxBody ?? RetrySettings.DefaultMaxBodyBytes),
-            IdempotencyHeader = config.Idempotency?.Header,
+            IdempotencyHeader = config.Idempotency?.Header ?? providers.PackOf(api)?.Idempotency?.Header,
             InjectsIdempotencyKey = config.Idempotency?.Inject == true,
             Mode = config.Mode,
         };

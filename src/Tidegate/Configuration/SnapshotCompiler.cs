@@ -134,7 +134,7 @@ internal sealed class SnapshotCompiler
         var upstream = new UpstreamCompiler(_positions, _problems).Compile(api, _config.Defaults);
         var hosts = new ApiChecks(_positions, _problems).Check(api, _config);
         var tunnel = api.Tunnel ?? DefaultTunnel(api);
-        var retries = new RetryCompiler(_positions, _problems, _services);
+        var retries = new RetryCompiler(_positions, _problems, _services, _providers);
         _providers.Check(api);
         var limits = new LimitCompiler(_positions, _problems, _services.Limits, _providers);
         var baseHost = hosts.FirstOrDefault(host => !host.StartsWith('*'));

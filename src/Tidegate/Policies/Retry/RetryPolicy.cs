@@ -72,7 +72,7 @@ internal sealed class RetryPolicy : IPolicy
             }
 
             await next(exchange);
-            if (Trouble(exchange, mayRepeat) is not { } cause)
+            if (Trouble(exchange, mayRepeat, made) is not { } cause)
             {
                 Settle(exchange);
                 return;
@@ -80,7 +80,7 @@ internal sealed class RetryPolicy : IPolicy
 
             // :: Step 3: Whether there may be another, and when.
             var refused = RetryAfter.TryRead(exchange.ResponseHeaders, _time.GetUtcNow(), out var notBefore) && exchange.Failure is null;
-            var pause = _backoff.Of(_settings, made, refused ? notBefore : null);
+            var pause = _backoff.Of(_settings, made, refused ? notBefore : exchange.Rejection?.RetryAfter);
             if (Forbids(exchange, replay, made, pause) is { } reason)
             {
                 exchange.NoteRetry(new RetryNote(cause, TimeSpan.Zero, reason));
@@ -128,8 +128,20 @@ internal sealed class RetryPolicy : IPolicy
     }
 
     /// <summary>What went wrong in a way that another attempt may mend; null when nothing did.</summary>
-    private string? Trouble(Exchange exchange, bool mayRepeat)
+    private string? Trouble(Exchange exchange, bool mayRepeat, int made)
     {
+        // Another attempt came too early for the provider's limits, and was not sent. A first one that does is for a queue to wait.
+        if (made > 1 && exchange.Rejection is { Status: 429, RetryAfter: not null } early)
+        {
+            return early.Code;
+        }
+
+        if (exchange.Signal is ProviderSignal.Billing or ProviderSignal.Permanent)
+        {
+            // Whatever the status is, the provider says that it will be the same.
+            return null;
+        }
+
         if (exchange.Failure is { } failure)
         {
             return failure.Source == FailureSource.Upstream && (failure.Retryable || (mayRepeat && IsPassing(failure.Kind))) ? failure.Code : null;
