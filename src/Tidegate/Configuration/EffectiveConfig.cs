@@ -1,5 +1,8 @@
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
+using Tidegate.Policies.CircuitBreaker;
+using Tidegate.Policies.Limits;
+using Tidegate.Policies.Retry;
 
 namespace Tidegate.Configuration;
 
@@ -39,14 +42,43 @@ internal static class EffectiveConfig
             return Filled(api, api with
             {
                 Timeouts = Timeouts(api.Timeouts, timeouts),
+                Limits = [.. api.Limits.Select(Limit)],
+                Retry = api.Retry is { } retry ? Retry(retry) : null,
+                CircuitBreaker = api.CircuitBreaker is { } breaker ? CircuitBreaker(breaker) : null,
                 Tunnel = api.Direction == Direction.Egress ? api.Tunnel ?? tunnel(api) : null,
                 Endpoints = [.. api.Endpoints.Select(endpoint => Filled(endpoint, endpoint with
                 {
                     Name = SnapshotCompiler.EndpointName(endpoint),
+                    Limits = [.. endpoint.Limits.Select(Limit)],
+                    Retry = endpoint.Retry is { } ownRetry ? Retry(ownRetry) : null,
+                    CircuitBreaker = endpoint.CircuitBreaker is { } ownBreaker ? CircuitBreaker(ownBreaker) : null,
                     Timeouts = Timeouts(endpoint.Timeouts, UpstreamCompiler.Timeouts(timeouts, api.Timeouts)),
                 }))],
             });
         }
+
+        LimitConfig Limit(LimitConfig own) => Filled(own, own with
+        {
+            MaxWait = own.WhenExceeded == WhenExceeded.Queue ? own.MaxWait ?? LimitCompiler.DefaultMaxWait : null,
+        });
+
+        RetryConfig Retry(RetryConfig own) => Filled(own, own with
+        {
+            Attempts = own.Attempts ?? RetrySettings.DefaultAttempts,
+            Backoff = Filled(own.Backoff, new BackoffConfig { Base = own.Backoff.Base ?? RetrySettings.DefaultBase, Max = own.Backoff.Max ?? RetrySettings.DefaultMax }),
+            Budget = own.Budget ?? RetrySettings.DefaultBudget,
+            Statuses = own.Statuses.Count > 0 ? own.Statuses : [.. RetrySettings.DefaultStatuses.Order()],
+            MaxBody = own.MaxBody ?? RetrySettings.DefaultMaxBodyBytes,
+        });
+
+        CircuitBreakerConfig CircuitBreaker(CircuitBreakerConfig own) => Filled(own, own with
+        {
+            FailureRatio = own.FailureRatio ?? CircuitBreakerSettings.DefaultFailureRatio,
+            Minimum = own.Minimum ?? CircuitBreakerSettings.DefaultMinimum,
+            Window = own.Window ?? CircuitBreakerSettings.DefaultWindow,
+            OpenFor = own.OpenFor ?? CircuitBreakerSettings.DefaultOpenFor,
+            Probes = own.Probes ?? 1,
+        });
 
         TimeoutsConfig Timeouts(TimeoutsConfig own, UpstreamTimeouts inherited)
         {
@@ -60,6 +92,13 @@ internal static class EffectiveConfig
             return Filled(own, new LimitsConfig
             {
                 Head = limits.MaxHeadBytes,
+                Target = limits.MaxTargetBytes,
+                Trailers = limits.MaxTrailerBytes,
+                BodyRate = limits.MinBodyBytesPerSecond,
+                BodyGrace = limits.BodyGrace,
+                StallTimeout = limits.StallTimeout,
+                Drain = limits.MaxDrainBytes,
+                DrainTimeout = limits.DrainTimeout,
                 HeaderCount = limits.MaxHeaderCount,
                 HeaderTimeout = limits.HeaderTimeout,
                 IdleTimeout = limits.IdleTimeout,

@@ -8,7 +8,8 @@ namespace Tidegate.Configuration;
 /// <summary>Compiles an API's limits, and its endpoints' on top of them.</summary>
 internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProblem> problems, LimitStore store, ProviderCompiler providers)
 {
-    internal static readonly TimeSpan DefaultMaxWait = TimeSpan.FromSeconds(10);
+    /// <summary>10 s: most clients still wait for that.</summary>
+    public static readonly TimeSpan DefaultMaxWait = TimeSpan.FromSeconds(10);
 
     private static readonly HashSet<KeyPartKind> TellCallersApart = [KeyPartKind.Consumer, KeyPartKind.Tenant, KeyPartKind.Environment, KeyPartKind.ClientAddress, KeyPartKind.Header];
 
