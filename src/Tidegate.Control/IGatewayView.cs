@@ -17,6 +17,9 @@ internal interface IGatewayView
     /// <summary>What limits count, and who waits.</summary>
     LimitStore Limits { get; }
 
+    /// <summary>Times that counts could not be saved.</summary>
+    long LedgerFailures { get; }
+
     /// <summary>Which upstreams are down.</summary>
     Circuits Circuits { get; }
 

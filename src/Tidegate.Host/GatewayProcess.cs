@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using Tidegate.Configuration;
 using Tidegate.Control;
 using Tidegate.Control.Admin;
+using Tidegate.Control.Ledger;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
 using Tidegate.Policies.CircuitBreaker;
@@ -21,13 +22,15 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     private readonly ExchangeRecorder _recorder;
     private readonly EdgeServer _edge;
     private readonly SnapshotHolder _snapshots;
+    private readonly LimitLedger? _ledger;
     private readonly Stream? _accessLog;
     private readonly ReactorTransport? _transport;
     private volatile CompiledConfiguration _configuration;
 
     /// <exception cref="IOException">The access log cannot be opened; also <see cref="UnauthorizedAccessException"/>.</exception>
-    public GatewayProcess(CompiledConfiguration compiled, CompilerServices services, TextWriter log, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null)
+    public GatewayProcess(CompiledConfiguration compiled, CompilerServices services, TextWriter log, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null, LimitLedger? ledger = null)
     {
+        _ledger = ledger;
         _services = services;
         var time = services.Time;
         _configuration = compiled;
@@ -86,6 +89,8 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
 
     LimitStore IGatewayView.Limits => _services.Limits;
 
+    long IGatewayView.LedgerFailures => _ledger?.Failures ?? 0;
+
     Circuits IGatewayView.Circuits => _services.Circuits;
 
     IEnumerable<(string Api, string Destination, bool IsEjected, long Ejected)> IGatewayView.Destinations =>
@@ -102,6 +107,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     /// <exception cref="ListenException">A traffic address cannot be listened on.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
+        _ledger?.Start();
         await _control.StartAsync(cancellationToken);
         await _edge.StartAsync(cancellationToken);
 
@@ -148,6 +154,11 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _edge.DisposeAsync();
+        if (_ledger is not null)
+        {
+            await _ledger.DisposeAsync();
+        }
+
         await _recorder.DisposeAsync();
         await _control.DisposeAsync();
         await _services.Forwarder.DisposeAsync();

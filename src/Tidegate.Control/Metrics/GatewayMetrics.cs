@@ -18,6 +18,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription SinkFailures = new("tidegate_sink_failures_total", "tidegate.sink_failures", "{batch}", MetricKind.Counter, "Batches of records that a sink could not take.");
     private static readonly MetricDescription LimitKeys = new("tidegate_limit_keys", "tidegate.limit.keys", "{key}", MetricKind.Gauge, "Counts that limits keep, one for each limit and key.");
     private static readonly MetricDescription LimitKeysEvicted = new("tidegate_limit_keys_evicted_total", "tidegate.limit.keys_evicted", "{key}", MetricKind.Counter, "Counts that were forgotten while they still mattered, because there were too many.");
+    private static readonly MetricDescription LedgerFailures = new("tidegate_limit_ledger_failures_total", "tidegate.limit.ledger_failures", "{failure}", MetricKind.Counter, "Times that counts that outlive a restart could not be saved.");
     private static readonly MetricDescription Waiting = new("tidegate_limit_waiting", "tidegate.limit.waiting", "{exchange}", MetricKind.Gauge, "Exchanges that wait until a limit has room.");
     private static readonly MetricDescription CircuitStates = new("tidegate_circuit_state", "tidegate.circuit.state", "1", MetricKind.Gauge, "0 closed, 1 half open, 2 open: nothing is sent to the upstream.");
     private static readonly MetricDescription CircuitsOpened = new("tidegate_circuit_opened_total", "tidegate.circuit.opened", "{opening}", MetricKind.Counter, "How often an upstream was found to be down.");
@@ -97,6 +98,8 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         writer.Write(gateway.Limits.Cells.Count);
         writer.Begin(LimitKeysEvicted);
         writer.Write(gateway.Limits.Cells.Evicted);
+        writer.Begin(LedgerFailures);
+        writer.Write(gateway.LedgerFailures);
         writer.Begin(Waiting);
         foreach (var (api, waiting) in gateway.Limits.Waiting)
         {

@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Tidegate.Configuration;
+using Tidegate.Control.Ledger;
 using Tidegate.Control.Admin;
 using Tidegate.Edge;
 using Tidegate.Forwarding;
+using Tidegate.Policies.Limits;
 using Tidegate.Host.Warming;
 using Tidegate.Transport;
 
@@ -44,8 +46,11 @@ internal static class RunCommand
         }
 
         var forwarder = new Forwarder(time, upstreams);
-        var services = new CompilerServices(forwarder, time);
         var loaded = file is null ? ConfigurationLoader.LoadText(LearningConfiguration, "learning mode") with { Files = [] } : ConfigurationLoader.Load(file);
+        var ledger = loaded is { HasErrors: false, Config: { } config } && LimitCompiler.HasKept(config)
+            ? LimitLedger.Open(StateDirectory.Of(config, file, loaded.Environment), log.WriteLine, time)
+            : null;
+        var services = new CompilerServices(forwarder, time) { Limits = ledger?.Store ?? new LimitStore(time) };
         var (compiled, problems) = SnapshotCompiler.Compile(loaded, services);
         foreach (var problem in problems)
         {
@@ -63,7 +68,7 @@ internal static class RunCommand
         GatewayProcess gateway;
         try
         {
-            gateway = new GatewayProcess(compiled, services, log, []);
+            gateway = new GatewayProcess(compiled, services, log, [], ledger: ledger);
         }
         catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
         {

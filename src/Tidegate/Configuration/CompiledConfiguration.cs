@@ -11,7 +11,7 @@ namespace Tidegate.Configuration;
 internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time)
 {
     /// <summary>What limits count, and who waits.</summary>
-    public LimitStore Limits { get; } = new(Time);
+    public LimitStore Limits { get; init; } = new(Time);
 
     /// <summary>How many retries each API has left.</summary>
     public RetryBudgets RetryBudgets { get; } = new();

@@ -13,6 +13,12 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
 
     private static readonly HashSet<KeyPartKind> TellCallersApart = [KeyPartKind.Consumer, KeyPartKind.Tenant, KeyPartKind.Environment, KeyPartKind.ClientAddress, KeyPartKind.Header];
 
+    /// <summary>Whether a configuration has counts that outlive the process.</summary>
+    public static bool HasKept(GatewayConfig config) => config.Apis
+        .SelectMany(api => api.Limits.Concat(api.Endpoints.SelectMany(endpoint => endpoint.Limits)))
+        .Any(limit => (limit.Quota is { } quota && RateText.TryParse(quota, out var amount) && amount.Calendar is not CalendarUnit.Minute)
+            || (limit.Rate is { } rate && RateText.TryParse(rate, out var flow) && flow.Period > TimeSpan.FromMinutes(1)));
+
     /// <summary>The policies that hold a route to its limits: the API's, which its endpoints share, and the endpoint's own.</summary>
     public IEnumerable<IPolicy> Compile(ApiConfig api, EndpointConfig? endpoint)
     {
@@ -88,6 +94,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             Per = per,
             Cost = Cost(config, settings),
             WhenExceeded = config.WhenExceeded,
+            OnError = config.OnError,
             MaxWait = config.MaxWait ?? DefaultMaxWait,
             Mode = config.Mode,
         };

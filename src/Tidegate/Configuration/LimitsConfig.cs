@@ -41,6 +41,9 @@ internal sealed record LimitConfig
     [Doc("The longest wait of queue. Default: 10s, which most clients still wait for.")]
     public TimeSpan? MaxWait { get; init; }
 
+    [Doc("Where counts outlive a restart (quotas from an hour, rates over more than a minute): allow or deny exchanges while they cannot be saved. Default: allow.")]
+    public OnError OnError { get; init; }
+
     [Doc("enforce or observe. Default: enforce.")]
     public PolicyMode Mode { get; init; }
 }

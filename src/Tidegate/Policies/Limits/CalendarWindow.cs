@@ -40,6 +40,26 @@ internal sealed class CalendarWindow(long amount, CalendarPeriod calendar, TimeP
         return cell.Level;
     }
 
+    public override bool IsKept => calendar.Unit != CalendarUnit.Minute;
+
+    public override void Save(ref LimitCell cell, long now, long utcTicks, List<SavedRun> runs)
+    {
+        Enter(ref cell, now);
+        if (cell.Level > 0)
+        {
+            runs.Add(new SavedRun(cell.Time, cell.Level));
+        }
+    }
+
+    public override void Load(ref LimitCell cell, long now, long utcTicks, IReadOnlyList<SavedRun> runs)
+    {
+        if (runs is [var only] && only.UtcTicks > utcTicks)
+        {
+            cell.Time = only.UtcTicks;
+            cell.Level = only.Count;
+        }
+    }
+
     public override long WaitBehind(ref LimitCell cell, long ahead, long cost, long now)
     {
         if (cost > amount)

@@ -30,11 +30,12 @@ internal sealed class Limit
         _requestCost = settings.Cost.RequestHeader is { } request ? Encoding.ASCII.GetBytes(request) : null;
         _responseCost = settings.Cost.ResponseHeader is { } response ? Encoding.ASCII.GetBytes(response) : null;
         _onlyKey = SipHash.Compute(secret, _identity);
-        var periodTicks = (long)(settings.Period.Ticks * ((double)time.TimestampFrequency / TimeSpan.TicksPerSecond));
+        var ticksPerUtcTick = (double)time.TimestampFrequency / TimeSpan.TicksPerSecond;
+        var periodTicks = (long)(settings.Period.Ticks * ticksPerUtcTick);
         Algorithm = settings.Kind switch
         {
-            LimitKind.Rate => new SlidingWindow(settings.Amount, periodTicks),
-            LimitKind.TokenBucket => new TokenBucket(settings.Amount, periodTicks, settings.Burst),
+            LimitKind.Rate => new SlidingWindow(settings.Amount, periodTicks, ticksPerUtcTick),
+            LimitKind.TokenBucket => new TokenBucket(settings.Amount, periodTicks, settings.Burst, ticksPerUtcTick),
             LimitKind.Quota => new CalendarWindow(settings.Amount, settings.Calendar!, time),
             _ => new ConcurrencyLimit(settings.Amount),
         };

@@ -19,6 +19,19 @@ internal abstract class LimitAlgorithm
     /// <summary>Gives back what was taken and not used.</summary>
     public abstract void Give(ref LimitCell cell, long cost, long now);
 
+    /// <summary>Whether a count outlives the process: what is over in a minute is not worth a disk's time.</summary>
+    public virtual bool IsKept => false;
+
+    /// <summary>What a count must remember, with times of the calendar.</summary>
+    public virtual void Save(ref LimitCell cell, long now, long utcTicks, List<SavedRun> runs)
+    {
+    }
+
+    /// <summary>Gives a fresh cell what was remembered.</summary>
+    public virtual void Load(ref LimitCell cell, long now, long utcTicks, IReadOnlyList<SavedRun> runs)
+    {
+    }
+
     /// <summary>How much of the amount is used now.</summary>
     public abstract long Used(ref LimitCell cell, long now);
 

@@ -12,18 +12,23 @@ internal sealed class LimitCells
     /// <summary>Two million, some 200 MB when every one is in use: a client that changes its key with every request can take no more.</summary>
     public const int DefaultCapacity = 2_000_000;
 
+    private readonly TimeProvider _time;
     private readonly Shard[] _shards;
     private readonly int _shardBits;
 
-    public LimitCells(int capacity = DefaultCapacity)
+    /// <param name="time">The clock.</param>
+    /// <param name="saved">What an earlier process counted, by key; null: nothing is kept.</param>
+    /// <param name="capacity">Keys.</param>
+    public LimitCells(TimeProvider time, IReadOnlyDictionary<UInt128, IReadOnlyList<SavedRun>>? saved = null, int capacity = DefaultCapacity)
     {
+        _time = time;
         // Sixteen for each core: two exchanges at the same moment rarely meet in one.
         var count = (int)BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount * 16);
         _shardBits = BitOperations.Log2((uint)count);
         _shards = new Shard[count];
         for (var i = 0; i < count; i++)
         {
-            _shards[i] = new Shard(Math.Max(1, capacity / count));
+            _shards[i] = new Shard(Math.Max(1, capacity / count), time, saved);
         }
     }
 
@@ -39,7 +44,9 @@ internal sealed class LimitCells
         var shard = ShardOf(key);
         lock (shard)
         {
-            return algorithm.Take(ref shard.CellOf(key, now), cost, now);
+            var wait = algorithm.Take(ref shard.CellOf(key, algorithm, now), cost, now);
+            shard.Note(key, algorithm, isChanged: wait == 0);
+            return wait;
         }
     }
 
@@ -49,7 +56,7 @@ internal sealed class LimitCells
         var shard = ShardOf(key);
         lock (shard)
         {
-            return algorithm.WaitBehind(ref shard.CellOf(key, now), ahead, cost, now);
+            return algorithm.WaitBehind(ref shard.CellOf(key, algorithm, now), ahead, cost, now);
         }
     }
 
@@ -59,7 +66,8 @@ internal sealed class LimitCells
         var shard = ShardOf(key);
         lock (shard)
         {
-            algorithm.Charge(ref shard.CellOf(key, now), cost, now);
+            algorithm.Charge(ref shard.CellOf(key, algorithm, now), cost, now);
+            shard.Note(key, algorithm, isChanged: true);
         }
     }
 
@@ -69,7 +77,8 @@ internal sealed class LimitCells
         var shard = ShardOf(key);
         lock (shard)
         {
-            algorithm.Give(ref shard.CellOf(key, now), cost, now);
+            algorithm.Give(ref shard.CellOf(key, algorithm, now), cost, now);
+            shard.Note(key, algorithm, isChanged: true);
         }
     }
 
@@ -84,10 +93,24 @@ internal sealed class LimitCells
         }
     }
 
+    /// <summary>Moves what has changed since the last time, and outlives the process, into a list.</summary>
+    public void TakeChanged(List<SavedCount> changed)
+    {
+        var now = _time.GetTimestamp();
+        var utcTicks = _time.GetUtcNow().UtcTicks;
+        foreach (var shard in _shards)
+        {
+            lock (shard)
+            {
+                shard.TakeChanged(changed, now, utcTicks);
+            }
+        }
+    }
+
     private Shard ShardOf(UInt128 key) => _shards[(int)((ulong)(key >> 64) >> (64 - _shardBits))];
 
     /// <summary>One table, and the lock of all its cells. Open addressing: a key is at its place, or in the next free one after it.</summary>
-    private sealed class Shard(int capacity)
+    private sealed class Shard(int capacity, TimeProvider time, IReadOnlyDictionary<UInt128, IReadOnlyList<SavedRun>>? saved)
     {
         private const int FirstSize = 16;
 
@@ -97,6 +120,7 @@ internal sealed class LimitCells
         public long Evicted;
         public int Count;
 
+        private readonly Dictionary<UInt128, LimitAlgorithm> _changed = [];
         private LimitCell[] _cells = new LimitCell[FirstSize];
 
         public ref LimitCell Find(UInt128 key)
@@ -117,7 +141,33 @@ internal sealed class LimitCells
             }
         }
 
-        public ref LimitCell CellOf(UInt128 key, long now)
+        /// <summary>Remembers that a count that outlives the process is to be saved.</summary>
+        public void Note(UInt128 key, LimitAlgorithm algorithm, bool isChanged)
+        {
+            if (saved is not null && isChanged && algorithm.IsKept)
+            {
+                _changed[key] = algorithm;
+            }
+        }
+
+        public void TakeChanged(List<SavedCount> changed, long now, long utcTicks)
+        {
+            foreach (var (key, algorithm) in _changed)
+            {
+                ref var cell = ref Find(key);
+                var runs = new List<SavedRun>();
+                if (!Unsafe.IsNullRef(ref cell))
+                {
+                    algorithm.Save(ref cell, now, utcTicks, runs);
+                }
+
+                changed.Add(new SavedCount(key, runs));
+            }
+
+            _changed.Clear();
+        }
+
+        public ref LimitCell CellOf(UInt128 key, LimitAlgorithm algorithm, long now)
         {
             ref var found = ref Find(key);
             if (!Unsafe.IsNullRef(ref found))
@@ -133,6 +183,11 @@ internal sealed class LimitCells
             ref var cell = ref Place(_cells, key);
             cell = new LimitCell { Key = key, Time = now, IdleAt = now };
             Count++;
+            if (saved is not null && algorithm.IsKept && saved.TryGetValue(key, out var runs))
+            {
+                algorithm.Load(ref cell, now, time.GetUtcNow().UtcTicks, runs);
+            }
+
             return ref cell;
         }
 

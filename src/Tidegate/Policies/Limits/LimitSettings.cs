@@ -33,6 +33,9 @@ internal sealed record LimitSettings
     /// <summary>The longest wait in the queue.</summary>
     public TimeSpan MaxWait { get; init; }
 
+    /// <summary>While counts that should outlive the process cannot be saved.</summary>
+    public OnError OnError { get; init; }
+
     /// <summary>Whether refusals count.</summary>
     public PolicyMode Mode { get; init; }
 
@@ -72,6 +75,16 @@ internal enum LimitUnit
 
     /// <summary>What the cost says.</summary>
     Points,
+}
+
+/// <summary>What happens to exchanges while a limit cannot keep what it counts.</summary>
+internal enum OnError
+{
+    /// <summary>They pass, counted in memory.</summary>
+    Allow,
+
+    /// <summary>They are refused: a quota that is money must not be given twice.</summary>
+    Deny,
 }
 
 /// <summary>What happens to an exchange for which there is no room now.</summary>

@@ -20,6 +20,7 @@ internal sealed class LimitsPolicy : IPolicy
     private readonly QueueSettings _queueSettings;
     private readonly bool _isKept;
     private readonly ProviderLearning? _learning;
+    private readonly bool _deniesUnkept;
 
     /// <param name="stage">Admit counts exchanges, Attempt every request that is sent.</param>
     /// <param name="limits">At most <see cref="LimitLease.MaxLimits"/>.</param>
@@ -35,6 +36,7 @@ internal sealed class LimitsPolicy : IPolicy
         _queueSettings = queueSettings;
         _learning = learning;
         Queue = queue;
+        _deniesUnkept = _limits.Any(limit => limit.Settings is { OnError: OnError.Deny, Mode: PolicyMode.Enforce } && limit.Algorithm.IsKept);
         _isKept = _limits.Any(limit => limit.IsHeld || limit.IsSettled);
     }
 
@@ -52,6 +54,12 @@ internal sealed class LimitsPolicy : IPolicy
         if (exchange.IsTunnel && _learning is { Settings.LimitsAreTheProviders: true })
         {
             return next(exchange);
+        }
+
+        if (_deniesUnkept && _store.IsLedgerDown)
+        {
+            exchange.Reject(NotKept);
+            return default;
         }
 
         var lease = LimitLease.Rent(this, _store);
@@ -184,6 +192,8 @@ internal sealed class LimitsPolicy : IPolicy
                 return;
         }
     }
+
+    private static readonly Rejection NotKept = new("limits", "limit_unavailable", 503, "What a limit of this API counts cannot be saved, and it says on_error: deny. The gateway's log has the reason.", UnknownWait);
 
     private static readonly Rejection WaitedTooLong = new("limits", "waited_too_long", 429, "The exchange waited as long as its limit's max_wait for room, and others were first. Try again later.", UnknownWait);
 

@@ -4,8 +4,41 @@ namespace Tidegate.Policies.Limits;
 /// Never more than the amount within any period. Each taking is remembered until it is a period old. A key that takes once in a while needs no more than its
 /// cell: one run is kept in place, and only a second makes a log.
 /// </summary>
-internal sealed class SlidingWindow(long amount, long periodTicks) : LimitAlgorithm
+internal sealed class SlidingWindow(long amount, long periodTicks, double ticksPerUtcTick = 100) : LimitAlgorithm
 {
+    public override bool IsKept => periodTicks > ticksPerUtcTick * TimeSpan.TicksPerMinute;
+
+    public override void Save(ref LimitCell cell, long now, long utcTicks, List<SavedRun> runs)
+    {
+        Expire(ref cell, now);
+        if (cell.Runs is not { } log)
+        {
+            if (cell.Level > 0)
+            {
+                runs.Add(new SavedRun(utcTicks - Utc(now - cell.Time), cell.Level));
+            }
+
+            return;
+        }
+
+        for (var i = 0; i < log.Count; i++)
+        {
+            runs.Add(new SavedRun(utcTicks - Utc(now - log.TimeAt(i)), log.CountAt(i)));
+        }
+    }
+
+    public override void Load(ref LimitCell cell, long now, long utcTicks, IReadOnlyList<SavedRun> runs)
+    {
+        foreach (var run in runs)
+        {
+            // A clock that was set back must not make what was taken lie in the future, where it would count for ever.
+            Charge(ref cell, run.Count, now - (long)(Math.Max(0, utcTicks - run.UtcTicks) * ticksPerUtcTick));
+        }
+
+        Expire(ref cell, now);
+        cell.IdleAt = now + periodTicks;
+    }
+
     public override long Take(ref LimitCell cell, long cost, long now)
     {
         if (cost > amount)
@@ -73,6 +106,8 @@ internal sealed class SlidingWindow(long amount, long periodTicks) : LimitAlgori
         var first = excess <= 0 ? 0 : WaitFor(in cell, excess, now);
         return periods > ((Never - first) / periodTicks) - 1 ? UntilReleased - 1 : first + (periods * periodTicks);
     }
+
+    private long Utc(long ticks) => (long)(ticks / ticksPerUtcTick);
 
     private void Expire(ref LimitCell cell, long now)
     {

@@ -9,6 +9,7 @@ internal sealed class TokenBucket : LimitAlgorithm
     // Levels stay below a quarter of what a long holds, so that sums of two cannot overflow.
     private const long MaxLevel = 1L << 61;
 
+    private readonly double _ticksPerUtcTick;
     private readonly long _amount;
     private readonly long _burst;
     private readonly long _ticksPerUnit;
@@ -19,8 +20,11 @@ internal sealed class TokenBucket : LimitAlgorithm
     /// <param name="amount">Tokens per period.</param>
     /// <param name="periodTicks">In ticks of the clock.</param>
     /// <param name="burst">Tokens that may be taken at once.</param>
-    public TokenBucket(long amount, long periodTicks, long burst)
+    /// <param name="ticksPerUtcTick">Of the clock, in 100 ns.</param>
+    public TokenBucket(long amount, long periodTicks, long burst, double ticksPerUtcTick = 100)
     {
+        IsKept = (double)burst / amount * periodTicks > ticksPerUtcTick * TimeSpan.TicksPerMinute;
+        _ticksPerUtcTick = ticksPerUtcTick;
         _amount = amount;
         _burst = burst;
         _ticksPerUnit = 1;
@@ -75,6 +79,29 @@ internal sealed class TokenBucket : LimitAlgorithm
     {
         Drain(ref cell, now);
         return ((cell.Level - 1) / _unitsPerPeriod) + (cell.Level > 0 ? 1 : 0);
+    }
+
+    public override bool IsKept { get; }
+
+    public override void Save(ref LimitCell cell, long now, long utcTicks, List<SavedRun> runs)
+    {
+        Drain(ref cell, now);
+        if (cell.Level > 0)
+        {
+            // Tokens, upwards: what is remembered inexactly is remembered too strictly.
+            runs.Add(new SavedRun(utcTicks - (long)((now - cell.Time) / _ticksPerUtcTick), ((cell.Level - 1) / _unitsPerPeriod) + 1));
+        }
+    }
+
+    public override void Load(ref LimitCell cell, long now, long utcTicks, IReadOnlyList<SavedRun> runs)
+    {
+        if (runs is [var only])
+        {
+            cell.Time = now - (long)(Math.Max(0, utcTicks - only.UtcTicks) * _ticksPerUtcTick);
+            cell.Level = Math.Min(MaxLevel, only.Count * _unitsPerPeriod);
+            Drain(ref cell, now);
+            Touch(ref cell);
+        }
     }
 
     public override long WaitBehind(ref LimitCell cell, long ahead, long cost, long now)

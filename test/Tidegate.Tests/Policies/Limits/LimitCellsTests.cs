@@ -11,7 +11,7 @@ public sealed class LimitCellsTests
     public void Every_key_has_a_count_of_its_own_as_in_a_dictionary()
     {
         var random = new Random(3);
-        var cells = new LimitCells();
+        var cells = new LimitCells(TimeProvider.System);
         var window = new SlidingWindow(5, Second);
         var model = new Dictionary<UInt128, (LimitCell Cell, int Dummy)>();
         var keys = Enumerable.Range(0, 5_000).Select(_ => Key(random)).ToList();
@@ -31,7 +31,7 @@ public sealed class LimitCellsTests
     public void Keys_that_say_no_more_than_fresh_ones_are_forgotten()
     {
         var random = new Random(4);
-        var cells = new LimitCells();
+        var cells = new LimitCells(TimeProvider.System);
         var window = new SlidingWindow(5, Second);
         for (var i = 0L; i < 1_000_000; i++)
         {
@@ -48,7 +48,7 @@ public sealed class LimitCellsTests
     {
         const int Capacity = 10_000;
         var random = new Random(5);
-        var cells = new LimitCells(Capacity);
+        var cells = new LimitCells(TimeProvider.System, capacity: Capacity);
         var window = new SlidingWindow(5, 3_600 * Second);
         for (var i = 0L; i < 100_000; i++)
         {
@@ -65,7 +65,7 @@ public sealed class LimitCellsTests
     {
         var random = new Random(6);
         var before = GC.GetTotalMemory(forceFullCollection: true);
-        var cells = new LimitCells();
+        var cells = new LimitCells(TimeProvider.System);
         var window = new SlidingWindow(5, 3_600 * Second);
         for (var i = 0; i < 1_000_000; i++)
         {

@@ -1,0 +1,134 @@
+using Microsoft.Extensions.Time.Testing;
+using Tidegate.Control.Ledger;
+using Tidegate.Policies.Limits;
+using Xunit;
+
+namespace Tidegate.Tests.Control;
+
+public sealed class LimitLedgerTests : IDisposable
+{
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("tidegate-ledger-");
+    private readonly List<string> _log = [];
+
+    public static TheoryData<string> Kinds => ["rate", "bucket", "quota"];
+
+    public void Dispose() => _directory.Delete(recursive: true);
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public async Task A_restart_in_the_middle_goes_on_with_what_was_counted(string kind)
+    {
+        var time = Clock();
+        await using (var ledger = LimitLedger.Open(_directory.FullName, _log.Add, time))
+        {
+            Assert.Equal(7, Take(ledger, kind, time, 7));
+        }
+
+        // Another process, whose clock of the machine began anew, ten minutes later.
+        var later = Clock(minutes: 10);
+        await using var next = LimitLedger.Open(_directory.FullName, _log.Add, later);
+        var expected = kind == "bucket" ? 10 - 7 + 1 : 3;
+        Assert.Equal(expected, Take(next, kind, later, 20));
+        Assert.Empty(_log);
+    }
+
+    [Fact]
+    public async Task What_is_over_is_not_counted_by_the_next_process()
+    {
+        var time = Clock();
+        await using (var ledger = LimitLedger.Open(_directory.FullName, _log.Add, time))
+        {
+            Take(ledger, "rate", time, 10);
+            Take(ledger, "quota", time, 10);
+        }
+
+        var later = Clock(minutes: 61);
+        await using var next = LimitLedger.Open(_directory.FullName, _log.Add, later);
+        Assert.Equal(10, Take(next, "rate", later, 20));
+        Assert.Equal(10, Take(next, "quota", later, 20));
+    }
+
+    [Fact]
+    public async Task A_process_that_is_killed_loses_no_more_than_its_last_second()
+    {
+        var time = Clock();
+        var killed = LimitLedger.Open(_directory.FullName, _log.Add, time);
+        killed.Start();
+        Assert.Equal(6, Take(killed, "quota", time, 6));
+        for (var started = TimeProvider.System.GetTimestamp(); Saved() == 0; await Task.Delay(10, TestContext.Current.CancellationToken))
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(started) < TimeSpan.FromSeconds(20), "Nothing was saved.");
+            time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Take(killed, "quota", time, 1);
+        var later = Clock(minutes: 1);
+        await using (var next = LimitLedger.Open(_directory.FullName, _log.Add, later))
+        {
+            Assert.Equal(4, Take(next, "quota", later, 20));
+        }
+
+        await killed.DisposeAsync();
+
+        int Saved()
+        {
+            using var database = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={Path.Combine(_directory.FullName, LimitLedger.FileName)};Pooling=False");
+            database.Open();
+            using var command = database.CreateCommand();
+            command.CommandText = "SELECT COUNT(*) FROM counts";
+            return Convert.ToInt32(command.ExecuteScalar(), System.Globalization.CultureInfo.InvariantCulture);
+        }
+    }
+
+    [Fact]
+    public async Task Rates_that_are_over_in_a_minute_are_not_worth_a_write()
+    {
+        var time = Clock();
+        await using var ledger = LimitLedger.Open(_directory.FullName, _log.Add, time);
+        ledger.Store.Cells.Take(new SlidingWindow(10, time.TimestampFrequency * 60, Ticks(time)), 1, 1, time.GetTimestamp());
+        var changed = new List<SavedCount>();
+        ledger.Store.Cells.TakeChanged(changed);
+
+        Assert.Empty(changed);
+    }
+
+    [Fact]
+    public async Task A_file_that_is_no_ledger_costs_the_counts_and_not_the_traffic()
+    {
+        await File.WriteAllTextAsync(Path.Combine(_directory.FullName, LimitLedger.FileName), new string('x', 10_000), TestContext.Current.CancellationToken);
+        var time = Clock();
+        await using var ledger = LimitLedger.Open(_directory.FullName, _log.Add, time);
+
+        Assert.Contains("cannot be used", Assert.Single(_log), StringComparison.Ordinal);
+        Assert.True(ledger.Store.IsLedgerDown);
+        Assert.Equal(1, ledger.Failures);
+        Assert.Equal(10, Take(ledger, "quota", time, 20));
+    }
+
+    [Fact]
+    public async Task Only_the_gateways_user_may_read_it()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no modes.");
+        await using var ledger = LimitLedger.Open(_directory.FullName, _log.Add, Clock());
+        if (!OperatingSystem.IsWindows())
+        {
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(_directory.FullName, LimitLedger.FileName)));
+        }
+    }
+
+    private static FakeTimeProvider Clock(int minutes = 0) => new(new DateTimeOffset(2026, 11, 25, 10, 0, 0, TimeSpan.Zero).AddMinutes(minutes));
+
+    private static double Ticks(FakeTimeProvider time) => (double)time.TimestampFrequency / TimeSpan.TicksPerSecond;
+
+    private static int Take(LimitLedger ledger, string kind, FakeTimeProvider time, int tries)
+    {
+        var hour = time.TimestampFrequency * 3_600;
+        LimitAlgorithm algorithm = kind switch
+        {
+            "rate" => new SlidingWindow(10, hour, Ticks(time)),
+            "bucket" => new TokenBucket(10, hour, 10, Ticks(time)),
+            _ => new CalendarWindow(10, new CalendarPeriod(CalendarUnit.Hour, TimeZoneInfo.Utc), time),
+        };
+        return Enumerable.Range(0, tries).Count(_ => ledger.Store.Cells.Take(algorithm, (UInt128)kind.Length, 1, time.GetTimestamp()) == 0);
+    }
+}
