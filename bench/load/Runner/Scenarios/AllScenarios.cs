@@ -19,14 +19,16 @@ internal static class AllScenarios
     public static IReadOnlyList<Scenario> All { get; } =
     [
         new("plain", "Plain forward, 200-byte answer", Every(new PeerSetup()), new ForwardKind(Small) { HasOpenLoop = true }) { IsQuick = true },
-        new("key", "API key, access rule and a record of every exchange in a file, against nginx without any of it",
-            [Quick(Nginx, new PeerSetup()), Quick(Tidegate, new PeerSetup { Tidegate = "key" })],
+        new("key", "API key, access rule, rate limit of each consumer and a record of every exchange in a file, against nginx without any of it",
+            [Quick(Nginx, new PeerSetup()), Quick(Tidegate, new PeerSetup { Tidegate = "limits" })],
             new ForwardKind(Small with { Key = TidegatePeer.ApiKey }) { HasOpenLoop = true }) { IsQuick = true },
         new("features", "What each feature costs Tidegate",
             [
                 new(new TidegatePeer("plain forward"), new PeerSetup()),
                 new(new TidegatePeer("access log to a file"), new PeerSetup { Tidegate = "recorded" }),
                 new(new TidegatePeer("access log, API key, access rule"), new PeerSetup { Tidegate = "key" }),
+                new(new TidegatePeer("access log, API key, access rule, rate limit of each consumer"), new PeerSetup { Tidegate = "limits" }),
+                new(new TidegatePeer("the same, with four limits, retries and a circuit breaker"), new PeerSetup { Tidegate = "resilience" }),
                 new(new TidegatePeer("1,000 further APIs of the same host"), new PeerSetup { Tidegate = "routes", Routes = 1000 }),
             ],
             new ForwardKind(Small with { Key = TidegatePeer.ApiKey })),
@@ -51,7 +53,6 @@ internal static class AllScenarios
     /// <summary>Rows that the work on a feature brings with it.</summary>
     public static IReadOnlyList<string> StillToCome { get; } =
     [
-        "rate limit added to `key` and to `features`: with the rate limit policy",
         "Tidegate's row in `cache`: with the response cache",
     ];
 
