@@ -1,5 +1,7 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
+using Tidegate.Transport;
 
 namespace Tidegate.Policies.Retry;
 
@@ -7,7 +9,7 @@ namespace Tidegate.Policies.Retry;
 /// A request's content that can be read again: what was read is kept, up to a bound. Beyond it nothing is kept and there is no second reading. One reader at a
 /// time; an attempt that was given up no longer reads.
 /// </summary>
-internal sealed class ReplayBody(MessageBody inner, int maxBytes) : MessageBody
+internal sealed class ReplayBody(MessageBody inner, int maxBytes) : MessageBody, IAnswerEnding
 {
     private byte[] _kept = [];
     private int _length;
@@ -26,6 +28,7 @@ internal sealed class ReplayBody(MessageBody inner, int maxBytes) : MessageBody
     /// <summary>The next reader begins at the beginning.</summary>
     public void Rewind() => _position = 0;
 
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         if (_position < _length)
@@ -48,23 +51,20 @@ internal sealed class ReplayBody(MessageBody inner, int maxBytes) : MessageBody
         return read;
     }
 
-    public override ValueTask DisposeAsync()
-    {
-        Release();
-        return inner.DisposeAsync();
-    }
+    public override ValueTask DisposeAsync() => inner.DisposeAsync();
 
-    /// <summary>There will be no further attempt: lets go of what is kept behind the reader.</summary>
-    public void Release()
+    /// <summary>There will be no further attempt: nothing more is kept. What is kept is still read, and given back when the exchange is over.</summary>
+    public void KeepNoMore() => _isBeyond = true;
+
+    /// <summary>The exchange is over, and nobody reads any more.</summary>
+    void IAnswerEnding.AnswerEnded(Exchange exchange)
     {
-        if (_kept.Length > 0 && _position == _length)
+        if (_kept.Length > 0)
         {
             ArrayPool<byte>.Shared.Return(_kept);
             _kept = [];
             _length = _position = 0;
         }
-
-        _isBeyond = true;
     }
 
     private void Keep(ReadOnlySpan<byte> bytes)
@@ -76,7 +76,7 @@ internal sealed class ReplayBody(MessageBody inner, int maxBytes) : MessageBody
 
         if (_length + bytes.Length > maxBytes)
         {
-            Release();
+            _isBeyond = true;
             return;
         }
 

@@ -61,14 +61,19 @@ internal sealed class RetryPolicy : IPolicy
         var mayRepeat = MayRepeat(exchange);
         var content = exchange.RequestBody;
         var replay = content.IsEmpty || _settings.Mode == PolicyMode.Observe ? null : new ReplayBody(content, _settings.MaxBodyBytes);
-        exchange.RequestBody = replay ?? content;
+        if (replay is not null)
+        {
+            exchange.RequestBody = replay;
+            exchange.WhenAnswerEnds(replay);
+        }
+
         var endings = exchange.EndingCount;
         for (var made = 1; ; made++)
         {
             // :: Step 2: An attempt. Most are good, and that is all.
             if (made == _settings.Attempts)
             {
-                replay?.Release();
+                replay?.KeepNoMore();
             }
 
             await next(exchange);
