@@ -67,6 +67,76 @@ public sealed class ProviderTests
     }
 
     [Fact]
+    public async Task GitHubs_resources_are_counts_of_their_own()
+    {
+        await using var provider = Provider(out var calls, request => request.Contains("/search/", StringComparison.Ordinal)
+            ? Answer(200, "x-ratelimit-limit: 30", "x-ratelimit-remaining: 0", "x-ratelimit-reset: 50", "x-ratelimit-resource: search")
+            : Answer(200, "x-ratelimit-limit: 5000", "x-ratelimit-remaining: 4000", "x-ratelimit-reset: 50", "x-ratelimit-resource: core"));
+        await using var gateway = await TestGateway.StartAsync(Api(provider, "provider: github, limits: [{ rate: 1000/s }]"), Cancellation);
+
+        Assert.Equal("200 429 200 200 429", string.Join(' ',
+            [await StatusAsync(gateway, path: "search/code"), await StatusAsync(gateway, path: "search/issues"), await StatusAsync(gateway, path: "repos/a/b"), await StatusAsync(gateway, path: "users/a"), await StatusAsync(gateway, path: "search/code")]));
+        Assert.Equal(3, calls());
+    }
+
+    [Fact]
+    public async Task Discords_buckets_are_refused_alone_and_a_global_refusal_stops_all()
+    {
+        await using var provider = Provider(out var calls, request => request.Contains("/channels/1/", StringComparison.Ordinal) ? Answer(429, "Retry-After: 30", "X-RateLimit-Bucket: b", "X-RateLimit-Scope: user")
+            : request.Contains("/channels/9/", StringComparison.Ordinal) ? Answer(429, "Retry-After: 30", "X-RateLimit-Bucket: b", "X-RateLimit-Global: true")
+            : Answer(200, "X-RateLimit-Bucket: b"));
+        await using var gateway = await TestGateway.StartAsync(Api(provider, "provider: discord, limits: [{ rate: 1000/s }]"), Cancellation);
+        static string Messages(int channel) => $"api/v10/channels/{channel}/messages";
+
+        Assert.Equal("429 429 200", string.Join(' ', [await StatusAsync(gateway, path: Messages(1)), await StatusAsync(gateway, path: Messages(1)), await StatusAsync(gateway, path: Messages(2))]));
+        Assert.Equal(2, calls());
+        Assert.Equal("429 429", string.Join(' ', [await StatusAsync(gateway, path: Messages(9)), await StatusAsync(gateway, path: Messages(2))]));
+        Assert.Equal(3, calls());
+    }
+
+    [Fact]
+    public async Task A_pause_outlives_a_reload()
+    {
+        await using var provider = Provider(out var calls, _ => Answer(429, "Retry-After: 30"));
+        await using var gateway = await TestGateway.StartAsync(Api(provider, "learn: on"), Cancellation);
+        Assert.Equal(429, await StatusAsync(gateway));
+
+        Assert.Empty(gateway.Reload(Api(provider, "learn: on, limits: [{ rate: 1000/s }]")));
+
+        Assert.Equal(429, await StatusAsync(gateway));
+        Assert.Equal(1, calls());
+    }
+
+    [Theory]
+    [InlineData("Transfer-Encoding: chunked", "7\r\n{\"a\":1}\r\n0\r\n\r\n", "{\"a\":1}")]
+    [InlineData("Content-Length: 0", "", "")]
+    [InlineData("Content-Length: 40000", "40000", "40000")]
+    public async Task An_error_whose_content_is_looked_into_is_passed_on_unchanged(string framing, string content, string expected)
+    {
+        var large = "{\"a\":\"" + new string('x', 40_000 - 8) + "\"}";
+        await using var provider = Provider(out _, _ => $"HTTP/1.1 429 x\r\nContent-Type: application/json\r\n{framing}\r\n\r\n{(content == "40000" ? large : content)}");
+        await using var gateway = await TestGateway.StartAsync(Api(provider, "provider: openai"), Cancellation);
+        using var client = new HttpClient();
+
+        Assert.Equal(expected == "40000" ? large : expected, await (await client.GetAsync(Url(gateway), Cancellation)).Content.ReadAsStringAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task An_error_that_is_cut_short_is_never_passed_on_as_whole()
+    {
+        await using var provider = new ScriptedUpstream(async connection =>
+        {
+            await connection.ReadRequestAsync();
+            await connection.WriteAsync("HTTP/1.1 429 x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"error\":");
+        });
+        await using var gateway = await TestGateway.StartAsync(Api(provider, "provider: openai"), Cancellation);
+        using var client = new HttpClient();
+
+        await Assert.ThrowsAnyAsync<Exception>(async () => await (await client.GetAsync(Url(gateway), Cancellation)).Content.ReadAsStringAsync(Cancellation));
+        Assert.Equal(Outcome.Failed, (await gateway.RecordsAsync(1, Cancellation))[0].Outcome);
+    }
+
+    [Fact]
     public async Task Garbage_in_every_field_holds_nobody_and_is_counted()
     {
         await using var provider = Provider(out var calls, _ => Answer(200, "Retry-After: -5", "RateLimit: \"a;r=;;t", "X-RateLimit-Remaining: -1", "X-RateLimit-Reset: 99999999999999999999", "X-RateLimit-Limit: many", "retry-after-ms: 1e99"));
