@@ -1,5 +1,6 @@
 using System.Net;
 using Tidegate.Configuration;
+using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Limits;
 
@@ -25,6 +26,9 @@ internal interface IGatewayView
 
     /// <summary>Destinations that are one of several: whether each is left out now, and how often it was.</summary>
     IEnumerable<(string Api, string Destination, bool IsEjected, long Ejected)> Destinations { get; }
+
+    /// <summary>What is stored of answers.</summary>
+    HttpCache Cache { get; }
 
     /// <summary>Records handed to the sinks.</summary>
     long Recorded { get; }

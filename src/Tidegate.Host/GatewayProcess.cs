@@ -6,6 +6,7 @@ using Tidegate.Control.Admin;
 using Tidegate.Control.Ledger;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
+using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Limits;
 using Tidegate.Recording;
@@ -41,6 +42,8 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
             "stdout" => Console.OpenStandardOutput(),
             var path => AccessLogSink.Open(path),
         };
+        services.Cache.Store.MaxBytes = compiled.Config.Cache.Memory ?? AnswerStore.DefaultMaxBytes;
+        services.Cache.OnBug = bug => log.WriteLine($"The cache failed to store an answer: {bug}");
         var inFlight = new ExchangesInFlight();
         _control = new ControlPlane(compiled.Control, this, inFlight, log.WriteLine, time);
         IReadOnlyList<IExchangeSink> sinks = [.. _accessLog is null ? (IExchangeSink[])[] : [new AccessLogSink(_accessLog)], .. _control.Sinks, .. moreSinks];
@@ -96,6 +99,8 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     IEnumerable<(string Api, string Destination, bool IsEjected, long Ejected)> IGatewayView.Destinations =>
         _services.Forwarder.Balancer.All.Select(entry => (entry.Upstream, entry.Destination.ToString(), entry.Health.IsEjected(_services.Time.GetTimestamp()), entry.Health.Ejected));
 
+    HttpCache IGatewayView.Cache => _services.Cache;
+
     long IGatewayView.Recorded => _recorder.Recorded;
 
     long IGatewayView.Dropped => _recorder.Dropped;
@@ -139,6 +144,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         }
 
         _snapshots.Current = compiled.Snapshot;
+        _services.Cache.Store.MaxBytes = compiled.Config.Cache.Memory ?? AnswerStore.DefaultMaxBytes;
         _control.Apply(compiled.Control);
         _configuration = compiled;
         return _control.Reloads.Add(isInForce: true, problems);

@@ -45,6 +45,21 @@ public sealed class CommandTests : IDisposable
         Assert.DoesNotContain("billing-key-1", output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Explain_says_whose_answer_would_be_stored_and_what_is_never_looked_for()
+    {
+        var file = Path.Combine(_directory.Directory, "cache.yaml");
+        await File.WriteAllTextAsync(file, """
+            listeners: { egress: { address: 127.0.0.1:0 } }
+            apis: [{ name: a, direction: egress, hosts: [a.test], cache: { mode: standard } }]
+            """, TestContext.Current.CancellationToken);
+
+        Assert.Contains("cache · cache: key ", (await RunAsync(ExplainCommand.Create(), "GET", "https://a.test/x", "--config", file)).Output, StringComparison.Ordinal);
+        Assert.Contains("(kept for calls with the same credential); nothing stored in this process", (await RunAsync(ExplainCommand.Create(), "GET", "https://a.test/x", "-H", "Authorization: Bearer a", "--config", file)).Output, StringComparison.Ordinal);
+        Assert.Contains("bypassed: rerouting-field", (await RunAsync(ExplainCommand.Create(), "GET", "https://a.test/x", "-H", "X-Original-URL: /y", "--config", file)).Output, StringComparison.Ordinal);
+        Assert.Contains("what is stored of this URL is invalid", (await RunAsync(ExplainCommand.Create(), "POST", "https://a.test/x", "--config", file)).Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("GET", "https://api.stripe.com/", "", "401 credential_missing")]
     [InlineData("DELETE", "https://api.stripe.com/", "x-api-key: billing-key-1", "405 method_not_allowed")]

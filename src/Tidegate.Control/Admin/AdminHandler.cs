@@ -8,7 +8,7 @@ using Tidegate.Recording;
 
 namespace Tidegate.Control.Admin;
 
-/// <summary>Answers the admin listener's requests: first whether the caller may ask, then what was asked for. Everything is read-only.</summary>
+/// <summary>Answers the admin listener's requests: first whether the caller may ask, then what was asked for. Everything but a purge is read-only.</summary>
 internal sealed class AdminHandler(
     Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, RecentExchanges recent, IGatewayView gateway, Action<string> log)
 {
@@ -50,10 +50,15 @@ internal sealed class AdminHandler(
             return AdminReply.ProblemAsync(context, 401, "token_needed", "Send the token of listeners.admin.token as: Authorization: Bearer TOKEN");
         }
 
+        if (request.Path.Value == CachePurge.Path)
+        {
+            return CachePurge.Refuse(context);
+        }
+
         if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method))
         {
             context.Response.Headers.Allow = "GET, HEAD";
-            return AdminReply.ProblemAsync(context, 405, "method_not_allowed", "The admin API only reads: use GET.");
+            return AdminReply.ProblemAsync(context, 405, "method_not_allowed", "The admin API only reads, a purge aside: use GET.");
         }
 
         return null;
@@ -72,9 +77,10 @@ internal sealed class AdminHandler(
         "/api/v1/status" => AdminReply.JsonAsync(context, 200, json => status.Write(json, access().ListensOn)),
         "/api/v1/config" => AdminReply.JsonAsync(context, 200, json => ConfigView.Write(json, gateway.Configuration.Effective, gateway.Configuration.Positions)),
         "/api/v1/apis" => AdminReply.JsonAsync(context, 200, apis.Write),
+        CachePurge.Path => CachePurge.AnswerAsync(context, gateway),
         ExchangesPath => ExchangesAsync(context),
         { } path when path.StartsWith(ExchangesPath + "/", StringComparison.Ordinal) => ExchangeAsync(context, path[(ExchangesPath.Length + 1)..]),
-        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is /livez, /readyz, /metrics, and below /api/v1/: status, config, apis, exchanges and exchanges/ID."),
+        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is /livez, /readyz, /metrics, and below /api/v1/: status, config, apis, exchanges, exchanges/ID and, by POST, cache/purge."),
     };
 
     private Task ReadyAsync(HttpContext context)

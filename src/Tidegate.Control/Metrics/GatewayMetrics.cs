@@ -1,5 +1,6 @@
 using Tidegate.Control.Otlp;
 using Tidegate.Exchanges;
+using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Recording;
 using Tidegate.Recording.Metrics;
@@ -27,6 +28,14 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription Throttled = new("tidegate_provider_throttled_total", "tidegate.provider.throttled", "{answer}", MetricKind.Counter, "Answers in which a provider refused, by what it meant.");
     private static readonly MetricDescription SignalsIgnored = new("tidegate_provider_signals_ignored_total", "tidegate.provider.signals_ignored", "{value}", MetricKind.Counter, "Values about limits in providers' answers that said nothing usable, or more than is believed.");
     private static readonly MetricDescription Cooling = new("tidegate_provider_cooling_seconds", "tidegate.provider.cooling", "s", MetricKind.Gauge, "Until when a provider is not called because it asked for a pause; 0 when it is.");
+    private static readonly MetricDescription CacheRequests = new("tidegate_cache_requests_total", "tidegate.cache.requests", "{request}", MetricKind.Counter, "Exchanges by what the cache made of them.");
+    private static readonly MetricDescription CacheBytes = new("tidegate_cache_bytes", "tidegate.cache.size", "By", MetricKind.Gauge, "Stored answers and what is on its way into the store.");
+    private static readonly MetricDescription CacheEntries = new("tidegate_cache_entries", "tidegate.cache.entries", "{answer}", MetricKind.Gauge, "Stored answers.");
+    private static readonly MetricDescription CacheFlights = new("tidegate_cache_flights", "tidegate.cache.flights", "{request}", MetricKind.Gauge, "Requests to upstreams that others may wait for.");
+    private static readonly MetricDescription CacheEvictions = new("tidegate_cache_evictions_total", "tidegate.cache.evictions", "{answer}", MetricKind.Counter, "Answers that were let go because the store was full.");
+    private static readonly MetricDescription CachePurges = new("tidegate_cache_purges_total", "tidegate.cache.purges", "{purge}", MetricKind.Counter, "Purges by what they name.");
+    private static readonly MetricDescription CacheInvalidations = new("tidegate_cache_invalidations_total", "tidegate.cache.invalidations", "{url}", MetricKind.Counter, "URLs that a successful request with an unsafe method made invalid.");
+    private static readonly MetricDescription CacheRefreshFailures = new("tidegate_cache_refresh_failures_total", "tidegate.cache.refresh_failures", "{request}", MetricKind.Counter, "Background refreshes that brought no answer.");
     private static readonly MetricDescription Snapshot = new("tidegate_snapshot_version", "tidegate.snapshot.version", "1", MetricKind.Gauge, "The configuration in force; counts up from 1 with every one that was put in force.");
     private static readonly MetricDescription Reloads = new("tidegate_reloads_total", "tidegate.reloads", "{reload}", MetricKind.Counter, "Attempts to put another configuration in force.");
     private static readonly MetricDescription LastReload = new("tidegate_last_reload_successful", "tidegate.last_reload.successful", "1", MetricKind.Gauge, "1 when the file as it is now is in force, 0 when the last attempt failed.");
@@ -38,6 +47,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricLabelName Sink = new("sink", "tidegate.sink");
     private static readonly MetricLabelName Result = new("result", "tidegate.result");
     private static readonly MetricLabelName Kind = new("kind", "tidegate.provider.kind");
+    private static readonly MetricLabelName Purged = new("kind", "tidegate.cache.kind");
     private static readonly MetricLabelName Signal = new("signal", "tidegate.otlp.signal");
 
     public void Write(IMetricWriter writer)
@@ -54,6 +64,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         WriteCircuits(writer);
         WriteDestinations(writer);
         WriteProviders(writer);
+        WriteCache(writer);
         WriteConfiguration(writer);
         if (otlp is not null)
         {
@@ -165,6 +176,38 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         {
             writer.Write(provider.CoolingSeconds(), [new(MetricLabels.Api, provider.Api)]);
         }
+    }
+
+    private void WriteCache(IMetricWriter writer)
+    {
+        var cache = gateway.Cache;
+        writer.Begin(CacheRequests);
+        foreach (var result in Enum.GetValues<CacheResult>())
+        {
+            if (result != CacheResult.None)
+            {
+                writer.Write(cache.Counters.Of(result), [new(Result, ExchangeWords.Of(result))]);
+            }
+        }
+
+        writer.Begin(CacheBytes);
+        writer.Write(cache.Store.Bytes);
+        writer.Begin(CacheEntries);
+        writer.Write(cache.Store.Count);
+        writer.Begin(CacheFlights);
+        writer.Write(cache.Flights.Count);
+        writer.Begin(CacheEvictions);
+        writer.Write(cache.Store.Evictions);
+        writer.Begin(CachePurges);
+        foreach (var kind in Enum.GetValues<PurgeKind>())
+        {
+            writer.Write(cache.Counters.Of(kind), [new(Purged, kind.ToString().ToLowerInvariant())]);
+        }
+
+        writer.Begin(CacheInvalidations);
+        writer.Write(cache.Counters.Invalidations);
+        writer.Begin(CacheRefreshFailures);
+        writer.Write(cache.Counters.RefreshFailures);
     }
 
     private void WriteConfiguration(IMetricWriter writer)

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Tidegate.Edge;
 using Tidegate.Forwarding;
+using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Retry;
@@ -18,6 +19,9 @@ internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time)
 
     /// <summary>Which upstreams are down.</summary>
     public Circuits Circuits { get; } = new(Time);
+
+    /// <summary>Stored answers.</summary>
+    public HttpCache Cache { get; } = new(Time);
 
     /// <summary>Gives 0 to below 1, for jitter.</summary>
     public Func<double> Random { get; init; } = static () => RandomNumberGenerator.GetInt32(int.MaxValue) / (double)int.MaxValue;

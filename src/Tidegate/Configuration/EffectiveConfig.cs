@@ -1,5 +1,6 @@
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
+using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Retry;
@@ -28,6 +29,7 @@ internal static class EffectiveConfig
                 Ingress = Filled(config.Defaults.Ingress, new IngressDefaultsConfig { Timeouts = Timeouts(config.Defaults.Ingress.Timeouts, UpstreamTimeouts.Default) }),
             }),
             Apis = [.. config.Apis.Select(Api)],
+            Cache = Filled(config.Cache, new CacheStoreConfig { Memory = config.Cache.Memory ?? AnswerStore.DefaultMaxBytes }),
             Recording = Filled(config.Recording, config.Recording with
             {
                 Metrics = Filled(config.Recording.Metrics, new MetricsConfig { MaxSeries = config.Recording.Metrics.MaxSeries ?? ControlCompiler.DefaultMaxSeries }),
@@ -45,6 +47,7 @@ internal static class EffectiveConfig
                 Limits = [.. api.Limits.Select(Limit)],
                 Retry = api.Retry is { } retry ? Retry(retry) : null,
                 CircuitBreaker = api.CircuitBreaker is { } breaker ? CircuitBreaker(breaker) : null,
+                Cache = Cache(api, api.Cache),
                 Tunnel = api.Direction == Direction.Egress ? api.Tunnel ?? tunnel(api) : null,
                 Endpoints = [.. api.Endpoints.Select(endpoint => Filled(endpoint, endpoint with
                 {
@@ -52,6 +55,7 @@ internal static class EffectiveConfig
                     Limits = [.. endpoint.Limits.Select(Limit)],
                     Retry = endpoint.Retry is { } ownRetry ? Retry(ownRetry) : null,
                     CircuitBreaker = endpoint.CircuitBreaker is { } ownBreaker ? CircuitBreaker(ownBreaker) : null,
+                    Cache = Cache(api, endpoint.Cache),
                     Timeouts = Timeouts(endpoint.Timeouts, UpstreamCompiler.Timeouts(timeouts, api.Timeouts)),
                 }))],
             });
@@ -78,6 +82,13 @@ internal static class EffectiveConfig
             Window = own.Window ?? CircuitBreakerSettings.DefaultWindow,
             OpenFor = own.OpenFor ?? CircuitBreakerSettings.DefaultOpenFor,
             Probes = own.Probes ?? 1,
+        });
+
+        CacheConfig? Cache(ApiConfig api, CacheConfig? own) => own is null ? null : Filled(own, own with
+        {
+            Partition = own.Partition ?? (api.Direction == Direction.Egress ? CachePartition.Credential : CachePartition.Consumer),
+            MaxEntry = own.MaxEntry ?? CacheCompiler.DefaultMaxEntryBytes,
+            StaleOnFailure = own.StaleOnFailure ?? CacheCompiler.DefaultStaleOnFailure,
         });
 
         TimeoutsConfig Timeouts(TimeoutsConfig own, UpstreamTimeouts inherited)

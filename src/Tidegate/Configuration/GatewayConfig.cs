@@ -29,6 +29,9 @@ internal sealed record GatewayConfig
     [Doc("What is kept of every exchange and where it goes.")]
     public RecordingConfig Recording { get; init; } = new();
 
+    [Doc("The store that every API's cache shares.")]
+    public CacheStoreConfig Cache { get; init; } = new();
+
     [Doc("The one directory that the gateway writes to. Default: $STATE_DIRECTORY (systemd sets it), else .tidegate beside the configuration."), Path, NeedsRestart]
     public string? StateDirectory { get; init; }
 }
@@ -262,6 +265,9 @@ internal sealed record ApiConfig
     [Doc("When the upstream is left alone because it is down. Default: never.")]
     public CircuitBreakerConfig? CircuitBreaker { get; init; }
 
+    [Doc("Whether and how answers are stored and used again. Absent: nothing is.")]
+    public CacheConfig? Cache { get; init; }
+
     [Doc("What a CONNECT to these hosts does: verified (carried, when its TLS name is the host), any, intercept or refused. Default: intercept where the listener does; else refused when the API has rules about content, verified when not.")]
     public TunnelMode? Tunnel { get; init; }
 
@@ -294,6 +300,9 @@ internal sealed record EndpointConfig
 
     [Doc("When the upstream is left alone; the endpoint then has results of its own.")]
     public CircuitBreakerConfig? CircuitBreaker { get; init; }
+
+    [Doc("Whether and how answers are stored here; replaces the API's.")]
+    public CacheConfig? Cache { get; init; }
 
     [Doc("How much may pass here; the API's limits hold as well.")]
     public IReadOnlyList<LimitConfig> Limits { get; init; } = [];

@@ -137,6 +137,7 @@ internal sealed class SnapshotCompiler
         var retries = new RetryCompiler(_positions, _problems, _services, _providers);
         _providers.Check(api);
         var limits = new LimitCompiler(_positions, _problems, _services.Limits, _providers);
+        var cache = new CacheCompiler(_positions, _problems, _services.Cache);
         var baseHost = hosts.FirstOrDefault(host => !host.StartsWith('*'));
         foreach (var endpoint in new EndpointConfig?[] { null }.Concat(api.Endpoints))
         {
@@ -159,7 +160,7 @@ internal sealed class SnapshotCompiler
             {
                 Route = route,
                 Upstream = routeUpstream,
-                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials), .. limits.Compile(api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total)], forward.InvokeAsync),
+                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials), .. limits.Compile(api, endpoint), .. Cached(cache, api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total)], forward.InvokeAsync),
                 BaseTarget = baseHost is null ? null : new Destination("https", baseHost, 443),
                 AllowEncodedSlash = api.AllowEncodedSlash || api.Direction == Direction.Egress,
                 Tunnel = tunnel,
@@ -167,6 +168,8 @@ internal sealed class SnapshotCompiler
             });
         }
     }
+
+    private static IEnumerable<IPolicy> Cached(CacheCompiler cache, ApiConfig api, EndpointConfig? endpoint) => cache.Compile(api, endpoint) is { } policy ? [policy] : [];
 
     private List<IPolicy> Policies(ApiConfig api, EndpointConfig? endpoint, CredentialIndex credentials)
     {
@@ -212,7 +215,7 @@ internal sealed class SnapshotCompiler
 
     private TunnelMode DefaultTunnel(ApiConfig api)
     {
-        var looksInside = api.Credential is not null || api.Endpoints.Count > 0 || api.Limits.Count > 0 || api.Access?.Methods.Count > 0 || api.Path != "/";
+        var looksInside = api.Credential is not null || api.Endpoints.Count > 0 || api.Limits.Count > 0 || api.Cache is not null || api.Access?.Methods.Count > 0 || api.Path != "/";
         return _config.Listeners.Egress?.Intercept == true ? TunnelMode.Intercept : looksInside ? TunnelMode.Refused : TunnelMode.Verified;
     }
 

@@ -25,7 +25,7 @@ internal sealed class GatewayResponder(TimeProvider time)
 
         var buffer = ArrayPool<byte>.Shared.Rent(ProblemBody.MaxBytes(code, detail));
         var body = buffer.AsSpan(0, ProblemBody.Write(buffer, code, status, ReasonPhrases.GetReasonPhrase(status), detail, exchange.Id));
-        SetFields(exchange);
+        SetFields(exchange, code);
         var client = exchange.Client;
         client.Start(status, exchange.ResponseHeaders, body.Length);
         if (exchange.Method != "HEAD")
@@ -51,7 +51,7 @@ internal sealed class GatewayResponder(TimeProvider time)
     }
 
     /// <summary>In place of whatever an upstream's answer had left there before it broke.</summary>
-    private void SetFields(Exchange exchange)
+    private void SetFields(Exchange exchange, string code)
     {
         var fields = exchange.ResponseHeaders;
         fields.Clear();
@@ -66,6 +66,11 @@ internal sealed class GatewayResponder(TimeProvider time)
         fields.Add(KnownHeader.CacheControl, "no-store"u8);
         exchange.Id.TryFormat(text, out length, "x16", CultureInfo.InvariantCulture);
         fields.Add("Tidegate-Exchange"u8, text[..length]);
+        if (exchange.Cache is not (CacheResult.None or CacheResult.WouldHit))
+        {
+            AddCacheStatus(exchange, code);
+        }
+
         AlternativeService.Apply(exchange, fields);
         if (exchange.Rejection is not { } rejection)
         {
@@ -86,6 +91,16 @@ internal sealed class GatewayResponder(TimeProvider time)
         if (rejection.Allow is { } allow)
         {
             fields.Add("Allow", allow);
+        }
+    }
+
+    /// <summary>RFC 9211: a cache was asked, and this is what came of it.</summary>
+    private static void AddCacheStatus(Exchange exchange, string code)
+    {
+        Span<byte> value = stackalloc byte[128];
+        if (System.Text.Unicode.Utf8.TryWrite(value, $"tidegate; fwd={exchange.Cache.ForwardWord()}; detail={code}", out var length))
+        {
+            exchange.ResponseHeaders.Add("Cache-Status"u8, value[..length]);
         }
     }
 }

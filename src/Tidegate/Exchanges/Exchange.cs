@@ -118,6 +118,15 @@ public sealed class Exchange
     /// <summary>What the forwarder keeps from one exchange to the next of this object. Not reset.</summary>
     internal object? ForwardingState { get; set; }
 
+    /// <summary>What the cache keeps from one exchange to the next of this object. Not reset.</summary>
+    internal object? CachingState { get; set; }
+
+    /// <summary>What the cache made of it.</summary>
+    public CacheResult Cache { get; set; }
+
+    /// <summary>The configuration decided against the upstream how long the answer is kept.</summary>
+    public bool IsCacheOverridden { get; set; }
+
     // For the record.
 
     /// <summary>How many requests were sent upstream for this exchange.</summary>
@@ -213,10 +222,54 @@ public sealed class Exchange
     /// <summary>A policy in observe mode notes what it would have done.</summary>
     public void Observe(string policy, Rejection rejection) => (_observed ??= []).Add(new PolicyDecision(policy, rejection.Code));
 
+    /// <summary>Becomes a request like another exchange's, with an answer of its own.</summary>
+    internal void CopyRequest(Exchange other, CancellationToken aborted)
+    {
+        Id = other.Id;
+        Direction = other.Direction;
+        ClientProtocol = other.ClientProtocol;
+        ClientAddress = other.ClientAddress;
+        Aborted = aborted;
+        Method = other.Method;
+        Target = other.Target;
+        RequestHeaders.AddAll(other.RequestHeaders);
+        RequestBody = other.RequestBody;
+        BasePath = other.BasePath;
+        BaseOrigin = other.BaseOrigin;
+        ApiName = other.ApiName;
+        EndpointName = other.EndpointName;
+        Consumer = other.Consumer;
+        Trace = other.Trace;
+    }
+
+    /// <summary>Takes over, for the record, the way that an exchange went on this one's behalf.</summary>
+    internal void TakeOver(Exchange other)
+    {
+        Attempts = other.Attempts;
+        Signal = other.Signal;
+        Destination = other.Destination;
+        UpstreamProtocol = other.UpstreamProtocol;
+        Timings.Forwarded = other.Timings.Forwarded;
+        Timings.Queued += other.Timings.Queued;
+        Timings.Connecting = other.Timings.Connecting;
+        Timings.ResponseStarted = other.Timings.ResponseStarted;
+        if (other._observed is { } observed)
+        {
+            (_observed ??= []).AddRange(observed);
+        }
+
+        if (other._retries is { } retries)
+        {
+            (_retries ??= []).AddRange(retries);
+        }
+    }
+
     /// <summary>Makes the object ready for the next request on the same connection; keeps its memory.</summary>
     public void Reset()
     {
         ForgetAnswer();
+        Cache = CacheResult.None;
+        IsCacheOverridden = false;
         Id = 0;
         ClientAddress = null!;
         Method = "";

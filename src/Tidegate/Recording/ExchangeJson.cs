@@ -52,6 +52,16 @@ internal static class ExchangeJson
             WriteObserved(json, record.Observed);
         }
 
+        if (record.Cache != CacheResult.None)
+        {
+            json.WriteString(Names.Cache, ExchangeWords.Of(record.Cache));
+        }
+
+        if (record.IsCacheOverridden)
+        {
+            json.WriteBoolean(Names.CacheOverridden, true);
+        }
+
         json.WriteNumber(Names.Attempts, record.Attempts);
         if (record.Retries.Count > 0)
         {
@@ -173,6 +183,8 @@ internal static class ExchangeJson
         public static readonly JsonEncodedText Reason = JsonEncodedText.Encode("reason");
         public static readonly JsonEncodedText Code = JsonEncodedText.Encode("code");
         public static readonly JsonEncodedText WouldHaveRefused = JsonEncodedText.Encode("would_have_refused");
+        public static readonly JsonEncodedText Cache = JsonEncodedText.Encode("cache");
+        public static readonly JsonEncodedText CacheOverridden = JsonEncodedText.Encode("cache_overridden");
         public static readonly JsonEncodedText Attempts = JsonEncodedText.Encode("attempts");
         public static readonly JsonEncodedText Retries = JsonEncodedText.Encode("retries");
         public static readonly JsonEncodedText Cause = JsonEncodedText.Encode("cause");

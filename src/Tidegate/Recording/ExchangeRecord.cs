@@ -61,6 +61,12 @@ public readonly record struct ExchangeRecord()
     /// <summary>What policies in observe mode would have done.</summary>
     public IReadOnlyList<PolicyDecision> Observed { get; init; } = [];
 
+    /// <summary>What the cache made of it.</summary>
+    public CacheResult Cache { get; init; }
+
+    /// <summary>The configuration decided against the upstream how long the answer is kept.</summary>
+    public bool IsCacheOverridden { get; init; }
+
     public int Attempts { get; init; }
 
     /// <summary>Attempts that did not do, and why the last of them was followed by none.</summary>

@@ -27,6 +27,22 @@ internal static class ExchangeWords
         _ => "permanent",
     };
 
+    public static string Of(CacheResult result) => result switch
+    {
+        CacheResult.Hit => "hit",
+        CacheResult.HitStale => "hit_stale",
+        CacheResult.HitValidated => "hit_validated",
+        CacheResult.Collapsed => "collapsed",
+        CacheResult.Miss => "miss",
+        CacheResult.VaryMiss => "vary_miss",
+        CacheResult.StaleMiss => "stale_miss",
+        CacheResult.Request => "request",
+        CacheResult.Bypass => "bypass",
+        CacheResult.Method => "method",
+        CacheResult.WouldHit => "would_hit",
+        _ => "",
+    };
+
     public static string Of(FailureSource source) => source switch
     {
         FailureSource.Client => "client",

@@ -35,6 +35,8 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
             Code = exchange.Rejection?.Code ?? exchange.Failure?.Code ?? "",
             Detail = exchange.Rejection?.Detail ?? exchange.Failure?.Detail ?? "",
             Observed = exchange.Observed,
+            Cache = exchange.Cache,
+            IsCacheOverridden = exchange.IsCacheOverridden,
             Attempts = exchange.Attempts,
             Retries = exchange.Retries,
             Destination = exchange.Destination,

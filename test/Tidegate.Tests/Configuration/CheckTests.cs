@@ -98,6 +98,29 @@ public sealed class CheckTests
     }
 
     [Theory]
+    [InlineData("{ override: true }", "override needs ttl or negative_ttl")]
+    [InlineData("{ key: { query_ignore: a, query_allow: b } }", "exclude each other")]
+    [InlineData("{ key: { headers: 'a b' } }", "names of fields")]
+    [InlineData("{ key: { body: true } }", "for an endpoint")]
+    [InlineData("{ mode: standart }", "did you mean 'standard'")]
+    [InlineData("{ partition: tenant }", "credential, consumer, none")]
+    public async Task A_cache_that_cannot_be_meant_is_an_error_at_its_place(string cache, string expected)
+    {
+        var problem = Assert.Single(await ProblemsAsync($$"""
+            listeners: { egress: { address: 127.0.0.1:8080 } }
+            apis:
+              - name: x
+                direction: egress
+                hosts: [a.test]
+                cache:
+                  {{cache}}
+            """));
+
+        Assert.StartsWith("t.yaml:7:", problem, StringComparison.Ordinal);
+        Assert.Contains(expected, problem, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("100/s")]
     [InlineData("60/10s")]
     [InlineData("5000/h")]

@@ -19,6 +19,8 @@ public sealed partial class ExchangeJsonTests
             Destination = "http://10.0.0.1:5000",
             Retries = [new RetryNote("503", TimeSpan.FromMilliseconds(1), "")],
             Observed = [new PolicyDecision("access", "consumer_not_allowed")],
+            Cache = CacheResult.StaleMiss,
+            IsCacheOverridden = true,
             Trace = new TraceContext(1, 2, 3, 0, 1),
         });
 

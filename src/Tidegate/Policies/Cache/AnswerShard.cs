@@ -1,0 +1,187 @@
+using Tidegate.Exchanges;
+
+namespace Tidegate.Policies.Cache;
+
+/// <summary>
+/// A part of the store with a lock of its own. What is let go follows S3-FIFO (Yang et al., 2023): new answers pass a small queue, those asked for again move
+/// to the main one, and one that comes back soon after it left goes there at once. A scan so leaves what is used alone, and a hit moves nothing.
+/// </summary>
+internal sealed class AnswerShard
+{
+    // Of one URL. More is a field that should not be varied on.
+    private const int MaxVariants = 32;
+    private const int SmallShare = 10;
+    private const byte MaxFrequency = 3;
+
+    // Fingerprints of what left the small queue. A newer one takes an older one's place.
+    private const int GhostCount = 8 * 1024;
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<UInt128, StoredAnswer> _index = [];
+    private readonly AnswerQueue _small = new();
+    private readonly AnswerQueue _main = new();
+    private readonly uint[] _ghosts = new uint[GhostCount];
+
+    public int Count { get; private set; }
+
+    /// <summary>The newest answer that was chosen for requests like this one (RFC 9111 4.1).</summary>
+    /// <param name="key">The URL and partition.</param>
+    /// <param name="request">Its fields.</param>
+    /// <param name="hasOthers">There are answers, for other requests.</param>
+    public StoredAnswer? Find(UInt128 key, HeaderList request, out bool hasOthers)
+    {
+        lock (_gate)
+        {
+            if (!_index.TryGetValue(key, out var answer))
+            {
+                hasOthers = false;
+                return null;
+            }
+
+            hasOthers = true;
+            for (var variant = answer; variant is not null; variant = variant.NextVariant)
+            {
+                if (VaryKey.Matches(variant.Vary, request))
+                {
+                    variant.Frequency = Math.Min(MaxFrequency, (byte)(variant.Frequency + 1));
+                    return variant;
+                }
+            }
+
+            return null;
+        }
+    }
+
+    /// <summary>Puts an answer in front of the others of its URL and in the place of the one that it replaces.</summary>
+    /// <returns>Bytes that were let go for it.</returns>
+    public long Put(StoredAnswer answer, StoredAnswer? replaced)
+    {
+        var freed = 0L;
+        lock (_gate)
+        {
+            _index.TryGetValue(answer.Key, out var first);
+            var variants = 0;
+            for (var variant = first; variant is not null;)
+            {
+                var next = variant.NextVariant;
+                if (variant == replaced || SameVary(variant.Vary, answer.Vary) || ++variants >= MaxVariants)
+                {
+                    answer.Frequency = Math.Max(answer.Frequency, variant.Frequency);
+                    freed += variant.Bytes;
+                    Remove(variant);
+                }
+
+                variant = next;
+            }
+
+            answer.NextVariant = _index.GetValueOrDefault(answer.Key);
+            _index[answer.Key] = answer;
+            Count++;
+            ref var ghost = ref Ghost(answer.Key, out var fingerprint);
+            if (ghost == fingerprint || answer.Frequency > 1)
+            {
+                ghost = 0;
+                _main.Add(answer);
+            }
+            else
+            {
+                _small.Add(answer);
+            }
+        }
+
+        return freed;
+    }
+
+    /// <summary>Takes an answer out.</summary>
+    /// <returns>What it weighed; 0 when it was not there any more.</returns>
+    public long Drop(StoredAnswer answer)
+    {
+        lock (_gate)
+        {
+            if (answer.Queue is null)
+            {
+                return 0;
+            }
+
+            Remove(answer);
+            return answer.Bytes;
+        }
+    }
+
+    /// <summary>Lets the least useful answer go.</summary>
+    /// <returns>What it weighed; 0 when there is none.</returns>
+    public long Evict()
+    {
+        lock (_gate)
+        {
+            while (true)
+            {
+                var isSmall = _main.Oldest is null || _small.Bytes * SmallShare > _small.Bytes + _main.Bytes;
+                if ((isSmall ? _small : _main).Oldest is not { } oldest)
+                {
+                    if (_small.Oldest is null)
+                    {
+                        return 0;
+                    }
+
+                    oldest = _small.Oldest;
+                    isSmall = true;
+                }
+
+                if (oldest.Frequency > 0)
+                {
+                    oldest.Queue!.Remove(oldest);
+                    oldest.Frequency = isSmall ? (byte)0 : (byte)(oldest.Frequency - 1);
+                    _main.Add(oldest);
+                    continue;
+                }
+
+                if (isSmall)
+                {
+                    Ghost(oldest.Key, out var fingerprint) = fingerprint;
+                }
+
+                Remove(oldest);
+                return oldest.Bytes;
+            }
+        }
+    }
+
+    private void Remove(StoredAnswer answer)
+    {
+        answer.Queue!.Remove(answer);
+        Count--;
+        var first = _index[answer.Key];
+        if (first == answer)
+        {
+            if (answer.NextVariant is { } next)
+            {
+                _index[answer.Key] = next;
+            }
+            else
+            {
+                _index.Remove(answer.Key);
+            }
+        }
+        else
+        {
+            var before = first;
+            while (before.NextVariant != answer)
+            {
+                before = before.NextVariant!;
+            }
+
+            before.NextVariant = answer.NextVariant;
+        }
+
+        answer.NextVariant = null;
+    }
+
+    private static bool SameVary(byte[]? one, byte[]? other) => one.AsSpan().SequenceEqual(other);
+
+    private ref uint Ghost(UInt128 key, out uint fingerprint)
+    {
+        fingerprint = (uint)(key >> 64) | 1;
+        return ref _ghosts[(int)((ulong)key >> 20) & (GhostCount - 1)];
+    }
+}

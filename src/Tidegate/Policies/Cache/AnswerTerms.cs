@@ -1,0 +1,198 @@
+using Tidegate.Exchanges;
+
+namespace Tidegate.Policies.Cache;
+
+/// <summary>On what terms an answer may be stored and used again (RFC 9111 3 and 4.2), read off its head once.</summary>
+internal readonly record struct AnswerTerms
+{
+    // A guess must not outlive the day: nobody meant it.
+    private static readonly TimeSpan MaxHeuristic = TimeSpan.FromDays(1);
+
+    /// <summary>Empty when the answer may be stored; else why not, as a word for Cache-Status.</summary>
+    public string WhyNot { get; private init; }
+
+    /// <summary>Its age when it came.</summary>
+    public TimeSpan InitialAge { get; private init; }
+
+    /// <summary>From which age on it is stale.</summary>
+    public TimeSpan Lifetime { get; private init; }
+
+    /// <summary>It must not be used before the upstream was asked.</summary>
+    public bool NeedsValidation { get; private init; }
+
+    /// <summary>Stale, it must not be used, whatever else is said.</summary>
+    public bool ForbidsStale { get; private init; }
+
+    /// <summary>A reload is no reason to ask (RFC 8246).</summary>
+    public bool IsImmutable { get; private init; }
+
+    public TimeSpan StaleWhileRevalidate { get; private init; }
+
+    public TimeSpan StaleIfError { get; private init; }
+
+    /// <summary>The configuration decided its lifetime against the upstream.</summary>
+    public bool IsOverridden { get; private init; }
+
+    /// <summary>Fields that must not be stored.</summary>
+    public string? UnstoredFields { get; private init; }
+
+    public bool IsStorable => WhyNot.Length == 0;
+
+    /// <summary>Reads an answer's terms.</summary>
+    /// <param name="settings">The rules of the configuration.</param>
+    /// <param name="status">Final.</param>
+    /// <param name="fields">The answer's.</param>
+    /// <param name="request">What it answers.</param>
+    /// <param name="delay">How long it took to come.</param>
+    /// <param name="now">When it came.</param>
+    public static AnswerTerms Read(CacheSettings settings, int status, HeaderList fields, in RequestTerms request, TimeSpan delay, DateTimeOffset now)
+    {
+        var isTargeted = TargetedControl.TryRead(fields, out var control);
+        if (!isTargeted)
+        {
+            control = CacheControl.Read(fields, isRequest: false);
+        }
+
+        var isShared = !request.IsPrivatePartition;
+        var date = fields.TryGet(KnownHeader.Date, out var dateField) && HttpDate.TryParse(dateField, now, out var parsed) ? parsed : now.ToUnixTimeSeconds();
+        var hasValidator = fields.Contains(KnownHeader.ETag) || fields.Contains(KnownHeader.LastModified);
+        var ttl = settings.TtlOf(status);
+        var lifetime = Explicit(control, fields, isShared, isTargeted, date, now);
+        var saysNothing = lifetime is null && !control.NoStore && !control.NoCache && !control.Private;
+        var isOverridden = ttl is not null && settings.IsOverride;
+        if (ttl is not null && (isOverridden || saysNothing))
+        {
+            lifetime = ttl;
+        }
+
+        lifetime ??= hasValidator && !fields.Contains(KnownHeader.SetCookie) && (IsHeuristicallyCacheable(status) || control.Public) ? Heuristic(fields, date, now) : null;
+        var whyNot = isOverridden ? WhyNotOverridden(status, fields, isShared) : WhyNotStored(control, status, fields, request, isShared, ttl is not null);
+        if (whyNot.Length == 0 && lifetime is null && !hasValidator)
+        {
+            whyNot = "no-freshness";
+        }
+
+        var forbidsStale = control.MustRevalidate || (isShared && (control.ProxyRevalidate || control.SharedMaxAge != CacheControl.Absent));
+        return new AnswerTerms
+        {
+            WhyNot = whyNot,
+            InitialAge = Max(TimeSpan.FromSeconds(Math.Max(0, now.ToUnixTimeSeconds() - date)), Age(fields) + delay),
+            Lifetime = lifetime ?? TimeSpan.Zero,
+            NeedsValidation = control.NoCache && !isOverridden,
+            ForbidsStale = forbidsStale && !isOverridden,
+            IsImmutable = control.Immutable,
+            StaleWhileRevalidate = Window(control.StaleWhileRevalidate),
+            StaleIfError = Window(control.StaleIfError),
+            IsOverridden = isOverridden,
+            UnstoredFields = isOverridden ? null : control.UnstoredFields,
+        };
+    }
+
+    /// <summary>RFC 9111 4.2.1, in its order.</summary>
+    private static TimeSpan? Explicit(in CacheControl control, HeaderList fields, bool isShared, bool isTargeted, long date, DateTimeOffset now)
+    {
+        if (isShared && control.SharedMaxAge != CacheControl.Absent)
+        {
+            return TimeSpan.FromSeconds(control.SharedMaxAge);
+        }
+
+        if (control.MaxAge != CacheControl.Absent)
+        {
+            return TimeSpan.FromSeconds(control.MaxAge);
+        }
+
+        // RFC 9213 2.1: with a targeted field Expires says nothing.
+        if (isTargeted || !fields.TryGet(KnownHeader.Expires, out var expires))
+        {
+            return null;
+        }
+
+        // RFC 9111 5.3: what is no date, or stands twice with two meanings, is in the past.
+        return fields.CountOf(KnownHeader.Expires) == 1 && HttpDate.TryParse(expires, now, out var seconds) ? TimeSpan.FromSeconds(Math.Clamp(seconds - date, 0, CacheControl.MaxSeconds)) : TimeSpan.Zero;
+    }
+
+    /// <summary>RFC 9111 4.2.2: a tenth of how long it had not changed.</summary>
+    private static TimeSpan? Heuristic(HeaderList fields, long date, DateTimeOffset now)
+    {
+        if (!fields.TryGet(KnownHeader.LastModified, out var modified) || !HttpDate.TryParse(modified, now, out var seconds) || seconds >= date)
+        {
+            return null;
+        }
+
+        var tenth = TimeSpan.FromSeconds((date - seconds) / 10.0);
+        return tenth < MaxHeuristic ? tenth : MaxHeuristic;
+    }
+
+    /// <summary>RFC 9110 15.1.</summary>
+    private static bool IsHeuristicallyCacheable(int status) => status is 200 or 203 or 204 or 300 or 301 or 308 or 404 or 405 or 410 or 414 or 501;
+
+    /// <summary>Statuses whose meaning for a cache we know (RFC 9111 3, must-understand).</summary>
+    private static bool IsUnderstood(int status) => status is 200 or 203 or 204 or 300 or 301 or 302 or 303 or 307 or 308 or 400 or 403 or 404 or 405 or 406 or 410 or 414 or 451 or 500 or 501 or 502 or 503 or 504;
+
+    /// <summary>
+    /// These say that something was wrong with how one request was sent: a request that was spoiled on purpose must not spoil everybody's. 206 and 304 are parts
+    /// of another answer, and 401 and 407 ask one caller.
+    /// </summary>
+    private static bool IsForOneRequest(int status) => status is 206 or 304 or 401 or 407 or 408 or 413 or 416 or 417 or 421 or 425 or 426 or 428 or 429 or 431;
+
+    private static string WhyNotStored(in CacheControl control, int status, HeaderList fields, in RequestTerms request, bool isShared, bool hasTtl)
+    {
+        var storesUnderstood = control.MustUnderstand && IsUnderstood(status);
+        if (control.MustUnderstand && !storesUnderstood)
+        {
+            return "must-understand";
+        }
+
+        if (control.NoStore && !storesUnderstood)
+        {
+            return "no-store";
+        }
+
+        if (control.Private && isShared)
+        {
+            return "private";
+        }
+
+        // RFC 9111 3.5.
+        if (isShared && request.HasAuthorization && !control.Public && !control.MustRevalidate && control.SharedMaxAge == CacheControl.Absent)
+        {
+            return "authorization";
+        }
+
+        if (IsForOneRequest(status))
+        {
+            return "status";
+        }
+
+        if (fields.Contains(KnownHeader.Trailer))
+        {
+            return "trailers";
+        }
+
+        // RFC 9111 3, the last condition.
+        var hasPermission = hasTtl || control.Public || control.Private || control.MaxAge != CacheControl.Absent || (isShared && control.SharedMaxAge != CacheControl.Absent)
+            || fields.Contains(KnownHeader.Expires) || IsHeuristicallyCacheable(status);
+        return hasPermission ? "" : "status";
+    }
+
+    /// <summary>What not even the configuration may do: share what is for one caller.</summary>
+    private static string WhyNotOverridden(int status, HeaderList fields, bool isShared) =>
+        IsForOneRequest(status) ? "status" : fields.Contains(KnownHeader.Trailer) ? "trailers" : isShared && fields.Contains(KnownHeader.SetCookie) ? "set-cookie" : "";
+
+    /// <summary>RFC 9111 5.1: the first member of the first line; what is no number says nothing.</summary>
+    private static TimeSpan Age(HeaderList fields)
+    {
+        if (!fields.TryGet(KnownHeader.Age, out var value))
+        {
+            return TimeSpan.Zero;
+        }
+
+        var comma = value.IndexOf((byte)',');
+        var first = (comma < 0 ? value : value[..comma]).Trim(" \t"u8);
+        return CacheControl.TrySeconds(first, out var seconds) ? TimeSpan.FromSeconds(seconds) : TimeSpan.Zero;
+    }
+
+    private static TimeSpan Window(int seconds) => seconds == CacheControl.Absent ? TimeSpan.Zero : TimeSpan.FromSeconds(seconds);
+
+    private static TimeSpan Max(TimeSpan one, TimeSpan other) => one > other ? one : other;
+}

@@ -1,0 +1,286 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Text;
+using Tidegate.Exchanges;
+
+namespace Tidegate.Policies.Cache;
+
+/// <summary>
+/// Where an exchange's answer is kept. A keyed hash (SipHash, 128 bits) of everything that the answer depends on, so that no two requests can be made to meet:
+/// partition, API, target, what a proxy said of the scheme, and what the configuration adds.
+/// </summary>
+internal readonly record struct CacheKey
+{
+    private const int SmallBytes = 1024;
+
+    // A head's own bound, and room for what is added to it.
+    private const int LargeBytes = 128 * 1024;
+
+    // Where keys of APIs travel when it is not in Authorization.
+    private static readonly byte[][] CredentialFields =
+        [[.. "Api-Key"u8], [.. "X-Auth-Token"u8], [.. "X-Access-Token"u8], [.. "X-Api-Token"u8], [.. "Private-Token"u8], [.. "X-Auth-Key"u8], [.. "X-Goog-Api-Key"u8], [.. "Apikey"u8], [.. "X-Amz-Security-Token"u8]];
+
+    public UInt128 Value { get; private init; }
+
+    /// <summary>The URL in every partition.</summary>
+    public ulong Url { get; private init; }
+
+    public ulong Api { get; private init; }
+
+    /// <summary>Whose answers.</summary>
+    public ulong Partition { get; private init; }
+
+    /// <summary>One credential's: what is private to it may be kept.</summary>
+    public bool IsPrivate { get; private init; }
+
+    /// <summary>The key; null when the request is too large to have one.</summary>
+    /// <param name="exchange">Its target, consumer and fields.</param>
+    /// <param name="settings">Of its route.</param>
+    /// <param name="secret">This process's.</param>
+    /// <param name="body">A POST's content, where that is a part of the key.</param>
+    public static CacheKey? Of(Exchange exchange, CacheSettings settings, UInt128 secret, ReadOnlySpan<byte> body = default)
+    {
+        Span<byte> small = stackalloc byte[SmallBytes];
+        if (TryMake(exchange, settings, secret, body, small, out var key))
+        {
+            return key;
+        }
+
+        var rented = ArrayPool<byte>.Shared.Rent(LargeBytes);
+        var fits = TryMake(exchange, settings, secret, body, rented, out key);
+        ArrayPool<byte>.Shared.Return(rented, clearArray: true);
+        return fits ? key : null;
+    }
+
+    /// <summary>The place of a URL among the epochs.</summary>
+    /// <param name="secret">This process's.</param>
+    /// <param name="url">Host, port unless it is the scheme's own, path and query.</param>
+    public static ulong OfUrl(UInt128 secret, string url) => OfName(secret, 'u', url);
+
+    public static ulong OfApi(UInt128 secret, string api) => OfName(secret, 'a', api);
+
+    /// <summary>Of a tag within an API.</summary>
+    public static ulong OfTag(UInt128 secret, string api, ReadOnlySpan<char> tag) => OfName(secret, 't', string.Concat(api, "\0", tag));
+
+    /// <summary>Of a group (RFC 9875) within an origin.</summary>
+    public static ulong OfGroup(UInt128 secret, string origin, string group) => OfName(secret, 'g', origin + "\0" + group);
+
+    private static ulong OfName(UInt128 secret, char kind, string name) => (ulong)SipHash.Compute(secret, Encoding.UTF8.GetBytes(kind + name));
+
+    private static bool TryMake(Exchange exchange, CacheSettings settings, UInt128 secret, ReadOnlySpan<byte> body, Span<byte> bytes, out CacheKey key)
+    {
+        key = default;
+        var target = exchange.Target;
+
+        // :: Step 1: The URL, without the parts of the query that mean nothing.
+        var writer = new Writer(bytes);
+        writer.AddByte((byte)'u');
+        writer.Add(target.Authority);
+        writer.Add(target.Path);
+        AddQuery(ref writer, target.Query, settings);
+        if (writer.IsFull)
+        {
+            return false;
+        }
+
+        var url = SipHash.Compute(secret, writer.Written);
+
+        // :: Step 2: Whose.
+        writer = new Writer(bytes);
+        var isPrivate = AddPartition(ref writer, exchange, settings);
+        if (writer.IsFull)
+        {
+            return false;
+        }
+
+        var partition = SipHash.Compute(secret, writer.Written);
+
+        // :: Step 3: Both, and what else the answer depends on.
+        writer = new Writer(bytes);
+        writer.Add(url);
+        writer.Add(partition);
+        writer.AddPart(settings.Api);
+        writer.AddPart(target.Scheme);
+        writer.AddPart(exchange.BasePath ?? "");
+        writer.AddPart(exchange.BasePath is null ? "" : exchange.BaseOrigin ?? "");
+        if (exchange.RequestHeaders.TryGet(KnownHeader.XForwardedProto, out var scheme))
+        {
+            writer.AddPart(scheme);
+        }
+
+        foreach (var name in (byte[][])settings.KeyHeaders)
+        {
+            var isThere = exchange.RequestHeaders.TryGet(name, out var value);
+            writer.AddByte(isThere ? (byte)1 : (byte)0);
+            writer.AddPart(value);
+        }
+
+        if (exchange.Method == "POST")
+        {
+            writer.AddByte((byte)'P');
+            writer.Add(SipHash.Compute(secret, body));
+        }
+
+        if (writer.IsFull)
+        {
+            return false;
+        }
+
+        key = new CacheKey
+        {
+            Value = SipHash.Compute(secret, writer.Written),
+            Url = (ulong)url,
+            Api = OfApiBytes(secret, settings.Api),
+            Partition = (ulong)partition,
+            IsPrivate = isPrivate,
+        };
+        return true;
+    }
+
+    private static ulong OfApiBytes(UInt128 secret, string api)
+    {
+        Span<byte> bytes = stackalloc byte[256];
+        if (api.Length > 80)
+        {
+            return OfApi(secret, api);
+        }
+
+        bytes[0] = (byte)'a';
+        return (ulong)SipHash.Compute(secret, bytes[..(1 + Encoding.UTF8.GetBytes(api, bytes[1..]))]);
+    }
+
+    private static bool AddPartition(ref Writer writer, Exchange exchange, CacheSettings settings)
+    {
+        writer.AddByte((byte)settings.Partition);
+        if (settings.Partition == CachePartition.Consumer)
+        {
+            writer.AddPart(exchange.Consumer.IsAnonymous ? "" : exchange.Consumer.Name);
+            return false;
+        }
+
+        if (settings.Partition == CachePartition.None)
+        {
+            return false;
+        }
+
+        var hasCredential = settings.InjectedCredential != 0;
+        writer.Add(settings.InjectedCredential);
+        var fields = exchange.RequestHeaders;
+        for (var i = 0; i < fields.Count; i++)
+        {
+            var field = fields[i];
+            if (field.Known is KnownHeader.Authorization or KnownHeader.Cookie or KnownHeader.XApiKey || (field.Known == KnownHeader.None && IsCredential(field.Name)))
+            {
+                hasCredential = true;
+                writer.AddPart(field.Name);
+                writer.AddPart(field.Value);
+            }
+        }
+
+        return hasCredential;
+    }
+
+    private static bool IsCredential(ReadOnlySpan<byte> name)
+    {
+        foreach (var candidate in CredentialFields)
+        {
+            if (candidate.Length == name.Length && Ascii.EqualsIgnoreCase(candidate, name))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static void AddQuery(ref Writer writer, string? query, CacheSettings settings)
+    {
+        if (query is null)
+        {
+            return;
+        }
+
+        if (settings.Query.IsWhole)
+        {
+            writer.AddByte((byte)'?');
+            writer.Add(query);
+            return;
+        }
+
+        var isFirst = true;
+        foreach (var range in query.AsSpan().Split('&'))
+        {
+            var parameter = query.AsSpan(range);
+            var equals = parameter.IndexOf('=');
+            var name = (equals < 0 ? parameter : parameter[..equals]).ToString();
+            if (settings.Query.Keeps(name))
+            {
+                writer.AddByte(isFirst ? (byte)'?' : (byte)'&');
+                writer.Add(parameter);
+                isFirst = false;
+            }
+        }
+    }
+
+    /// <summary>Puts parts one behind the other; a part with its length, so that two cannot borrow from each other.</summary>
+    private ref struct Writer(Span<byte> bytes)
+    {
+        private readonly Span<byte> _bytes = bytes;
+        private int _length;
+
+        public bool IsFull { get; private set; }
+
+        public readonly ReadOnlySpan<byte> Written => _bytes[.._length];
+
+        public void AddByte(byte value)
+        {
+            if (Has(1))
+            {
+                _bytes[_length++] = value;
+            }
+        }
+
+        public void Add(UInt128 value)
+        {
+            if (Has(16))
+            {
+                BinaryPrimitives.WriteUInt128LittleEndian(_bytes[_length..], value);
+                _length += 16;
+            }
+        }
+
+        public void Add(ReadOnlySpan<char> text)
+        {
+            if (Has(text.Length * 3))
+            {
+                _length += Encoding.UTF8.GetBytes(text, _bytes[_length..]);
+            }
+        }
+
+        public void AddPart(ReadOnlySpan<char> text)
+        {
+            if (Has(sizeof(int) + (text.Length * 3)))
+            {
+                var written = Encoding.UTF8.GetBytes(text, _bytes[(_length + sizeof(int))..]);
+                BinaryPrimitives.WriteInt32LittleEndian(_bytes[_length..], written);
+                _length += sizeof(int) + written;
+            }
+        }
+
+        public void AddPart(ReadOnlySpan<byte> part)
+        {
+            if (Has(sizeof(int) + part.Length))
+            {
+                BinaryPrimitives.WriteInt32LittleEndian(_bytes[_length..], part.Length);
+                part.CopyTo(_bytes[(_length + sizeof(int))..]);
+                _length += sizeof(int) + part.Length;
+            }
+        }
+
+        private bool Has(int count)
+        {
+            IsFull |= _bytes.Length - _length < count;
+            return !IsFull;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using System.Text;
+using Tidegate.Exchanges;
+
+namespace Tidegate.Policies.Cache;
+
+/// <summary>Writes <c>Cache-Status</c> (RFC 9211): what this cache did, behind what caches before it say.</summary>
+internal static class CacheStatusField
+{
+    private const int MaxBytes = 160;
+
+    /// <summary>A stored answer was used.</summary>
+    /// <param name="fields">The answer's.</param>
+    /// <param name="freshFor">How long it is fresh yet; negative when it is stale.</param>
+    /// <param name="detail">Why it is used though it is not fresh; empty when it is.</param>
+    public static void AddHit(HeaderList fields, TimeSpan freshFor, ReadOnlySpan<byte> detail)
+    {
+        Span<byte> value = stackalloc byte[MaxBytes];
+        var writer = new Writer(value);
+        writer.Add("tidegate; hit; ttl="u8);
+        writer.Add((long)Math.Floor(freshFor.TotalSeconds));
+        writer.AddDetail(detail);
+        fields.Add("Cache-Status"u8, writer.Written);
+    }
+
+    /// <summary>The request went on.</summary>
+    /// <param name="fields">The answer's.</param>
+    /// <param name="result">Why.</param>
+    /// <param name="status">What the upstream answered; 0 when nothing.</param>
+    /// <param name="isStored">Its answer is kept.</param>
+    /// <param name="isCollapsed">It went with another exchange's.</param>
+    /// <param name="detail">More on it; empty when there is none.</param>
+    public static void AddForward(HeaderList fields, CacheResult result, int status, bool isStored, bool isCollapsed, ReadOnlySpan<byte> detail)
+    {
+        Span<byte> value = stackalloc byte[MaxBytes];
+        var writer = new Writer(value);
+        writer.Add("tidegate; fwd="u8);
+        writer.Add(result.ForwardWord());
+        if (status > 0)
+        {
+            writer.Add("; fwd-status="u8);
+            writer.Add(status);
+        }
+
+        writer.Add(isStored ? "; stored"u8 : default);
+        writer.Add(isCollapsed ? "; collapsed"u8 : default);
+        writer.AddDetail(detail);
+        fields.Add("Cache-Status"u8, writer.Written);
+    }
+
+    private ref struct Writer(Span<byte> bytes)
+    {
+        private readonly Span<byte> _bytes = bytes;
+        private int _length;
+
+        public readonly ReadOnlySpan<byte> Written => _bytes[.._length];
+
+        public void Add(ReadOnlySpan<byte> text)
+        {
+            text.CopyTo(_bytes[_length..]);
+            _length += text.Length;
+        }
+
+        public void Add(string text) => _length += Encoding.ASCII.GetBytes(text, _bytes[_length..]);
+
+        public void Add(long number)
+        {
+            System.Buffers.Text.Utf8Formatter.TryFormat(number, _bytes[_length..], out var digits);
+            _length += digits;
+        }
+
+        public void AddDetail(ReadOnlySpan<byte> detail)
+        {
+            if (!detail.IsEmpty)
+            {
+                Add("; detail="u8);
+                Add(detail);
+            }
+        }
+    }
+}

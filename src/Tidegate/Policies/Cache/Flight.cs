@@ -1,0 +1,428 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using Tidegate.Exchanges;
+using Tidegate.Transport;
+
+namespace Tidegate.Policies.Cache;
+
+/// <summary>What became of a flight once its head was there.</summary>
+internal enum FlightResult
+{
+    /// <summary>The upstream has not answered yet.</summary>
+    Asking,
+
+    /// <summary>The answer is being stored, or is stored: everybody may read it.</summary>
+    Stored,
+
+    /// <summary>The upstream said that the stored answer still holds.</summary>
+    Validated,
+
+    /// <summary>The answer is for the exchange that asked for it alone.</summary>
+    NotStored,
+
+    /// <summary>There is no answer.</summary>
+    Failed,
+}
+
+/// <summary>
+/// One request to an upstream on behalf of every exchange that waits for its answer. It is an exchange of its own, so that a client who leaves takes nothing
+/// away from the others: content flows from the upstream into the store, and from there to each client.
+/// </summary>
+internal sealed class Flight : IDisposable
+{
+    private const int BufferBytes = 16 * 1024;
+
+    private static readonly Failure NobodyWaits = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "Every client that waited for the answer went away.");
+    private static readonly Failure OurBug = new(FailureSource.Gateway, FailureKind.GatewayError, Retryable: false, "The gateway failed while it stored the answer. The log says why.");
+
+    private readonly HttpCache _cache;
+    private readonly CacheSettings _settings;
+    private readonly CacheKey _key;
+    private readonly RequestTerms _request;
+    private readonly CancellationTokenSource _broken = new();
+    private readonly Lock _gate = new();
+    private readonly List<FlightSeat> _seats = [];
+
+    // As the client sent them: what policies further in put onto the request is not what an answer is looked for by.
+    private readonly HeaderList _requested = new();
+    private readonly long _epoch;
+    private long _asked;
+    private long _reserved;
+
+    /// <param name="cache">Where the answer goes.</param>
+    /// <param name="settings">The route's.</param>
+    /// <param name="key">The answer's place.</param>
+    /// <param name="tableKey">Who wants this one, wants the same.</param>
+    /// <param name="exchange">On whose behalf; what matters of it is copied.</param>
+    /// <param name="request">What it says.</param>
+    /// <param name="validated">The stored answer that the upstream is asked about; null when there is none.</param>
+    /// <param name="client">Where interim answers go; null when nobody wants them.</param>
+    public Flight(HttpCache cache, CacheSettings settings, CacheKey key, UInt128 tableKey, Exchange exchange, in RequestTerms request, StoredAnswer? validated, ClientResponseWriter? client)
+    {
+        _cache = cache;
+        _settings = settings;
+        _key = key;
+        _request = request;
+        _epoch = cache.Epochs.Current;
+        TableKey = tableKey;
+        Validated = validated;
+        Exchange = new Exchange { Connection = exchange.Connection, Client = new InterimWriter(client) };
+        Exchange.CopyRequest(exchange, _broken.Token);
+        _requested.AddAll(exchange.RequestHeaders);
+        Exchange.Timings.Received = cache.Time.GetTimestamp();
+        if (validated is not null)
+        {
+            AskWhetherItHolds(validated);
+        }
+    }
+
+    public UInt128 TableKey { get; }
+
+    /// <summary>The request and, after <see cref="AskAsync"/>, its answer.</summary>
+    public Exchange Exchange { get; }
+
+    public StoredAnswer? Validated { get; }
+
+    /// <summary>Of the exchange that asks: it reads from the first byte on, before anything can be let go.</summary>
+    public ContentReader? FirstReader { private get; set; }
+
+    /// <summary>The seat of the exchange that asks.</summary>
+    public FlightSeat? FirstSeat { private get; set; }
+
+    public FlightResult Result { get; private set; }
+
+    /// <summary>What is, or will be, stored.</summary>
+    public StoredAnswer? Answer { get; private set; }
+
+    /// <summary>Why the answer is not stored.</summary>
+    public string WhyNot { get; private set; } = "";
+
+    /// <summary>A seat; null when the flight is broken off.</summary>
+    public FlightSeat? TryTakeSeat()
+    {
+        lock (_gate)
+        {
+            if (_broken.IsCancellationRequested)
+            {
+                return null;
+            }
+
+            var seat = new FlightSeat(this);
+            _seats.Add(seat);
+            if (Result != FlightResult.Asking)
+            {
+                seat.Signal.Set();
+            }
+
+            return seat;
+        }
+    }
+
+    /// <summary>Somebody is no longer interested.</summary>
+    public void SeatLeft(FlightSeat seat)
+    {
+        bool isLast;
+        lock (_gate)
+        {
+            _seats.Remove(seat);
+            isLast = _seats.Count == 0;
+        }
+
+        if (isLast && Answer?.Content.IsComplete != true)
+        {
+            _cache.Flights.Remove(this);
+            _broken.Cancel();
+        }
+    }
+
+    /// <summary>Asks the upstream, up to the head of its answer, and tells everybody who waits.</summary>
+    public async ValueTask AskAsync(ExchangeHandler next)
+    {
+        try
+        {
+            _asked = _cache.Time.GetTimestamp();
+            await next(Exchange);
+            if (Validated is not null && Exchange is { Outcome: Outcome.Forwarded, ResponseStatus: 304 } && !IsAboutValidated())
+            {
+                // RFC 9111 4.3.3: it confirms an answer that we do not have. Asked without conditions it must send one.
+                await EndAsync();
+                Exchange.ForgetAnswer();
+                Exchange.RequestHeaders.Remove(KnownHeader.IfNoneMatch);
+                Exchange.RequestHeaders.Remove(KnownHeader.IfModifiedSince);
+                await next(Exchange);
+            }
+
+            await JudgeAsync();
+        }
+        catch
+        {
+            Exchange.Fail(OurBug);
+            Arrive(FlightResult.Failed);
+            throw;
+        }
+    }
+
+    /// <summary>As <see cref="AskAsync"/>, with nobody who waits: on this thread's reactor, or the thread pool, after what is being done now.</summary>
+    public void AskInBackground(ExchangeHandler next)
+    {
+        // A seat that nobody gives up: those who join may leave without breaking it off.
+        _seats.Add(new FlightSeat(this));
+        var work = (this, next);
+        if (Reactor.Current is { } reactor)
+        {
+            reactor.Post(static state =>
+            {
+                var (flight, next) = ((Flight, ExchangeHandler))state!;
+                _ = flight.AskUnwatchedAsync(next);
+            }, work);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static work => _ = work.Item1.AskUnwatchedAsync(work.next), work, preferLocal: false);
+        }
+    }
+
+    /// <summary>The answer is over: for whoever took it, or threw it away.</summary>
+    public async ValueTask EndAsync()
+    {
+        await Exchange.ResponseBody.DisposeAsync();
+        Exchange.EndAnswer(downTo: 0);
+    }
+
+    public void Dispose() => _broken.Dispose();
+
+    private async Task AskUnwatchedAsync(ExchangeHandler next)
+    {
+        try
+        {
+            await AskAsync(next);
+            if (Result is FlightResult.NotStored or FlightResult.Failed)
+            {
+                if (Result == FlightResult.Failed || Exchange.ResponseStatus >= 500)
+                {
+                    _cache.Counters.CountRefreshFailure();
+                }
+                else if (Validated is { } old)
+                {
+                    // What it is now must not be stored; what it was is no more.
+                    _cache.Store.Drop(old);
+                }
+
+                await EndAsync();
+            }
+        }
+        catch (Exception bug)
+        {
+            _cache.OnBug(bug);
+        }
+    }
+
+    private void AskWhetherItHolds(StoredAnswer stored)
+    {
+        var fields = Exchange.RequestHeaders;
+        fields.Remove(KnownHeader.IfNoneMatch);
+        fields.Remove(KnownHeader.IfModifiedSince);
+        fields.Remove(KnownHeader.IfRange);
+        fields.Remove(KnownHeader.Range);
+        if (StoredHead.TryGet(stored.Head, KnownHeader.ETag, out var tag))
+        {
+            fields.Add(KnownHeader.IfNoneMatch, tag);
+        }
+
+        if (StoredHead.TryGet(stored.Head, KnownHeader.LastModified, out var modified))
+        {
+            fields.Add(KnownHeader.IfModifiedSince, modified);
+        }
+    }
+
+    /// <summary>RFC 9111 4.3.4: a 304 with a strong validator is about answers that have the same.</summary>
+    private bool IsAboutValidated() =>
+        !Exchange.ResponseHeaders.TryGet(KnownHeader.ETag, out var tag) || !StoredHead.TryGet(Validated!.Head, KnownHeader.ETag, out var stored)
+        || EntityTags.WeaklyEqual(tag, stored);
+
+    private async ValueTask JudgeAsync()
+    {
+        if (Exchange.Outcome != Outcome.Forwarded)
+        {
+            Arrive(FlightResult.Failed);
+            return;
+        }
+
+        var now = _cache.Time.GetTimestamp();
+        if (Validated is { } stored && Exchange.ResponseStatus == 304)
+        {
+            var fields = new HeaderList();
+            StoredHead.Decode(stored.Head, fields);
+            StoredHead.Update(fields, Exchange.ResponseHeaders);
+            var updated = TryMake(stored.Status, fields, stored.Content, stored.Vary, now);
+            await EndAsync();
+            if (updated is not null)
+            {
+                _cache.Store.Put(updated, stored, reserved: 0);
+            }
+            else
+            {
+                _cache.Store.Drop(stored);
+            }
+
+            Answer = updated ?? stored;
+            Arrive(FlightResult.Validated);
+            return;
+        }
+
+        if (Validated is { } old && Exchange.ResponseStatus is 500 or 502 or 503 or 504 && old.MayReplaceError(_request.Control, TimeSpan.Zero, now, _cache.Time))
+        {
+            WhyNot = "stale-if-error";
+            Arrive(FlightResult.NotStored);
+            return;
+        }
+
+        var length = Exchange.ResponseBody.Length;
+        var content = new StoredContent { TotalLength = length };
+        if (!VaryKey.TryMake(Exchange.ResponseHeaders, _requested, out var vary))
+        {
+            WhyNot = "vary";
+        }
+        else if (length > _settings.MaxEntryBytes)
+        {
+            WhyNot = "too-large";
+        }
+        else
+        {
+            Answer = TryMake(Exchange.ResponseStatus, Exchange.ResponseHeaders, content, vary, now);
+        }
+
+        if (Answer is null)
+        {
+            if (Exchange.ResponseStatus != 304 && !_request.IsConditional)
+            {
+                _cache.Uncacheable.Remember(TableKey);
+            }
+
+            Arrive(FlightResult.NotStored);
+            return;
+        }
+
+        _cache.Uncacheable.Forget(TableKey);
+
+        // What is there already is stored before anybody reads it: most answers are.
+        FirstReader?.TryBegin(content, FirstSeat);
+        var storing = StoreAsync(Answer);
+        Arrive(FlightResult.Stored);
+        _ = storing;
+    }
+
+    /// <summary>The answer as it is stored; null when it is not to be.</summary>
+    private StoredAnswer? TryMake(int status, HeaderList fields, StoredContent content, byte[]? vary, long now)
+    {
+        var utc = _cache.Time.GetUtcNow();
+        var terms = AnswerTerms.Read(_settings, status, fields, _request, _cache.Time.GetElapsedTime(_asked, now), utc);
+        WhyNot = terms.WhyNot;
+        if (!terms.IsStorable || !AnswerTags.TryRead(fields, _cache.Secret, _settings.Api, Exchange.Target, out var tags) || StoredHead.Encode(fields, terms.UnstoredFields, utc) is not { } head)
+        {
+            WhyNot = WhyNot.Length == 0 ? "head-too-large" : WhyNot;
+            return null;
+        }
+
+        return new StoredAnswer
+        {
+            Key = _key.Value,
+            Url = _key.Url,
+            Api = _key.Api,
+            Partition = _key.Partition,
+            Tags = tags,
+            Status = status,
+            Head = head,
+            Content = content,
+            Vary = vary,
+            Terms = terms,
+            Received = now,
+            Epoch = _epoch,
+            CheckedEpoch = -1,
+        };
+    }
+
+    private void Arrive(FlightResult result)
+    {
+        if (result != FlightResult.Stored)
+        {
+            _cache.Flights.Remove(this);
+        }
+
+        lock (_gate)
+        {
+            Result = result;
+            foreach (var seat in _seats)
+            {
+                seat.Signal.Set();
+            }
+        }
+    }
+
+    /// <summary>From the upstream into the content, at the upstream's pace; into the store when it is complete.</summary>
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    private async ValueTask FillAsync(StoredAnswer answer)
+    {
+        var content = answer.Content;
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+        try
+        {
+            while (await Exchange.ResponseBody.ReadAsync(buffer, _broken.Token) is > 0 and var read)
+            {
+                Exchange.ResponseBodyBytes += read;
+                if (content.IsKept && (content.Length + read > _settings.MaxEntryBytes || !_cache.Store.TryReserve(_key.Value, read)))
+                {
+                    // Too large after all: those who read it go on, nobody else begins, and what they have read is let go.
+                    _cache.Flights.Remove(this);
+                    content.BecomeWindow();
+                    _cache.Store.Release(_reserved);
+                    _reserved = 0;
+                }
+
+                _reserved += content.IsKept ? read : 0;
+                content.Append(buffer.AsSpan(0, read));
+                await content.WaitForRoomAsync();
+            }
+
+            content.Complete();
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private async Task StoreAsync(StoredAnswer answer)
+    {
+        try
+        {
+            await FillAsync(answer);
+            if (answer.Content.IsKept)
+            {
+                var reserved = _reserved;
+                _reserved = 0;
+                _cache.Store.Put(answer, Validated, reserved);
+            }
+        }
+        catch (MessageBodyException broken)
+        {
+            answer.Content.Fail(broken.Failure);
+        }
+        catch (OperationCanceledException)
+        {
+            answer.Content.Fail(NobodyWaits);
+        }
+        catch (Exception bug)
+        {
+            answer.Content.Fail(OurBug);
+            _cache.OnBug(bug);
+        }
+        finally
+        {
+            _cache.Store.Release(_reserved);
+            _reserved = 0;
+            _cache.Flights.Remove(this);
+            await EndAsync();
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using System.Security.Cryptography;
+
+namespace Tidegate.Policies.Cache;
+
+/// <summary>What caching remembers from one configuration to the next.</summary>
+internal sealed class HttpCache(TimeProvider time)
+{
+    public TimeProvider Time { get; } = time;
+
+    public AnswerStore Store { get; } = new();
+
+    public PurgeEpochs Epochs { get; } = new();
+
+    public FlightTable Flights { get; } = new();
+
+    public UncacheableMemory Uncacheable { get; } = new(time);
+
+    public CacheCounters Counters { get; } = new();
+
+    /// <summary>Keys the hashes of this process's keys.</summary>
+    public UInt128 Secret { get; } = new(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))), BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))));
+
+    /// <summary>Told of a bug that no exchange is there to hear of: in a background refresh, or while content is stored.</summary>
+    public Action<Exception> OnBug { get; set; } = static _ => { };
+
+    /// <summary>What is stored of one URL, in every partition, is gone or stale; what is on its way too.</summary>
+    /// <param name="url">Host, port unless it is the scheme's own, path and query.</param>
+    /// <param name="isSoft">Stale instead of gone.</param>
+    /// <param name="queries">What else it may be stored under.</param>
+    public void PurgeUrl(string url, bool isSoft, IEnumerable<QueryRule>? queries = null)
+    {
+        Counters.Count(PurgeKind.Url);
+        Epochs.Purge(CacheKey.OfUrl(Secret, url), isSoft);
+        foreach (var query in queries ?? [])
+        {
+            Epochs.Purge(CacheKey.OfUrl(Secret, query.Reduce(url)), isSoft);
+        }
+    }
+
+    /// <summary>The same for every URL that begins so.</summary>
+    public void PurgePrefix(string prefix, bool isSoft)
+    {
+        Counters.Count(PurgeKind.Prefix);
+        Epochs.PurgePrefix(prefix, isSoft);
+    }
+
+    /// <summary>The same for every answer of an API with that tag.</summary>
+    public void PurgeTag(string api, string tag, bool isSoft)
+    {
+        Counters.Count(PurgeKind.Tag);
+        Epochs.Purge(CacheKey.OfTag(Secret, api, tag), isSoft);
+    }
+
+    /// <summary>The same for an API.</summary>
+    public void PurgeApi(string api, bool isSoft)
+    {
+        Counters.Count(PurgeKind.Api);
+        Epochs.Purge(CacheKey.OfApi(Secret, api), isSoft);
+    }
+
+    /// <summary>The same for everything.</summary>
+    public void PurgeAll(bool isSoft)
+    {
+        Counters.Count(PurgeKind.All);
+        Epochs.PurgePrefix("", isSoft);
+    }
+}

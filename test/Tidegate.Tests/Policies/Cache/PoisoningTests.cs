@@ -1,0 +1,121 @@
+using Tidegate.Exchanges;
+using Tidegate.Policies.Cache;
+using Xunit;
+
+namespace Tidegate.Tests.Policies.Cache;
+
+/// <summary>Known ways to put into a shared cache what others should not get, or to get out of it what is not one's own.</summary>
+public sealed class PoisoningTests
+{
+    private static readonly QueryRule Rule = new(new HashSet<string> { "utm_source" }, null);
+
+    private readonly CacheBench _bench = new();
+
+    [Theory]
+    [InlineData("X-HTTP-Method-Override: DELETE")]
+    [InlineData("x-http-method: PURGE")]
+    [InlineData("X-Original-URL: /admin")]
+    [InlineData("X-Rewrite-URL: /admin")]
+    [InlineData("X-Forwarded-Scheme: http")]
+    [InlineData("X-Forwarded-Prefix: /evil")]
+    [InlineData("X-Host: evil.test")]
+    public async Task A_field_that_reroutes_a_request_neither_spoils_nor_gets_what_is_stored(string field)
+    {
+        _bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", asked.RequestHeaders.Count > 0 ? "spoiled" : "good");
+        var attack = await _bench.CallAsync(fields: field);
+        Assert.Equal(("spoiled", CacheResult.Bypass), (attack.Content, attack.Cache));
+        Assert.Equal("good", (await _bench.CallAsync()).Content);
+        Assert.Equal("spoiled", (await _bench.CallAsync(fields: field)).Content);
+        Assert.Equal("good", (await _bench.CallAsync()).Content);
+    }
+
+    [Fact]
+    public async Task The_content_of_a_get_spoils_nothing()
+    {
+        _bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", asked.RequestBody.IsEmpty ? "good" : "spoiled");
+        Assert.Equal(CacheResult.Bypass, (await _bench.CallAsync(content: "report=evil")).Cache);
+        Assert.Equal("good", (await _bench.CallAsync()).Content);
+        Assert.Equal("spoiled", (await _bench.CallAsync(content: "report=evil")).Content);
+    }
+
+    [Theory]
+    [InlineData("/account/x.css")]
+    [InlineData("/account;x.js")]
+    [InlineData("/account/logo.png?v=1")]
+    public async Task A_path_that_looks_static_makes_nothing_storable(string path)
+    {
+        _bench.Upstream = asked => CacheBench.Answer(asked, 200, "Content-Type: text/html", "of the one who called");
+        await _bench.CallAsync(path: path, fields: "Cookie: session=victim");
+        Assert.False((await _bench.CallAsync(path: path)).IsFromStore);
+        Assert.Equal(0, _bench.Cache.Store.Count);
+    }
+
+    [Theory]
+    [InlineData(400)]
+    [InlineData(413)]
+    [InlineData(431)]
+    [InlineData(408)]
+    [InlineData(429)]
+    public async Task An_error_that_a_spoiled_request_brought_is_not_everybodys(int status)
+    {
+        _bench.Upstream = asked => asked.RequestHeaders.Count > 0 ? CacheBench.Answer(asked, status, "", "spoiled") : CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", "good");
+        await _bench.CallAsync(fields: "X-Oversize: " + new string('x', 9000));
+        Assert.Equal("good", (await _bench.CallAsync()).Content);
+    }
+
+    [Fact]
+    public async Task What_a_proxy_said_of_the_scheme_is_a_part_of_the_key()
+    {
+        _bench.Upstream = asked => asked.RequestHeaders.Get("X-Forwarded-Proto") == "http"
+            ? CacheBench.Answer(asked, 301, "Cache-Control: max-age=60\nLocation: https://api.test/a", "")
+            : CacheBench.Answer(asked, 200, "Cache-Control: max-age=60");
+        Assert.Equal(301, (await _bench.CallAsync(fields: "X-Forwarded-Proto: http")).Status);
+        Assert.Equal(200, (await _bench.CallAsync(fields: "X-Forwarded-Proto: https")).Status);
+    }
+
+    [Theory]
+    [InlineData("/a?b=c", "/a?b=d")]
+    [InlineData("/a?", "/a")]
+    [InlineData("/a%2Fb", "/a/b")]
+    [InlineData("/a?x=1&y=2", "/a?y=2&x=1")]
+    [InlineData("/A", "/a")]
+    public async Task Two_targets_that_a_service_may_tell_apart_are_two(string one, string other)
+    {
+        _bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", asked.Target.PathAndQuery);
+        Assert.Equal(one, (await _bench.CallAsync(path: one)).Content);
+        Assert.Equal(other, (await _bench.CallAsync(path: other)).Content);
+    }
+
+    [Fact]
+    public async Task A_query_is_reduced_to_what_the_configuration_says_and_no_further()
+    {
+        var bench = new CacheBench(new CacheSettings { Api = "api", Partition = CachePartition.None, Query = Rule, ApiQueries = [Rule] })
+        {
+            Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", asked.Target.PathAndQuery),
+        };
+        await bench.CallAsync(path: "/a?utm_source=x&id=1");
+        Assert.True((await bench.CallAsync(path: "/a?id=1&utm_source=y")).IsFromStore);
+        Assert.True((await bench.CallAsync(path: "/a?id=1")).IsFromStore);
+        Assert.False((await bench.CallAsync(path: "/a?id=2")).IsFromStore);
+        Assert.False((await bench.CallAsync(path: "/a?id=1&UTM_source=y")).IsFromStore);
+
+        // Whoever changes it under another of its names changes it.
+        await bench.CallAsync("POST", "/a?utm_source=z&id=1");
+        Assert.False((await bench.CallAsync(path: "/a?id=1")).IsFromStore);
+        Assert.True((await bench.CallAsync(path: "/a?id=2")).IsFromStore);
+        bench.Cache.PurgeUrl("api.test/a?id=2&utm_source=q", isSoft: false, [Rule]);
+        Assert.False((await bench.CallAsync(path: "/a?id=2")).IsFromStore);
+    }
+
+    [Fact]
+    public async Task A_field_of_the_key_keeps_answers_apart_though_vary_is_missing()
+    {
+        var bench = new CacheBench(new CacheSettings { Api = "api", Partition = CachePartition.None, KeyHeaders = (byte[][])[[.. "X-Tenant"u8]] })
+        {
+            Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", asked.RequestHeaders.Get("X-Tenant") ?? "none"),
+        };
+        Assert.Equal("a", (await bench.CallAsync(fields: "X-Tenant: a")).Content);
+        Assert.Equal("b", (await bench.CallAsync(fields: "X-Tenant: b")).Content);
+        Assert.Equal("none", (await bench.CallAsync()).Content);
+    }
+}
