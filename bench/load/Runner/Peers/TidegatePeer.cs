@@ -14,7 +14,7 @@ internal sealed class TidegatePeer(string variant = "") : Peer
 
     public override string? Version() => File.Exists(Binary) ? System.Diagnostics.FileVersionInfo.GetVersionInfo(Binary + ".dll").ProductVersion?.Split('+')[0] : null;
 
-    public override bool Can(PeerSetup setup) => !setup.Caches;
+    public override bool Can(PeerSetup setup) => true;
 
     public override PeerCommand Start(PeerSetup setup, PeerPlace place)
     {
