@@ -1,12 +1,12 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Tidegate.Configuration;
-using Tidegate.Control.Ledger;
 using Tidegate.Control.Admin;
+using Tidegate.Control.Ledger;
 using Tidegate.Edge;
 using Tidegate.Forwarding;
-using Tidegate.Policies.Limits;
 using Tidegate.Host.Warming;
+using Tidegate.Policies.Limits;
 using Tidegate.Transport;
 
 namespace Tidegate.Host.Commands;
