@@ -1,80 +1,115 @@
-using System.Buffers.Text;
+using System.Text;
 
 namespace Tidegate.Policies;
 
-/// <summary>Dates as HTTP writes them: the preferred form and the two old ones that a recipient must still read (RFC 9110 5.6.7).</summary>
+/// <summary>
+/// A date as HTTP writes it (RFC 9110 5.6.7), in seconds since 1970. The two obsolete forms are read and never written. Names are read in any case, the day of
+/// the week is not compared with the date, and everything else must be as the RFC says.
+/// </summary>
 internal static class HttpDate
 {
-    // A two-digit year that would be more than fifty years ahead means the century before (RFC 9110 5.6.7); nothing here outlives this bound.
-    private const int FirstYearOfOldCentury = 77;
+    private const int FixedLength = 29;
+    private const int AsctimeLength = 24;
+
+    // A year of two digits that looks more than this far ahead is the last one that ended in them (RFC 9110 5.6.7).
+    private const int MaxYearsAhead = 50;
+
+    // What comes behind the leap second of the year 9999 has no date.
+    private static readonly long LastSecond = DateTimeOffset.MaxValue.ToUnixTimeSeconds();
+
+    private static ReadOnlySpan<byte> Days => "MonTueWedThuFriSatSun"u8;
+
+    private static ReadOnlySpan<byte> Months => "JanFebMarAprMayJunJulAugSepOctNovDec"u8;
 
     /// <summary>Reads any of the three forms. Allocates nothing.</summary>
-    public static bool TryParse(ReadOnlySpan<byte> text, out DateTimeOffset date)
+    public static bool TryParse(ReadOnlySpan<byte> value, DateTimeOffset now, out DateTimeOffset date)
     {
-        // Sun, 06 Nov 1994 08:49:37 GMT
-        if (Utf8Parser.TryParse(text, out date, out var read, 'R') && read == text.Length)
-        {
-            return true;
-        }
-
-        date = default;
-        var comma = text.IndexOf((byte)',');
-        return comma >= 0 ? TryRfc850(text[(comma + 1)..], out date) : TryAsctime(text, out date);
+        var isDate = TryParse(value, now, out long seconds);
+        date = isDate ? DateTimeOffset.FromUnixTimeSeconds(seconds) : default;
+        return isDate;
     }
 
-    /// <summary><c>Sunday, 06-Nov-94 08:49:37 GMT</c>, from behind the comma.</summary>
-    private static bool TryRfc850(ReadOnlySpan<byte> text, out DateTimeOffset date)
+    /// <summary>The same in seconds since 1970.</summary>
+    public static bool TryParse(ReadOnlySpan<byte> value, DateTimeOffset now, out long seconds)
     {
-        date = default;
-        const int Length = 23;
-        return text.Length == Length && text[0] == ' ' && text[3] == '-' && text[7] == '-' && text[10] == ' ' && text[19..].SequenceEqual(" GMT"u8)
-            && TryNumber(text[8..10], out var year)
-            && TryMake(year + (year < FirstYearOfOldCentury ? 2000 : 1900), text[4..7], text[1..3], text[11..19], out date);
-    }
-
-    /// <summary><c>Sun Nov  6 08:49:37 1994</c>.</summary>
-    private static bool TryAsctime(ReadOnlySpan<byte> text, out DateTimeOffset date)
-    {
-        date = default;
-        const int Length = 24;
-        return text.Length == Length && text[3] == ' ' && text[7] == ' ' && text[10] == ' ' && text[19] == ' '
-            && TryNumber(text[20..], out var year)
-            && TryMake(year, text[4..7], text[8] == ' ' ? text[9..10] : text[8..10], text[11..19], out date);
-    }
-
-    private static bool TryMake(int year, ReadOnlySpan<byte> monthName, ReadOnlySpan<byte> dayText, ReadOnlySpan<byte> time, out DateTimeOffset date)
-    {
-        date = default;
-        var month = "JanFebMarAprMayJunJulAugSepOctNovDec"u8.IndexOf(monthName);
-        if (month < 0 || month % 3 != 0 || !TryNumber(dayText, out var day) || time[2] != ':' || time[5] != ':'
-            || !TryNumber(time[..2], out var hour) || !TryNumber(time[3..5], out var minute) || !TryNumber(time[6..], out var second))
+        seconds = 0;
+        if (value.Length < AsctimeLength || Name(value, Days) < 0)
         {
             return false;
         }
 
-        month = (month / 3) + 1;
-        if (year < 1 || day < 1 || day > DateTime.DaysInMonth(year, month) || hour > 23 || minute > 59 || second > 59)
+        if (value.Length == FixedLength && value[3] == ',')
+        {
+            // Sun, 06 Nov 1994 08:49:37 GMT
+            return value[4] == ' ' && value[7] == ' ' && value[11] == ' ' && value[16] == ' ' && EndsInGmt(value)
+                && TryMake(Number(value.Slice(12, 4)), Name(value[8..], Months), Number(value.Slice(5, 2)), value.Slice(17, 8), out seconds);
+        }
+
+        if (value.Length == AsctimeLength && value[3] == ' ')
+        {
+            // Sun Nov  6 08:49:37 1994
+            var day = value[8] == ' ' ? value.Slice(9, 1) : value.Slice(8, 2);
+            return value[7] == ' ' && value[10] == ' ' && value[19] == ' '
+                && TryMake(Number(value[20..]), Name(value[4..], Months), Number(day), value.Slice(11, 8), out seconds);
+        }
+
+        // Sunday, 06-Nov-94 08:49:37 GMT
+        var comma = value.IndexOf((byte)',');
+        if (comma is < 6 or > 9 || value.Length != comma + 24 || value[comma + 1] != ' ' || value[comma + 4] != '-' || value[comma + 8] != '-' || value[comma + 11] != ' ' || !EndsInGmt(value))
         {
             return false;
         }
 
-        date = new DateTimeOffset(year, month, day, hour, minute, second, TimeSpan.Zero);
+        var twoDigits = Number(value.Slice(comma + 9, 2));
+        var year = (now.Year / 100 * 100) + twoDigits;
+        year -= year > now.Year + MaxYearsAhead ? 100 : 0;
+        return twoDigits >= 0 && TryMake(year, Name(value[(comma + 5)..], Months), Number(value.Slice(comma + 2, 2)), value.Slice(comma + 12, 8), out seconds);
+    }
+
+    private static bool TryMake(int year, int month, int day, ReadOnlySpan<byte> time, out long seconds)
+    {
+        seconds = 0;
+        var (hour, minute, second) = (Number(time[..2]), Number(time.Slice(3, 2)), Number(time.Slice(6, 2)));
+        if (year is < 1 or > 9999 || month < 0 || day < 1 || day > DateTime.DaysInMonth(year, month + 1) || time[2] != ':' || time[5] != ':'
+            || hour is < 0 or > 23 || minute is < 0 or > 59 || second is < 0 or > 60)
+        {
+            return false;
+        }
+
+        // A leap second is the next minute's first.
+        seconds = Math.Min(LastSecond, new DateTimeOffset(year, month + 1, day, hour, minute, 0, TimeSpan.Zero).ToUnixTimeSeconds() + second);
         return true;
     }
 
-    private static bool TryNumber(ReadOnlySpan<byte> digits, out int number)
-    {
-        number = 0;
-        foreach (var digit in digits)
-        {
-            if (!char.IsAsciiDigit((char)digit))
-            {
-                return false;
-            }
+    private static bool EndsInGmt(ReadOnlySpan<byte> value) => Ascii.EqualsIgnoreCase(value[^4..], " GMT"u8);
 
-            number = (number * 10) + digit - '0';
+    /// <summary>Which of the names, of three letters each, stands there; -1 for none.</summary>
+    private static int Name(ReadOnlySpan<byte> text, ReadOnlySpan<byte> names)
+    {
+        for (var i = 0; i < names.Length; i += 3)
+        {
+            if (Ascii.EqualsIgnoreCase(text[..3], names.Slice(i, 3)))
+            {
+                return i / 3;
+            }
         }
 
-        return digits.Length > 0;
+        return -1;
+    }
+
+    private static int Number(ReadOnlySpan<byte> digits)
+    {
+        var number = 0;
+        foreach (var digit in digits)
+        {
+            if (digit is < (byte)'0' or > (byte)'9')
+            {
+                return -1;
+            }
+
+            number = (number * 10) + (digit - '0');
+        }
+
+        return number;
     }
 }

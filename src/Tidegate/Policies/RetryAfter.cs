@@ -86,12 +86,12 @@ internal static class RetryAfter
     private static bool TryDate(ReadOnlySpan<byte> value, HeaderList fields, DateTimeOffset now, out TimeSpan wait)
     {
         wait = default;
-        if (!HttpDate.TryParse(value, out var until))
+        if (!HttpDate.TryParse(value, now, out DateTimeOffset until))
         {
             return false;
         }
 
-        var from = fields.TryGet(KnownHeader.Date, out var sent) && HttpDate.TryParse(sent, out var date) ? date : now;
+        var from = fields.TryGet(KnownHeader.Date, out var sent) && HttpDate.TryParse(sent, now, out DateTimeOffset date) ? date : now;
         wait = until > from ? until - from : TimeSpan.Zero;
         return true;
     }

@@ -81,10 +81,19 @@ public sealed class RetryAfterTests
             {
                 var text = date.ToString(form, CultureInfo.InvariantCulture);
                 text = form[0] == 'd' && form.EndsWith("yyyy", StringComparison.Ordinal) && date.Day < 10 ? text.Insert(8, " ") : text;
-                Assert.True(HttpDate.TryParse(System.Text.Encoding.ASCII.GetBytes(text), out var read), text);
+                Assert.True(HttpDate.TryParse(System.Text.Encoding.ASCII.GetBytes(text), Now, out DateTimeOffset read), text);
                 Assert.Equal(date, read);
             }
         }
+    }
+
+    [Theory]
+    [InlineData("Fri, 31 Dec 9999 23:59:60 GMT")]
+    [InlineData("Sat, 01 Jan 0001 00:00:00 GMT")]
+    public void A_date_at_the_end_of_time_is_one(string text)
+    {
+        Assert.True(HttpDate.TryParse(System.Text.Encoding.ASCII.GetBytes(text), Now, out DateTimeOffset _));
+        Assert.False(RetryAfter.TryRead(Fields("Retry-After: " + text), Now, out var wait) && wait > RetryAfter.MaxWait);
     }
 
     private static HeaderList Fields(string head)

@@ -54,7 +54,7 @@ internal readonly record struct AnswerTerms
         }
 
         var isShared = !request.IsPrivatePartition;
-        var date = fields.TryGet(KnownHeader.Date, out var dateField) && HttpDate.TryParse(dateField, now, out var parsed) ? parsed : now.ToUnixTimeSeconds();
+        var date = fields.TryGet(KnownHeader.Date, out var dateField) && HttpDate.TryParse(dateField, now, out long parsed) ? parsed : now.ToUnixTimeSeconds();
         var hasValidator = fields.Contains(KnownHeader.ETag) || fields.Contains(KnownHeader.LastModified);
         var ttl = settings.TtlOf(status);
         var lifetime = Explicit(control, fields, isShared, isTargeted, date, now);
@@ -108,13 +108,13 @@ internal readonly record struct AnswerTerms
         }
 
         // RFC 9111 5.3: what is no date, or stands twice with two meanings, is in the past.
-        return fields.CountOf(KnownHeader.Expires) == 1 && HttpDate.TryParse(expires, now, out var seconds) ? TimeSpan.FromSeconds(Math.Clamp(seconds - date, 0, CacheControl.MaxSeconds)) : TimeSpan.Zero;
+        return fields.CountOf(KnownHeader.Expires) == 1 && HttpDate.TryParse(expires, now, out long seconds) ? TimeSpan.FromSeconds(Math.Clamp(seconds - date, 0, CacheControl.MaxSeconds)) : TimeSpan.Zero;
     }
 
     /// <summary>RFC 9111 4.2.2: a tenth of how long it had not changed.</summary>
     private static TimeSpan? Heuristic(HeaderList fields, long date, DateTimeOffset now)
     {
-        if (!fields.TryGet(KnownHeader.LastModified, out var modified) || !HttpDate.TryParse(modified, now, out var seconds) || seconds >= date)
+        if (!fields.TryGet(KnownHeader.LastModified, out var modified) || !HttpDate.TryParse(modified, now, out long seconds) || seconds >= date)
         {
             return null;
         }

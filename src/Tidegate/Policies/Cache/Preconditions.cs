@@ -15,9 +15,9 @@ internal static class Preconditions
         }
 
         // Without Last-Modified the answer's date says since when it is what it is.
-        return request.TryGet(KnownHeader.IfModifiedSince, out var since) && HttpDate.TryParse(since, now, out var clients)
+        return request.TryGet(KnownHeader.IfModifiedSince, out var since) && HttpDate.TryParse(since, now, out long clients)
             && (StoredHead.TryGet(answer.Head, KnownHeader.LastModified, out var modified) || StoredHead.TryGet(answer.Head, KnownHeader.Date, out modified))
-            && HttpDate.TryParse(modified, now, out var ours) && ours <= clients;
+            && HttpDate.TryParse(modified, now, out long ours) && ours <= clients;
     }
 
     /// <summary>RFC 9110 15.4.5: what describes the content goes, unless it helps the client to find its copy.</summary>

@@ -1,5 +1,6 @@
 using System.Text;
 using Tidegate.Exchanges;
+using Tidegate.Policies;
 using Tidegate.Policies.Cache;
 using Xunit;
 
@@ -92,7 +93,7 @@ public sealed class CacheFieldTests
     [InlineData("Sun, 06 Nov 1994 08:49:60 GMT", 784111800)]
     public void A_date_is_read_in_all_three_forms(string text, long seconds)
     {
-        Assert.True(HttpDate.TryParse(Encoding.Latin1.GetBytes(text), Now, out var parsed));
+        Assert.True(HttpDate.TryParse(Encoding.Latin1.GetBytes(text), Now, out long parsed));
         Assert.Equal(seconds, parsed);
     }
 
@@ -108,7 +109,7 @@ public sealed class CacheFieldTests
     [InlineData("1994-11-06T08:49:37Z")]
     [InlineData("Sun, 06 Nov 19x4 08:49:37 GMT")]
     [InlineData("Sun, 06 Nov 1994 24:49:37 GMT")]
-    public void What_is_no_date_is_none(string text) => Assert.False(HttpDate.TryParse(Encoding.Latin1.GetBytes(text), Now, out _));
+    public void What_is_no_date_is_none(string text) => Assert.False(HttpDate.TryParse(Encoding.Latin1.GetBytes(text), Now, out long _));
 
     [Theory]
     [InlineData("bytes=0-1", true, 0, 2)]

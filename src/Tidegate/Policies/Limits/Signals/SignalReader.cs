@@ -27,7 +27,7 @@ internal ref struct SignalReader
         _policies = policies;
 
         // The provider's own clock, where it says what that is. To the second, rounded down: whatever is reckoned from it is late, never early.
-        _serverNow = fields.TryGet(KnownHeader.Date, out var date) && HttpDate.TryParse(date, out var sent) ? sent : now;
+        _serverNow = fields.TryGet(KnownHeader.Date, out var date) && HttpDate.TryParse(date, now, out DateTimeOffset sent) ? sent : now;
     }
 
     /// <summary>Reads an answer's head.</summary>

@@ -52,7 +52,7 @@ internal static class SignalTime
             return TryNumber(text, form, serverNow, out ticks);
         }
 
-        if (TryRfc3339(text, out var date) || HttpDate.TryParse(text, out date))
+        if (TryRfc3339(text, out var date) || HttpDate.TryParse(text, serverNow, out date))
         {
             ticks = (date - serverNow).Ticks;
             return true;
