@@ -70,6 +70,8 @@ internal sealed class GatewayHandler(
             return null;
         }
 
+        // Known before the policies: a CONNECT that will be opened is no call, and is not counted as one. What is inside comes by here again.
+        exchange.OpensTunnel = exchange.IsTunnel && plan.Tunnel == TunnelMode.Intercept;
         exchange.ApiName = plan.Route.ApiName;
         exchange.EndpointName = plan.Route.EndpointName;
         if (!plan.AllowEncodedSlash && exchange.Target.Path.Contains("%2F", StringComparison.Ordinal))

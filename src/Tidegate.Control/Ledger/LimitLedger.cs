@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Microsoft.Data.Sqlite;
 using Tidegate.Policies.Limits;
@@ -18,15 +19,22 @@ internal sealed class LimitLedger : IAsyncDisposable
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private const int SecretBytes = 16;
-    private const int MaxPeriodDays = 366;
+
+    // As many as there can be in memory.
+    private const int MaxPending = LimitCells.DefaultCapacity;
+    private static readonly TimeSpan PruneInterval = TimeSpan.FromMinutes(10);
 
     private readonly string _connection;
     private readonly Action<string> _log;
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _stopping = new();
     private readonly List<SavedCount> _changed = [];
+
+    // What could not be saved yet: of each count only the latest.
+    private readonly Dictionary<UInt128, SavedCount> _pending = [];
     private Task _loop = Task.CompletedTask;
     private long _failures;
+    private long _nextPrune;
 
     private LimitLedger(string connection, LimitStore store, Action<string> log, TimeProvider time)
     {
@@ -57,8 +65,8 @@ internal sealed class LimitLedger : IAsyncDisposable
                 File.SetUnixFileMode(Path.Combine(directory, FileName), UnixFileMode.UserRead | UnixFileMode.UserWrite);
             }
 
-            Run(database, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE IF NOT EXISTS secret (bytes BLOB NOT NULL); CREATE TABLE IF NOT EXISTS counts (key BLOB NOT NULL, utc INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (key, utc)) WITHOUT ROWID;");
-            Prune(database, time.GetUtcNow());
+            Run(database, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE IF NOT EXISTS secret (bytes BLOB NOT NULL); CREATE TABLE IF NOT EXISTS limit_counts (key BLOB NOT NULL, utc INTEGER NOT NULL, count INTEGER NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (key, utc)) WITHOUT ROWID; CREATE INDEX IF NOT EXISTS limit_counts_expires ON limit_counts (expires);");
+            Prune(database, null, time.GetUtcNow());
             return new LimitLedger(connection, new LimitStore(time, Secret(database), Load(database)), log, time);
         }
         catch (Exception unusable) when (unusable is SqliteException or IOException or UnauthorizedAccessException)
@@ -105,9 +113,17 @@ internal sealed class LimitLedger : IAsyncDisposable
 
     private void Save()
     {
-        // What could not be saved is still in the list, and is saved with what comes.
         Store.Cells.TakeChanged(_changed);
-        if (_changed.Count == 0)
+        foreach (var count in _changed)
+        {
+            if (_pending.Count < MaxPending || _pending.ContainsKey(count.Key))
+            {
+                _pending[count.Key] = count;
+            }
+        }
+
+        _changed.Clear();
+        if (_pending.Count == 0)
         {
             return;
         }
@@ -118,8 +134,14 @@ internal sealed class LimitLedger : IAsyncDisposable
             database.Open();
             using var transaction = database.BeginTransaction();
             Write(database, transaction);
+            if (_time.GetTimestamp() >= _nextPrune)
+            {
+                Prune(database, transaction, _time.GetUtcNow());
+                _nextPrune = _time.GetTimestamp() + ((long)PruneInterval.TotalSeconds * _time.TimestampFrequency);
+            }
+
             transaction.Commit();
-            _changed.Clear();
+            _pending.Clear();
             if (Store.IsLedgerDown)
             {
                 Store.IsLedgerDown = false;
@@ -139,9 +161,9 @@ internal sealed class LimitLedger : IAsyncDisposable
 
     private void Write(SqliteConnection database, SqliteTransaction transaction)
     {
-        using var delete = Command(database, transaction, "DELETE FROM counts WHERE key = $key");
-        using var insert = Command(database, transaction, "INSERT OR REPLACE INTO counts (key, utc, count) VALUES ($key, $utc, $count)");
-        foreach (var (key, runs) in _changed)
+        using var delete = Command(database, transaction, "DELETE FROM limit_counts WHERE key = $key");
+        using var insert = Command(database, transaction, "INSERT OR REPLACE INTO limit_counts (key, utc, count, expires) VALUES ($key, $utc, $count, $expires)");
+        foreach (var (key, runs, expires) in _pending.Values)
         {
             var bytes = new byte[SecretBytes];
             BinaryPrimitives.WriteUInt128BigEndian(bytes, key);
@@ -154,6 +176,7 @@ internal sealed class LimitLedger : IAsyncDisposable
                 insert.Parameters.AddWithValue("$key", bytes);
                 insert.Parameters.AddWithValue("$utc", run.UtcTicks);
                 insert.Parameters.AddWithValue("$count", run.Count);
+                insert.Parameters.AddWithValue("$expires", expires);
                 insert.ExecuteNonQuery();
             }
         }
@@ -175,17 +198,17 @@ internal sealed class LimitLedger : IAsyncDisposable
         return BinaryPrimitives.ReadUInt128BigEndian(fresh);
     }
 
-    private static Dictionary<UInt128, IReadOnlyList<SavedRun>> Load(SqliteConnection database)
+    private static ConcurrentDictionary<UInt128, IReadOnlyList<SavedRun>> Load(SqliteConnection database)
     {
-        var counts = new Dictionary<UInt128, IReadOnlyList<SavedRun>>();
-        using var read = Command(database, null, "SELECT key, utc, count FROM counts ORDER BY key, utc");
+        var counts = new ConcurrentDictionary<UInt128, IReadOnlyList<SavedRun>>();
+        using var read = Command(database, null, $"SELECT key, utc, count FROM limit_counts ORDER BY key, utc LIMIT {LimitCells.DefaultCapacity}");
         using var rows = read.ExecuteReader();
         while (rows.Read())
         {
             var key = BinaryPrimitives.ReadUInt128BigEndian(rows.GetFieldValue<byte[]>(0));
             if (!counts.TryGetValue(key, out var runs))
             {
-                counts.Add(key, runs = new List<SavedRun>());
+                counts[key] = runs = new List<SavedRun>();
             }
 
             ((List<SavedRun>)runs).Add(new SavedRun(rows.GetInt64(1), rows.GetInt64(2)));
@@ -194,11 +217,11 @@ internal sealed class LimitLedger : IAsyncDisposable
         return counts;
     }
 
-    /// <summary>Forgets what no limit can still need: no period is longer than 366 days, and a count that has ended says nothing.</summary>
-    private static void Prune(SqliteConnection database, DateTimeOffset now)
+    /// <summary>Forgets what says no more than a fresh count: callers choose the keys of some limits, and would fill the disk.</summary>
+    private static void Prune(SqliteConnection database, SqliteTransaction? transaction, DateTimeOffset now)
     {
-        using var delete = Command(database, null, "DELETE FROM counts WHERE utc < $oldest");
-        delete.Parameters.AddWithValue("$oldest", now.AddDays(-MaxPeriodDays).UtcTicks);
+        using var delete = Command(database, transaction, "DELETE FROM limit_counts WHERE expires <= $now");
+        delete.Parameters.AddWithValue("$now", now.UtcTicks);
         delete.ExecuteNonQuery();
     }
 

@@ -14,10 +14,17 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
     private static readonly HashSet<KeyPartKind> TellCallersApart = [KeyPartKind.Consumer, KeyPartKind.Tenant, KeyPartKind.Environment, KeyPartKind.ClientAddress, KeyPartKind.Header];
 
     /// <summary>Whether a configuration has counts that outlive the process.</summary>
-    public static bool HasKept(GatewayConfig config) => config.Apis
-        .SelectMany(api => api.Limits.Concat(api.Endpoints.SelectMany(endpoint => endpoint.Limits)))
-        .Any(limit => (limit.Quota is { } quota && RateText.TryParse(quota, out var amount) && amount.Calendar is not CalendarUnit.Minute)
-            || (limit.Rate is { } rate && RateText.TryParse(rate, out var flow) && flow.Period > TimeSpan.FromMinutes(1)));
+    public static bool HasKept(LoadedConfiguration loaded)
+    {
+        var providers = new ProviderCompiler(loaded.Positions, [], loaded.Packs);
+        return loaded.Config!.Apis.SelectMany(api => providers.LimitsOf(api).Concat(api.Endpoints.SelectMany(endpoint => endpoint.Limits))).Any(IsKept);
+    }
+
+    /// <summary>Whether a limit's counts outlive the process.</summary>
+    private static bool IsKept(LimitConfig limit) =>
+        (limit.Quota is { } quota && RateText.TryParse(quota, out var amount) && amount.Calendar is not CalendarUnit.Minute)
+        || (limit.Rate is { } rate && RateText.TryParse(rate, out var flow) && flow.Period is { } period
+            && (limit.Burst is { } burst ? period * ((double)burst / flow.Amount) : period) > TimeSpan.FromMinutes(1));
 
     /// <summary>The policies that hold a route to its limits: the API's, which its endpoints share, and the endpoint's own.</summary>
     public IEnumerable<IPolicy> Compile(ApiConfig api, EndpointConfig? endpoint)
@@ -44,7 +51,10 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             }
 
             var follows = stage == PolicyStage.Attempt ? learning : null;
-            var queues = ofStage.Any(limit => limit.Settings.WhenExceeded == WhenExceeded.Queue) || follows?.Settings.WhenExceeded == WhenExceeded.Queue;
+
+            // Where any route of the API waits, every route has the queue: what one gives back another may be waiting for.
+            var queues = follows?.Settings.WhenExceeded == WhenExceeded.Queue
+                || providers.LimitsOf(api).Concat(api.Endpoints.SelectMany(one => one.Limits)).Any(limit => limit.WhenExceeded == WhenExceeded.Queue);
             yield return new LimitsPolicy(stage, ofStage, store, queues ? store.QueueOf(api.Name, stage) : null, Queue(api.Queue), follows);
         }
     }
@@ -87,7 +97,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             Problem(config, "name", $"there are two limits named '{name}' here");
         }
 
-        var per = config.Per.Select((text, i) => Part(text, match, config, "per", i)).OfType<KeyPart>().ToArray();
+        var per = config.Per.Select((text, i) => Part(text, api.Path, match, config, "per", i)).OfType<KeyPart>().ToArray();
         return settings is null ? null : settings with
         {
             Name = name,
@@ -165,6 +175,20 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
         {
             Problem(config, config.TimeZone is not null ? "time_zone" : "reset_day", "time_zone and reset_day belong to a quota");
         }
+        else if (config.ResetDay is not null && RateText.TryParse(config.Quota!, out var quota) && quota.Calendar != CalendarUnit.Month)
+        {
+            Problem(config, "reset_day", "reset_day belongs to a quota of a month");
+        }
+
+        if (config.OnError == OnError.Deny && !IsKept(config))
+        {
+            Problem(config, "on_error", "on_error belongs to a limit whose counts outlive a restart: a quota from an hour up, or a rate over more than a minute");
+        }
+
+        if (config.Per.Count > Limit.MaxParts)
+        {
+            Problem(config, "per", $"at most {Limit.MaxParts} things can be told apart together");
+        }
 
         if (config.MaxWait is not null && config.WhenExceeded == WhenExceeded.Reject)
         {
@@ -207,13 +231,13 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
         return new QueueSettings
         {
             Capacity = config.Capacity ?? QueueSettings.DefaultCapacity,
-            FairBy = (config.FairBy is { } fair ? Part(fair, null, config, "fair_by", null) : null) ?? QueueSettings.Default.FairBy,
-            WeightBy = config.WeightBy is { } by ? Part(by, null, config, "weight_by", null) : null,
+            FairBy = (config.FairBy is { } fair ? Part(fair, "", null, config, "fair_by", null) : null) ?? QueueSettings.Default.FairBy,
+            WeightBy = config.WeightBy is { } by ? Part(by, "", null, config, "weight_by", null) : null,
             Weights = config.Weights.DistinctBy(weight => weight.Value).ToDictionary(weight => weight.Value, weight => weight.Weight),
         };
     }
 
-    private KeyPart? Part(string text, MatchConfig? match, object record, string key, int? index)
+    private KeyPart? Part(string text, string apiPath, MatchConfig? match, object record, string key, int? index)
     {
         var colon = text.IndexOf(':', StringComparison.Ordinal);
         var (word, name) = colon < 0 ? (text, "") : (text[..colon], text[(colon + 1)..]);
@@ -222,7 +246,8 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             case "header" when name.Length > 0:
                 return new KeyPart(KeyPartKind.Header, name.ToLowerInvariant());
             case "path" when name.Length > 0:
-                var segments = match?.Path.Trim('/').Split('/') ?? [];
+                // Targets have the API's own path before the endpoint's.
+                string[] segments = [.. Segments(apiPath), .. Segments(match?.Path ?? "")];
                 var segment = Array.IndexOf(segments, "{" + name + "}");
                 if (segment >= 0)
                 {
@@ -240,6 +265,8 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
                 return null;
         }
     }
+
+    private static string[] Segments(string path) => path.Split('/', StringSplitOptions.RemoveEmptyEntries);
 
     private void Add(object record, string key, int? index, string message)
     {

@@ -13,7 +13,7 @@ internal sealed record RetryConfig
     [Doc("Retries for each call that succeeds; while an upstream is down nearly none are made. Default: 20%.")]
     public double? Budget { get; init; }
 
-    [Doc("Statuses after which a call that may be done twice is attempted again. Default: 429, 502, 503 and 504; 500 is as often a bug that repeats itself.")]
+    [Doc("Statuses after which a call that may be done twice is attempted again, beside 429, after which every call is. Default: 502, 503 and 504; 500 is as often a bug that repeats itself.")]
     public IReadOnlyList<int> Statuses { get; init; } = [];
 
     [Doc("Further methods that may be done twice here. Default: those that HTTP defines so: GET, HEAD, OPTIONS, PUT, DELETE and the like.")]

@@ -109,6 +109,9 @@ public sealed class Exchange
     /// <summary>After a 101 or for a tunnel: how long neither side may be silent.</summary>
     public TimeSpan IdleTimeout { get; set; }
 
+    /// <summary>A CONNECT that will be intercepted, if it is let through: it reaches no upstream, so what counts or judges calls lets it pass.</summary>
+    public bool OpensTunnel { get; set; }
+
     /// <summary>For a CONNECT that is to be intercepted: the edge answers it and serves the decrypted connection itself.</summary>
     public bool Intercept { get; set; }
 
@@ -131,6 +134,9 @@ public sealed class Exchange
 
     /// <summary>How many requests were sent upstream for this exchange.</summary>
     public int Attempts { get; set; }
+
+    /// <summary>Which of an upstream's destinations the last attempt went to; -1 when there are not several.</summary>
+    internal int DestinationIndex { get; set; } = -1;
 
     /// <summary>The destination of the last attempt, as scheme, host and port; empty when none was tried.</summary>
     public string Destination { get; set; } = "";
@@ -286,11 +292,13 @@ public sealed class Exchange
         Trace = default;
         _observed = null;
         _retries = null;
+        OpensTunnel = false;
         Intercept = false;
         VerifyTunnelName = false;
         IdleTimeout = default;
         Attempts = 0;
         Destination = "";
+        DestinationIndex = -1;
         UpstreamProtocol = ProtocolVersion.None;
         RequestBodyBytes = 0;
         ResponseBodyBytes = 0;

@@ -24,9 +24,9 @@ internal sealed class Balancer(TimeProvider time)
             return 0;
         }
 
-        // Ordered: the first for the first attempt, and the next one for each further attempt. Round robin goes on by itself.
-        var first = upstream.Balance == Balance.Ordered
-            ? exchange.Attempts % count
+        // A further attempt goes to the next one behind the last, whoever else was served meanwhile.
+        var first = exchange.DestinationIndex >= 0 ? (exchange.DestinationIndex + 1) % count
+            : upstream.Balance == Balance.Ordered ? 0
             : (int)((uint)Interlocked.Increment(ref _turns.GetOrAdd(upstream.Name, static _ => new Turn()).Last) % (uint)count);
         var now = time.GetTimestamp();
         for (var i = 0; i < count; i++)
@@ -34,12 +34,12 @@ internal sealed class Balancer(TimeProvider time)
             var index = first + i < count ? first + i : first + i - count;
             if (!HealthOf(upstream, index).IsEjected(now))
             {
-                return index;
+                return exchange.DestinationIndex = index;
             }
         }
 
         // None answers: one of them may be the first to be back.
-        return first;
+        return exchange.DestinationIndex = first;
     }
 
     /// <summary>Notes how an attempt ended, as far as its head.</summary>

@@ -75,7 +75,7 @@ public sealed class LimitLedgerTests : IDisposable
             using var database = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={Path.Combine(_directory.FullName, LimitLedger.FileName)};Pooling=False");
             database.Open();
             using var command = database.CreateCommand();
-            command.CommandText = "SELECT COUNT(*) FROM counts";
+            command.CommandText = "SELECT COUNT(*) FROM limit_counts";
             return Convert.ToInt32(command.ExecuteScalar(), System.Globalization.CultureInfo.InvariantCulture);
         }
     }

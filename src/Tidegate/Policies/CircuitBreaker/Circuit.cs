@@ -1,8 +1,8 @@
 namespace Tidegate.Policies.CircuitBreaker;
 
 /// <summary>
-/// Counts how attempts end. Closed: everything passes. Open: nothing does, for a time. Half open: a few probes do, and their results decide. Times are timestamps
-/// of the clock.
+/// Counts how attempts end. Closed: everything passes. Open: nothing does, for a time. Half open: a few probes do, and their results decide. An attempt that began
+/// before the last change says nothing about what is now. Times are timestamps of the clock.
 /// </summary>
 internal sealed class Circuit(TimeProvider time)
 {
@@ -18,107 +18,156 @@ internal sealed class Circuit(TimeProvider time)
     private int _probing;
     private int _probed;
     private long _opened;
+    private long _generation;
+    private volatile CircuitState _state;
 
     /// <summary>What it is now.</summary>
-    public CircuitState State { get; private set; }
+    public CircuitState State => _state;
 
     /// <summary>How often it has opened.</summary>
     public long Opened => Interlocked.Read(ref _opened);
 
     /// <summary>Asks to make an attempt.</summary>
-    /// <returns>Null when it may be made; else how long until a probe may.</returns>
-    public TimeSpan? Enter(CircuitBreakerSettings settings, long now)
+    /// <param name="settings">When it opens, and for how long.</param>
+    /// <param name="now">A timestamp.</param>
+    /// <param name="wait">How long until a probe may be made, when this attempt may not.</param>
+    /// <returns>To be given with the attempt's result; null when it may not be made.</returns>
+    public CircuitPass? Enter(CircuitBreakerSettings settings, long now, out TimeSpan wait)
     {
-        if (State == CircuitState.Closed)
+        wait = default;
+        var generation = Volatile.Read(ref _generation);
+        if (_state == CircuitState.Closed)
         {
-            return null;
+            return new CircuitPass(generation);
         }
 
         lock (_gate)
         {
-            if (State == CircuitState.Open)
+            if (_state == CircuitState.Open)
             {
                 if (now < _openUntil)
                 {
-                    return Span(_openUntil - now);
+                    wait = Span(_openUntil - now);
+                    return null;
                 }
 
-                State = CircuitState.HalfOpen;
+                Change(CircuitState.HalfOpen);
                 _probing = _probed = 0;
             }
 
-            if (State == CircuitState.Closed)
-            {
-                return null;
-            }
-
             // A probe that never comes back, for whatever reason, must not keep the circuit half open for ever.
-            if (_probing >= settings.Probes && now - _lastProbe < Ticks(settings.OpenFor))
+            if (_state == CircuitState.HalfOpen)
             {
-                return settings.OpenFor;
+                if (_probing >= settings.Probes && now - _lastProbe < Ticks(settings.OpenFor))
+                {
+                    wait = settings.OpenFor;
+                    return null;
+                }
+
+                _probing = Math.Min(_probing, settings.Probes - 1) + 1;
+                _lastProbe = now;
             }
 
-            _probing = Math.Min(_probing, settings.Probes - 1) + 1;
-            _lastProbe = now;
-            return null;
+            return new CircuitPass(_generation);
         }
     }
 
     /// <summary>An attempt ended well: the upstream is there.</summary>
-    public void Succeeded(CircuitBreakerSettings settings, long now) => Add(settings, now, failed: false);
+    public void Succeeded(CircuitPass pass, CircuitBreakerSettings settings, long now) => Add(pass, settings, now, failed: false);
 
-    /// <summary>An attempt failed, or its answer did.</summary>
-    public void Failed(CircuitBreakerSettings settings, long now) => Add(settings, now, failed: true);
+    /// <summary>An attempt failed.</summary>
+    public void Failed(CircuitPass pass, CircuitBreakerSettings settings, long now) => Add(pass, settings, now, failed: true);
 
     /// <summary>An attempt ended without saying anything about the upstream: its client left, or a limit refused it.</summary>
-    public void Abandoned()
+    public void Abandoned(CircuitPass pass)
     {
         lock (_gate)
         {
-            _probing = Math.Max(0, _probing - 1);
+            if (pass.Generation == _generation && _state == CircuitState.HalfOpen)
+            {
+                _probing = Math.Max(0, _probing - 1);
+            }
         }
     }
 
-    private void Add(CircuitBreakerSettings settings, long now, bool failed)
+    /// <summary>The answer of an attempt that had ended well broke after all: it was a failure.</summary>
+    public void Broke(CircuitBreakerSettings settings, long now)
     {
         lock (_gate)
         {
-            switch (State)
+            if (_state != CircuitState.Closed)
             {
-                case CircuitState.Open:
-                    // Began before it opened: nothing new.
-                    return;
-                case CircuitState.HalfOpen when failed:
-                    Open(settings, now);
-                    return;
-                case CircuitState.HalfOpen:
-                    _probing = Math.Max(0, _probing - 1);
-                    if (++_probed >= settings.Probes)
-                    {
-                        State = CircuitState.Closed;
-                        Array.Clear(_results);
-                        Array.Clear(_failures);
-                    }
+                return;
+            }
 
-                    return;
+            // The result is counted, perhaps in a slot that has passed; one more failure among it and its like must not make a share above one.
+            Advance(settings, now);
+            var slot = (int)(_slot % Slots);
+            _failures[slot]++;
+            _results[slot] += Sum(_failures) > Sum(_results) ? 1 : 0;
+            OpenIfDown(settings, now);
+        }
+    }
+
+    private void Add(CircuitPass pass, CircuitBreakerSettings settings, long now, bool failed)
+    {
+        lock (_gate)
+        {
+            if (pass.Generation != _generation)
+            {
+                return;
+            }
+
+            if (_state == CircuitState.HalfOpen)
+            {
+                if (failed)
+                {
+                    Open(settings, now);
+                }
+                else if (++_probed >= settings.Probes)
+                {
+                    Change(CircuitState.Closed);
+                    Array.Clear(_results);
+                    Array.Clear(_failures);
+                }
+                else
+                {
+                    _probing = Math.Max(0, _probing - 1);
+                }
+
+                return;
             }
 
             Advance(settings, now);
             var slot = (int)(_slot % Slots);
             _results[slot]++;
             _failures[slot] += failed ? 1 : 0;
-            if (failed && Sum(_results) is var results && results >= settings.Minimum && Sum(_failures) >= settings.FailureRatio * results)
+            if (failed)
             {
-                Open(settings, now);
+                OpenIfDown(settings, now);
             }
+        }
+    }
+
+    private void OpenIfDown(CircuitBreakerSettings settings, long now)
+    {
+        if (Sum(_results) is var results && results >= settings.Minimum && Sum(_failures) >= settings.FailureRatio * results)
+        {
+            Open(settings, now);
         }
     }
 
     private void Open(CircuitBreakerSettings settings, long now)
     {
-        State = CircuitState.Open;
+        Change(CircuitState.Open);
         _openUntil = now + Ticks(settings.OpenFor);
         Interlocked.Increment(ref _opened);
+    }
+
+    private void Change(CircuitState state)
+    {
+        Volatile.Write(ref _generation, _generation + 1);
+        _state = state;
     }
 
     private void Advance(CircuitBreakerSettings settings, long now)
@@ -148,6 +197,10 @@ internal sealed class Circuit(TimeProvider time)
 
     private TimeSpan Span(long ticks) => TimeSpan.FromSeconds(ticks / (double)time.TimestampFrequency);
 }
+
+/// <summary>An attempt that may be made.</summary>
+/// <param name="Generation">Which state of the circuit let it.</param>
+internal readonly record struct CircuitPass(long Generation);
 
 /// <summary>What a circuit lets pass.</summary>
 internal enum CircuitState

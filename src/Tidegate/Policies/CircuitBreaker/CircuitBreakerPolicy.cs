@@ -14,8 +14,14 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     public async ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
     {
-        var isProbing = circuit.State != CircuitState.Closed;
-        if (isProbing && circuit.Enter(settings, time.GetTimestamp()) is { } wait)
+        if (exchange.OpensTunnel)
+        {
+            await next(exchange);
+            return;
+        }
+
+        var pass = circuit.Enter(settings, time.GetTimestamp(), out var wait);
+        if (pass is null)
         {
             var rejection = new Rejection(Name, "circuit_open", 503, "The upstream has failed too often of late and is left alone for a while. Try again after the time in Retry-After.", wait);
             if (settings.Mode == PolicyMode.Enforce)
@@ -28,20 +34,26 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
         }
 
         await next(exchange);
+        if (pass is not { } let)
+        {
+            // Observed only: had it been refused, it would have had no result.
+            return;
+        }
+
         if (exchange.Failure?.Source == FailureSource.Upstream || (exchange.Outcome == Outcome.Forwarded && IsDown(exchange.ResponseStatus)))
         {
-            circuit.Failed(settings, time.GetTimestamp());
+            circuit.Failed(let, settings, time.GetTimestamp());
         }
         else if (exchange.Outcome == Outcome.Forwarded)
         {
-            circuit.Succeeded(settings, time.GetTimestamp());
+            circuit.Succeeded(let, settings, time.GetTimestamp());
 
             // It is there, but an answer that breaks is a failure after all.
             exchange.WhenAnswerEnds(this);
         }
-        else if (isProbing)
+        else
         {
-            circuit.Abandoned();
+            circuit.Abandoned(let);
         }
     }
 
@@ -52,7 +64,7 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
     {
         if (exchange.Failure?.Source == FailureSource.Upstream)
         {
-            circuit.Failed(settings, time.GetTimestamp());
+            circuit.Broke(settings, time.GetTimestamp());
         }
     }
 

@@ -28,11 +28,17 @@ internal sealed class CalendarWindow(long amount, CalendarPeriod calendar, TimeP
         cell.Level += cost;
     }
 
-    public override void Give(ref LimitCell cell, long cost, long now)
+    public override void Give(ref LimitCell cell, long cost, long takenAt, long now)
     {
         Enter(ref cell, now);
-        cell.Level = Math.Max(0, cell.Level - cost);
+        var age = TimeSpan.FromSeconds((now - takenAt) / (double)time.TimestampFrequency);
+        if (time.GetUtcNow().UtcTicks - age.Ticks >= Volatile.Read(ref _current).StartTicks)
+        {
+            cell.Level = Math.Max(0, cell.Level - cost);
+        }
     }
+
+    public override string Meaning => $"{calendar.Unit}/{calendar.Zone.Id}/{(calendar.Unit == CalendarUnit.Month ? calendar.ResetDay : 0)}";
 
     public override long Used(ref LimitCell cell, long now)
     {

@@ -25,7 +25,7 @@ internal sealed class ConcurrencyLimit(long amount) : LimitAlgorithm
         cell.IdleAt = long.MaxValue;
     }
 
-    public override void Give(ref LimitCell cell, long cost, long now)
+    public override void Give(ref LimitCell cell, long cost, long takenAt, long now)
     {
         cell.Level = Math.Max(0, cell.Level - cost);
         cell.IdleAt = cell.Level == 0 ? now : long.MaxValue;

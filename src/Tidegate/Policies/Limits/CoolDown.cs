@@ -12,7 +12,7 @@ internal sealed class CoolDown : LimitAlgorithm
         cell.IdleAt = cell.Time;
     }
 
-    public override void Give(ref LimitCell cell, long cost, long now)
+    public override void Give(ref LimitCell cell, long cost, long takenAt, long now)
     {
         // Passing took nothing.
     }

@@ -2,12 +2,18 @@ namespace Tidegate.Policies.Limits;
 
 /// <summary>
 /// Start-time fair queueing (Goyal, Vin and Cheng, 1996): each flow is served in proportion to its weight, and whoever waits has its turn after a bounded amount
-/// of others' work, so that nobody starves. Not thread-safe.
+/// of others' work, so that nobody starves. A flow that was served and comes back soon is behind those that waited meanwhile. Not thread-safe.
 /// </summary>
 internal sealed class FairQueue
 {
+    // Beyond so many flows what stands before a newcomer is not summed up flow by flow: all of it does.
+    private const int MaxSummed = 1_000;
+
     private readonly PriorityQueue<LimitWaiter, (double Start, long Sequence)> _waiters = new();
     private readonly Dictionary<UInt128, Flow> _flows = [];
+
+    // Flows of which nobody waits and that were served ahead of time, by when they are even.
+    private readonly PriorityQueue<UInt128, double> _resting = new();
     private double _now;
     private long _sequence;
 
@@ -15,6 +21,9 @@ internal sealed class FairQueue
     public long Cost { get; private set; }
 
     public int Count { get; private set; }
+
+    /// <summary>Flows of which somebody waits.</summary>
+    public int Flows { get; private set; }
 
     public void Enqueue(LimitWaiter waiter)
     {
@@ -24,11 +33,38 @@ internal sealed class FairQueue
         }
 
         var start = Math.Max(_now, flow.Finish);
+        flow.Weight = waiter.Weight;
         flow.Finish = start + ((double)waiter.Cost / waiter.Weight);
-        flow.Waiting++;
+        flow.Cost += waiter.Cost;
+        Flows += flow.Waiting++ == 0 ? 1 : 0;
         _waiters.Enqueue(waiter, (start, _sequence++));
         Count++;
         Cost += waiter.Cost;
+    }
+
+    /// <summary>Exchanges of a flow that wait.</summary>
+    public int Waiting(UInt128 flow) => _flows.TryGetValue(flow, out var found) ? found.Waiting : 0;
+
+    /// <summary>What would be served before a newcomer of a flow, if nobody else came: its own flow's, and of the others what has its turn earlier.</summary>
+    public long CostBefore(UInt128 flow)
+    {
+        if (_flows.Count > MaxSummed)
+        {
+            return Cost;
+        }
+
+        var own = _flows.GetValueOrDefault(flow);
+        var start = Math.Max(_now, own?.Finish ?? 0);
+        var before = own?.Cost ?? 0;
+        foreach (var other in _flows.Values)
+        {
+            if (other != own)
+            {
+                before += Math.Clamp(other.Cost - (long)Math.Max(0, (other.Finish - start) * other.Weight), 0, other.Cost);
+            }
+        }
+
+        return before;
     }
 
     /// <summary>Whose turn it is.</summary>
@@ -43,7 +79,7 @@ internal sealed class FairQueue
 
             // Left meanwhile, and was subtracted then.
             _waiters.Dequeue();
-            _now = Math.Max(_now, priority.Start);
+            Advance(priority.Start);
         }
 
         return false;
@@ -53,25 +89,55 @@ internal sealed class FairQueue
     public void Dequeue()
     {
         _waiters.TryDequeue(out var waiter, out var priority);
-        _now = Math.Max(_now, priority.Start);
         Forget(waiter!);
+        Advance(priority.Start);
     }
 
-    /// <summary>A waiter leaves from wherever it stands; its place is cleared when its turn comes.</summary>
-    public void Forget(LimitWaiter waiter)
+    /// <summary>A waiter leaves from wherever it stands, without having been served; its place is cleared when its turn comes.</summary>
+    public void Leave(LimitWaiter waiter)
+    {
+        var flow = _flows[waiter.Flow];
+        flow.Finish -= (double)waiter.Cost / waiter.Weight;
+        Forget(waiter);
+        if (_waiters.Count > 64 && _waiters.Count > Count * 2)
+        {
+            Compact();
+        }
+    }
+
+    private void Forget(LimitWaiter waiter)
     {
         Count--;
         Cost -= waiter.Cost;
         var flow = _flows[waiter.Flow];
-        if (--flow.Waiting == 0)
+        flow.Cost -= waiter.Cost;
+        if (--flow.Waiting > 0)
         {
-            // Whoever comes back begins now: waiting elsewhere earns nothing, and having waited costs nothing.
-            _flows.Remove(waiter.Flow);
+            return;
         }
 
-        if (_waiters.Count > 64 && _waiters.Count > Count * 2)
+        Flows--;
+        if (flow.Finish <= _now)
         {
-            Compact();
+            _flows.Remove(waiter.Flow);
+        }
+        else
+        {
+            _resting.Enqueue(waiter.Flow, flow.Finish);
+        }
+    }
+
+    /// <summary>Virtual time goes on; flows that are even with it are no different from new ones.</summary>
+    private void Advance(double to)
+    {
+        _now = Math.Max(_now, to);
+        while (_resting.TryPeek(out var key, out var finish) && finish <= _now)
+        {
+            _resting.Dequeue();
+            if (_flows.TryGetValue(key, out var flow) && flow.Waiting == 0 && flow.Finish <= _now)
+            {
+                _flows.Remove(key);
+            }
         }
     }
 
@@ -86,6 +152,8 @@ internal sealed class FairQueue
     private sealed class Flow
     {
         public double Finish;
+        public int Weight = 1;
         public int Waiting;
+        public long Cost;
     }
 }

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text;
 using Tidegate.Exchanges;
 
@@ -13,6 +15,13 @@ internal sealed record KeyPart(KeyPartKind Kind, string Name = "", int Segment =
     // An IPv6 subscriber has at least a /64 of its own: whole addresses would give it as many counts as it likes (RFC 6177).
     private const int Network6Bytes = 8;
 
+    /// <summary>The longest value that is used as it is.</summary>
+    public const int MaxBytes = 64;
+
+    // The same in every process, because counts may outlive one. That two long values meet is as unlikely as for any hash of 128 bits, and cannot be sought: what is
+    // counted is found under a hash of this one with a secret key.
+    private static readonly UInt128 Secret = new(0x7469646567617465, 0x6C6F6E672076616C);
+
     private readonly byte[] _name = Encoding.ASCII.GetBytes(Name);
 
     /// <summary>As the configuration writes it.</summary>
@@ -25,7 +34,9 @@ internal sealed record KeyPart(KeyPartKind Kind, string Name = "", int Segment =
     };
 
     /// <summary>Writes the part's value.</summary>
-    /// <returns>How many bytes; -1 when they do not fit.</returns>
+    /// <param name="exchange">Whose.</param>
+    /// <param name="destination">At least <see cref="MaxBytes"/>.</param>
+    /// <returns>How many bytes. What is long is a hash of it: whoever sends it decides how long it is.</returns>
     public int Write(Exchange exchange, Span<byte> destination)
     {
         switch (Kind)
@@ -42,7 +53,7 @@ internal sealed record KeyPart(KeyPartKind Kind, string Name = "", int Segment =
                 return Write(exchange.Target.Host, destination);
             case KeyPartKind.Header:
                 exchange.RequestHeaders.TryGet(_name, out var value);
-                return value.TryCopyTo(destination) ? value.Length : -1;
+                return Write(value, destination);
             case KeyPartKind.Path:
                 return Write(SegmentOf(exchange.Target.Path, Segment), destination);
             default:
@@ -53,15 +64,29 @@ internal sealed record KeyPart(KeyPartKind Kind, string Name = "", int Segment =
     private static int WriteAddress(Exchange exchange, Span<byte> destination)
     {
         var address = exchange.ClientAddress;
-        if (!address.TryWriteBytes(destination, out var length))
-        {
-            return -1;
-        }
-
+        address.TryWriteBytes(destination, out var length);
         return address.AddressFamily == AddressFamily.InterNetworkV6 && !address.IsIPv4MappedToIPv6 ? Network6Bytes : length;
     }
 
-    private static int Write(ReadOnlySpan<char> text, Span<byte> destination) => Encoding.UTF8.TryGetBytes(text, destination, out var length) ? length : -1;
+    private static int Write(ReadOnlySpan<char> text, Span<byte> destination) =>
+        Encoding.UTF8.TryGetBytes(text, destination[..MaxBytes], out var length) ? length : WriteHash(MemoryMarshal.AsBytes(text), destination);
+
+    private static int Write(ReadOnlySpan<byte> value, Span<byte> destination)
+    {
+        if (value.Length > MaxBytes)
+        {
+            return WriteHash(value, destination);
+        }
+
+        value.CopyTo(destination);
+        return value.Length;
+    }
+
+    private static int WriteHash(ReadOnlySpan<byte> value, Span<byte> destination)
+    {
+        BinaryPrimitives.WriteUInt128LittleEndian(destination, SipHash.Compute(Secret, value));
+        return 16;
+    }
 
     private static ReadOnlySpan<char> SegmentOf(string path, int segment)
     {

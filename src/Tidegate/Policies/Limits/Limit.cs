@@ -1,4 +1,4 @@
-using System.Buffers;
+using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Text;
 using Tidegate.Exchanges;
@@ -8,11 +8,13 @@ namespace Tidegate.Policies.Limits;
 /// <summary>A limit ready to be asked. Its counts are in the <see cref="LimitCells"/>, found by its scope and name, and so survive a reload.</summary>
 internal sealed class Limit
 {
-    private const int KeyBytes = 256;
-    private const int MaxKeyBytes = 64 * 1024;
+    /// <summary>What one limit may tell apart. Nobody writes eight; <c>check</c> holds to it.</summary>
+    public const int MaxParts = 8;
+
+    private const int KeyBytes = 16 + (MaxParts * (1 + KeyPart.MaxBytes));
 
     private readonly UInt128 _secret;
-    private readonly byte[] _identity;
+    private readonly KeyPart[] _per;
     private readonly byte[]? _requestCost;
     private readonly byte[]? _responseCost;
     private readonly UInt128 _onlyKey;
@@ -26,10 +28,9 @@ internal sealed class Limit
         Settings = settings;
         Scope = scope;
         _secret = secret;
-        _identity = Encoding.UTF8.GetBytes(scope + '\0' + settings.Name + '\0' + settings.Kind + '\0');
+        _per = [.. settings.Per];
         _requestCost = settings.Cost.RequestHeader is { } request ? Encoding.ASCII.GetBytes(request) : null;
         _responseCost = settings.Cost.ResponseHeader is { } response ? Encoding.ASCII.GetBytes(response) : null;
-        _onlyKey = SipHash.Compute(secret, _identity);
         var ticksPerUtcTick = (double)time.TimestampFrequency / TimeSpan.TicksPerSecond;
         var periodTicks = (long)(settings.Period.Ticks * ticksPerUtcTick);
         Algorithm = settings.Kind switch
@@ -39,6 +40,7 @@ internal sealed class Limit
             LimitKind.Quota => new CalendarWindow(settings.Amount, settings.Calendar!, time),
             _ => new ConcurrencyLimit(settings.Amount),
         };
+        _onlyKey = Key(Encoding.UTF8.GetBytes(string.Join('\0', scope, settings.Name, settings.Kind, Algorithm.Meaning)));
     }
 
     /// <summary>A limit that nobody wrote, with one count.</summary>
@@ -47,7 +49,7 @@ internal sealed class Limit
         Settings = settings;
         Scope = "";
         Algorithm = algorithm;
-        _identity = [];
+        _per = [];
         _onlyKey = key;
     }
 
@@ -69,22 +71,23 @@ internal sealed class Limit
     /// <summary>Which count the exchange belongs to.</summary>
     public UInt128 KeyOf(Exchange exchange)
     {
-        if (Settings.Per.Count == 0)
+        if (_per.Length == 0)
         {
             return _onlyKey;
         }
 
         Span<byte> key = stackalloc byte[KeyBytes];
-        if (TryWriteKey(exchange, key, out var hash))
+        BinaryPrimitives.WriteUInt128LittleEndian(key, _onlyKey);
+        var length = sizeof(ulong) * 2;
+        foreach (var part in _per)
         {
-            return hash;
+            // Length and value, so that two parts cannot borrow from each other.
+            var written = part.Write(exchange, key[(length + 1)..]);
+            key[length] = (byte)written;
+            length += 1 + written;
         }
 
-        // A long field value. No head is longer than the bound, so it fits now.
-        var rented = ArrayPool<byte>.Shared.Rent(MaxKeyBytes);
-        TryWriteKey(exchange, rented, out hash);
-        ArrayPool<byte>.Shared.Return(rented);
-        return hash;
+        return Key(key[..length]);
     }
 
     /// <summary>What the exchange is charged before anything is known of its answer.</summary>
@@ -103,26 +106,8 @@ internal sealed class Limit
         _ => charged,
     };
 
-    private bool TryWriteKey(Exchange exchange, Span<byte> key, out UInt128 hash)
-    {
-        hash = default;
-        _identity.CopyTo(key);
-        var length = _identity.Length;
-        foreach (var part in (KeyPart[])Settings.Per)
-        {
-            // Length and value, so that two parts cannot borrow from each other.
-            if (key.Length - length < sizeof(ushort) || part.Write(exchange, key[(length + sizeof(ushort))..]) is not (>= 0 and var written))
-            {
-                return false;
-            }
-
-            System.Buffers.Binary.BinaryPrimitives.WriteUInt16LittleEndian(key[length..], (ushort)written);
-            length += sizeof(ushort) + written;
-        }
-
-        hash = SipHash.Compute(_secret, key[..length]);
-        return true;
-    }
+    // Zero is an empty place in the table.
+    private UInt128 Key(ReadOnlySpan<byte> bytes) => SipHash.Compute(_secret, bytes) is var hash && hash == 0 ? UInt128.One : hash;
 
     /// <summary>A whole number; anything else says nothing. Absurd ones are capped where sums stay safe.</summary>
     private static bool TryCost(HeaderList fields, byte[] name, out long cost)

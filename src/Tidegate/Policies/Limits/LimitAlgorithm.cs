@@ -16,8 +16,11 @@ internal abstract class LimitAlgorithm
     /// <summary>Takes the cost in any case; what is too much is owed.</summary>
     public abstract void Charge(ref LimitCell cell, long cost, long now);
 
-    /// <summary>Gives back what was taken and not used.</summary>
-    public abstract void Give(ref LimitCell cell, long cost, long now);
+    /// <summary>Gives back what was taken and not used: only from what was taken then, and nothing of what no longer counts.</summary>
+    public abstract void Give(ref LimitCell cell, long cost, long takenAt, long now);
+
+    /// <summary>What the numbers in a cell depend on beside the kind: counts of another meaning are others' counts.</summary>
+    public virtual string Meaning => "";
 
     /// <summary>Whether a count outlives the process: what is over in a minute is not worth a disk's time.</summary>
     public virtual bool IsKept => false;

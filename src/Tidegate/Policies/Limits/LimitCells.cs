@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 
@@ -17,9 +18,9 @@ internal sealed class LimitCells
     private readonly int _shardBits;
 
     /// <param name="time">The clock.</param>
-    /// <param name="saved">What an earlier process counted, by key; null: nothing is kept.</param>
+    /// <param name="saved">What an earlier process counted, by key; each is taken out when its key is met again. Null: nothing is kept.</param>
     /// <param name="capacity">Keys.</param>
-    public LimitCells(TimeProvider time, IReadOnlyDictionary<UInt128, IReadOnlyList<SavedRun>>? saved = null, int capacity = DefaultCapacity)
+    public LimitCells(TimeProvider time, ConcurrentDictionary<UInt128, IReadOnlyList<SavedRun>>? saved = null, int capacity = DefaultCapacity)
     {
         _time = time;
         // Sixteen for each core: two exchanges at the same moment rarely meet in one.
@@ -72,12 +73,12 @@ internal sealed class LimitCells
     }
 
     /// <summary>See <see cref="LimitAlgorithm.Give"/>.</summary>
-    public void Give(LimitAlgorithm algorithm, UInt128 key, long cost, long now)
+    public void Give(LimitAlgorithm algorithm, UInt128 key, long cost, long takenAt, long now)
     {
         var shard = ShardOf(key);
         lock (shard)
         {
-            algorithm.Give(ref shard.CellOf(key, algorithm, now), cost, now);
+            algorithm.Give(ref shard.CellOf(key, algorithm, now), cost, takenAt, now);
             shard.Note(key, algorithm, isChanged: true);
         }
     }
@@ -110,7 +111,7 @@ internal sealed class LimitCells
     private Shard ShardOf(UInt128 key) => _shards[(int)((ulong)(key >> 64) >> (64 - _shardBits))];
 
     /// <summary>One table, and the lock of all its cells. Open addressing: a key is at its place, or in the next free one after it.</summary>
-    private sealed class Shard(int capacity, TimeProvider time, IReadOnlyDictionary<UInt128, IReadOnlyList<SavedRun>>? saved)
+    private sealed class Shard(int capacity, TimeProvider time, ConcurrentDictionary<UInt128, IReadOnlyList<SavedRun>>? saved)
     {
         private const int FirstSize = 16;
 
@@ -156,12 +157,14 @@ internal sealed class LimitCells
             {
                 ref var cell = ref Find(key);
                 var runs = new List<SavedRun>();
+                var expires = utcTicks;
                 if (!Unsafe.IsNullRef(ref cell))
                 {
                     algorithm.Save(ref cell, now, utcTicks, runs);
+                    expires += (long)(Math.Max(0, cell.IdleAt - now) / (double)time.TimestampFrequency * TimeSpan.TicksPerSecond);
                 }
 
-                changed.Add(new SavedCount(key, runs));
+                changed.Add(new SavedCount(key, runs, expires));
             }
 
             _changed.Clear();
@@ -183,7 +186,7 @@ internal sealed class LimitCells
             ref var cell = ref Place(_cells, key);
             cell = new LimitCell { Key = key, Time = now, IdleAt = now };
             Count++;
-            if (saved is not null && algorithm.IsKept && saved.TryGetValue(key, out var runs))
+            if (saved is not null && algorithm.IsKept && saved.TryRemove(key, out var runs))
             {
                 algorithm.Load(ref cell, now, time.GetUtcNow().UtcTicks, runs);
             }

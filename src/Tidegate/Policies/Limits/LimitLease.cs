@@ -104,6 +104,7 @@ internal sealed class LimitLease : IAnswerEnding
             ref var charge = ref _charges[i];
             wait = _store.Cells.Take(charge.Limit.Algorithm, charge.Key, charge.Cost, now);
             charge.IsTaken = wait == 0;
+            charge.TakenAt = now;
             if (wait > 0 && charge.Limit.Settings.Mode == PolicyMode.Enforce)
             {
                 GiveBack(i, now);
@@ -130,7 +131,7 @@ internal sealed class LimitLease : IAnswerEnding
 
             if (charge.Limit.IsHeld)
             {
-                _store.Cells.Give(charge.Limit.Algorithm, charge.Key, charge.Cost, now);
+                _store.Cells.Give(charge.Limit.Algorithm, charge.Key, charge.Cost, charge.TakenAt, now);
                 hasFreed = true;
             }
             else if (charge.Limit.IsSettled)
@@ -176,7 +177,7 @@ internal sealed class LimitLease : IAnswerEnding
 
         if (trueCost < charge.Cost)
         {
-            _store.Cells.Give(charge.Limit.Algorithm, charge.Key, charge.Cost - trueCost, now);
+            _store.Cells.Give(charge.Limit.Algorithm, charge.Key, charge.Cost - trueCost, charge.TakenAt, now);
         }
 
         return trueCost < charge.Cost;
@@ -189,7 +190,7 @@ internal sealed class LimitLease : IAnswerEnding
             ref var charge = ref _charges[i];
             if (charge.IsTaken)
             {
-                _store.Cells.Give(charge.Limit.Algorithm, charge.Key, charge.Cost, now);
+                _store.Cells.Give(charge.Limit.Algorithm, charge.Key, charge.Cost, now, now);
                 charge.IsTaken = false;
             }
         }
@@ -200,6 +201,7 @@ internal sealed class LimitLease : IAnswerEnding
         public Limit Limit;
         public UInt128 Key;
         public long Cost;
+        public long TakenAt;
         public bool IsTaken;
     }
 

@@ -11,6 +11,8 @@ internal sealed class LimitQueue : IDisposable
     // A dispatch that keeps finding exchanges that other counts refuse goes on later, so that the lock is not held for long.
     private const int MaxMoves = 64;
 
+    private const double MaxTimerMilliseconds = 86_400_000;
+
     private readonly Lock _gate = new();
     private readonly LimitCells _cells;
     private readonly TimeProvider _time;
@@ -56,6 +58,8 @@ internal sealed class LimitQueue : IDisposable
     {
         lock (_gate)
         {
+            // Before anything is looked at: who gives back from here on sees that somebody may wait, and waits for this lock.
+            Interlocked.Increment(ref _count);
             var refusing = LineOf(lease);
             var wait = 0L;
             if (refusing < 0)
@@ -63,26 +67,28 @@ internal sealed class LimitQueue : IDisposable
                 refusing = lease.TryTake(now, out wait);
                 if (refusing < 0)
                 {
+                    Interlocked.Decrement(ref _count);
                     entry = new QueueEntry(-1, 0);
                     return null;
                 }
             }
 
-            // :: What refuses, and how long that will be, behind those who stand there already.
+            // :: What refuses, and how long that will be, behind those who have their turn before.
             var limit = lease.LimitAt(refusing);
             var line = _lines.GetValueOrDefault(lease.KeyAt(refusing));
-            var expected = line is null ? wait : _cells.WaitBehind(limit.Algorithm, line.Key, line.Queue.Cost, lease.CostAt(refusing), now);
+            var flow = FlowOf(settings.FairBy, exchange);
+            var expected = line is null ? wait : _cells.WaitBehind(limit.Algorithm, line.Key, line.Queue.CostBefore(flow), lease.CostAt(refusing), now);
             entry = new QueueEntry(refusing, expected, Position: line?.Queue.Count ?? 0);
             var longest = (long)(limit.Settings.MaxWait.TotalSeconds * _time.TimestampFrequency);
-            if (limit.Settings.WhenExceeded == WhenExceeded.Reject || (expected > longest && expected != LimitAlgorithm.UntilReleased) || _count >= settings.Capacity)
+            if (limit.Settings.WhenExceeded == WhenExceeded.Reject || (expected > longest && expected != LimitAlgorithm.UntilReleased) || IsFull(settings.Capacity, line, flow))
             {
+                Interlocked.Decrement(ref _count);
                 return null;
             }
 
-            var waiter = new LimitWaiter(this, lease, exchange) { Deadline = now + longest, Flow = FlowOf(settings.FairBy, exchange), Weight = WeightOf(settings, exchange) };
+            var waiter = new LimitWaiter(this, lease, exchange) { Deadline = now + longest, Flow = flow, Weight = WeightOf(settings, exchange) };
             Join(waiter, refusing, wait, now);
             _deadlines.Enqueue(waiter, waiter.Deadline);
-            _count++;
             Schedule(now);
             return waiter;
         }
@@ -181,6 +187,10 @@ internal sealed class LimitQueue : IDisposable
         return length > 0 && settings.Weights.TryGetValue(System.Text.Encoding.UTF8.GetString(value[..length]), out var weight) ? weight : 1;
     }
 
+    /// <summary>At the bound only flows with less than their share of it may still come, and at twice the bound nobody: one flow cannot keep the others out.</summary>
+    private bool IsFull(int capacity, Line? line, UInt128 flow) =>
+        _count > capacity && (_count > (long)capacity * 2 || line is null || line.Queue.Waiting(flow) >= capacity / (line.Queue.Flows + 1));
+
     /// <summary>The first count of the lease for which others wait already; -1 when there is none.</summary>
     private int LineOf(LimitLease lease)
     {
@@ -205,6 +215,7 @@ internal sealed class LimitQueue : IDisposable
 
         waiter.Cost = waiter.Lease.CostAt(refusing);
         waiter.Line = line.Queue;
+        waiter.LineKey = key;
         line.Queue.Enqueue(waiter);
         if (line.WakeAt == long.MaxValue && wait < LimitAlgorithm.UntilReleased)
         {
@@ -223,7 +234,7 @@ internal sealed class LimitQueue : IDisposable
             {
                 line.Queue.Dequeue();
                 waiter.Decide(WaitResult.Admitted);
-                _count--;
+                Interlocked.Decrement(ref _count);
                 done.Add(waiter);
                 continue;
             }
@@ -238,8 +249,17 @@ internal sealed class LimitQueue : IDisposable
                 return;
             }
 
-            // This count has room and another has not: it waits there, and whoever is next here may pass.
+            // This count has room and another has not: it waits there, if that lets wait and so long, and whoever is next here may pass.
             line.Queue.Dequeue();
+            var limit = waiter.Lease.LimitAt(refusing);
+            if (limit.Settings.WhenExceeded == WhenExceeded.Reject || (wait != LimitAlgorithm.UntilReleased && wait > waiter.Deadline - now))
+            {
+                waiter.Refuse(limit, wait);
+                Interlocked.Decrement(ref _count);
+                done.Add(waiter);
+                continue;
+            }
+
             Join(waiter, refusing, wait, now);
             if (++moves == MaxMoves)
             {
@@ -248,14 +268,19 @@ internal sealed class LimitQueue : IDisposable
             }
         }
 
+        line.WakeAt = long.MaxValue;
         _lines.Remove(line.Key);
     }
 
     private void Remove(LimitWaiter waiter, WaitResult result)
     {
         waiter.Decide(result);
-        waiter.Line!.Forget(waiter);
-        _count--;
+        waiter.Line!.Leave(waiter);
+        Interlocked.Decrement(ref _count);
+        if (waiter.Line.Count == 0 && _lines.Remove(waiter.LineKey, out var line))
+        {
+            line.WakeAt = long.MaxValue;
+        }
     }
 
     private void SetWake(Line line, long at)
@@ -299,6 +324,7 @@ internal sealed class LimitQueue : IDisposable
     /// <summary>Sets the timer to the earliest of what is to come, if that is earlier than what it is set to.</summary>
     private void Schedule(long now)
     {
+        Compact();
         while (_wakes.TryPeek(out var line, out var at) && line.WakeAt != at)
         {
             _wakes.Dequeue();
@@ -320,8 +346,28 @@ internal sealed class LimitQueue : IDisposable
         _timerAt = earliest;
 
         // Up to the next millisecond, which is as fine as timers are: too early would find no room and set it again.
+        // What is farther away than timers reach is looked at again on the way.
         var milliseconds = Math.Ceiling(Math.Max(0, earliest - now) * 1000.0 / _time.TimestampFrequency);
-        _timer.Change(TimeSpan.FromMilliseconds(milliseconds), Timeout.InfiniteTimeSpan);
+        _timer.Change(TimeSpan.FromMilliseconds(Math.Min(milliseconds, MaxTimerMilliseconds)), Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Lets go of those that have passed or left and whose time is not yet on top, when they are more than those who wait.</summary>
+    private void Compact()
+    {
+        const int Few = 64;
+        if (_deadlines.Count > Few + (_count * 2))
+        {
+            var waiting = _deadlines.UnorderedItems.Where(item => item.Element.IsWaiting).ToList();
+            _deadlines.Clear();
+            _deadlines.EnqueueRange(waiting);
+        }
+
+        if (_wakes.Count > Few + (_lines.Count * 2))
+        {
+            var due = _wakes.UnorderedItems.Where(item => item.Element.WakeAt == item.Priority).ToList();
+            _wakes.Clear();
+            _wakes.EnqueueRange(due);
+        }
     }
 
     private sealed class Line(UInt128 key)

@@ -21,7 +21,7 @@ internal sealed class LimitStore : IDisposable
     /// <param name="time">The clock.</param>
     /// <param name="secret">The one that the saved keys were made with.</param>
     /// <param name="saved">By key; null: nothing is kept.</param>
-    public LimitStore(TimeProvider time, UInt128 secret, IReadOnlyDictionary<UInt128, IReadOnlyList<SavedRun>>? saved)
+    public LimitStore(TimeProvider time, UInt128 secret, ConcurrentDictionary<UInt128, IReadOnlyList<SavedRun>>? saved)
     {
         Time = time;
         Secret = secret;

@@ -27,6 +27,12 @@ internal sealed class LimitWaiter(LimitQueue queue, LimitLease lease, Exchange e
     /// <summary>Where it stands.</summary>
     public FairQueue? Line { get; set; }
 
+    /// <summary>The count that it waits for.</summary>
+    public UInt128 LineKey { get; set; }
+
+    /// <summary>Which limit refused it after all, and how long that would be: another than the one that it waited for.</summary>
+    public (Limit Limit, long WaitTicks) RefusedBy { get; private set; }
+
     /// <summary>Changed under the queue's lock only.</summary>
     public bool IsWaiting { get; private set; } = true;
 
@@ -41,6 +47,13 @@ internal sealed class LimitWaiter(LimitQueue queue, LimitLease lease, Exchange e
     {
         IsWaiting = false;
         _result = result;
+    }
+
+    /// <summary>Decides for another limit, which does not let wait or not so long; under the queue's lock.</summary>
+    public void Refuse(Limit limit, long waitTicks)
+    {
+        RefusedBy = (limit, waitTicks);
+        Decide(WaitResult.Refused);
     }
 
     /// <summary>Lets the exchange go on, where it came from.</summary>
@@ -80,6 +93,9 @@ internal enum WaitResult
 
     /// <summary>The longest wait is over.</summary>
     TooLong,
+
+    /// <summary>Another limit refuses, as <see cref="LimitWaiter.RefusedBy"/> says.</summary>
+    Refused,
 
     /// <summary>The client has gone.</summary>
     Left,

@@ -51,7 +51,7 @@ internal sealed class LimitsPolicy : IPolicy
 
     public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
     {
-        if (exchange.IsTunnel && _learning is { Settings.LimitsAreTheProviders: true })
+        if (exchange.OpensTunnel || (exchange.IsTunnel && _learning is { Settings.LimitsAreTheProviders: true }))
         {
             return next(exchange);
         }
@@ -181,6 +181,10 @@ internal sealed class LimitsPolicy : IPolicy
         {
             case WaitResult.Admitted:
                 await Pass(exchange, lease, next);
+                return;
+            case WaitResult.Refused:
+                exchange.Reject(Refusal(waiter.RefusedBy.Limit, waiter.RefusedBy.WaitTicks));
+                lease.Return();
                 return;
             case WaitResult.TooLong:
                 exchange.Reject(WaitedTooLong);

@@ -63,20 +63,30 @@ internal sealed class RunLog
         return sum;
     }
 
-    /// <summary>Takes off the newest runs.</summary>
+    /// <summary>Takes off the run in which something of that time is counted.</summary>
     /// <returns>How much could be taken off.</returns>
-    public long TakeBack(long count)
+    public long TakeBack(long time, long count)
     {
-        var left = count;
-        while (left > 0 && Count > 0)
+        for (var i = 0; i < Count; i++)
         {
-            var part = Math.Min(left, _counts[Count - 1]);
-            _counts[Count - 1] -= part;
-            left -= part;
-            Count -= _counts[Count - 1] == 0 ? 1 : 0;
+            if (_times[i] < time)
+            {
+                continue;
+            }
+
+            var part = Math.Min(count, _counts[i]);
+            _counts[i] -= part;
+            if (_counts[i] == 0)
+            {
+                Array.Copy(_times, i + 1, _times, i, Count - i - 1);
+                Array.Copy(_counts, i + 1, _counts, i, Count - i - 1);
+                Count--;
+            }
+
+            return part;
         }
 
-        return count - left;
+        return 0;
     }
 
     /// <summary>

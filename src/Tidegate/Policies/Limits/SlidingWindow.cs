@@ -80,10 +80,13 @@ internal sealed class SlidingWindow(long amount, long periodTicks, double ticksP
         cell.IdleAt = now + periodTicks;
     }
 
-    public override void Give(ref LimitCell cell, long cost, long now)
+    public override void Give(ref LimitCell cell, long cost, long takenAt, long now)
     {
         Expire(ref cell, now);
-        cell.Level -= cell.Runs?.TakeBack(cost) ?? Math.Min(cost, cell.Level);
+        if (takenAt > now - periodTicks)
+        {
+            cell.Level -= cell.Runs is { } runs ? runs.TakeBack(takenAt, cost) : cell.Time >= takenAt ? Math.Min(cost, cell.Level) : 0;
+        }
     }
 
     public override long Used(ref LimitCell cell, long now)

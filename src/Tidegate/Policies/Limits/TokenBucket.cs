@@ -68,12 +68,17 @@ internal sealed class TokenBucket : LimitAlgorithm
         Touch(ref cell);
     }
 
-    public override void Give(ref LimitCell cell, long cost, long now)
+    public override void Give(ref LimitCell cell, long cost, long takenAt, long now)
     {
         Drain(ref cell, now);
-        cell.Level = cost > cell.Level / _unitsPerPeriod ? 0 : cell.Level - (cost * _unitsPerPeriod);
+
+        // What has flowed off since it was taken may have been this: only the rest is certainly still in the level.
+        var left = ((Int128)cost * _unitsPerPeriod) - ((Int128)((now - takenAt) / _ticksPerUnit) * _amount);
+        cell.Level = (long)Int128.Max(0, cell.Level - Int128.Max(0, left));
         Touch(ref cell);
     }
+
+    public override string Meaning => $"{_unitsPerPeriod}/{_ticksPerUnit}";
 
     public override long Used(ref LimitCell cell, long now)
     {

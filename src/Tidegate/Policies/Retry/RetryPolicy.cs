@@ -109,7 +109,7 @@ internal sealed class RetryPolicy : IPolicy
     public PolicyExplanation Explain(Exchange exchange)
     {
         var safe = MayRepeatAsIs(exchange) ? $"{exchange.Method} may be done twice" : _settings.InjectsIdempotencyKey ? $"{exchange.Method} gets a {_settings.IdempotencyHeader}" : $"{exchange.Method} only before it was sent";
-        return new PolicyExplanation($"up to {_settings.Attempts} attempts, {_settings.Base.TotalMilliseconds:0} ms to {_settings.Max.TotalSeconds:0.###} s apart; {safe}; after {string.Join(", ", _settings.Statuses.Order())} and broken connections; budget {_settings.Budget:P0} of what succeeds");
+        return new PolicyExplanation($"up to {_settings.Attempts} attempts, {_settings.Base.TotalMilliseconds:0} ms to {_settings.Max.TotalSeconds:0.###} s apart; {safe}; after {string.Join(", ", _settings.Statuses.Append(429).Distinct().Order())} and broken connections; budget {_settings.Budget:P0} of what succeeds");
     }
 
     private bool MayRepeatAsIs(Exchange exchange) =>
@@ -122,7 +122,7 @@ internal sealed class RetryPolicy : IPolicy
             return true;
         }
 
-        if (!_settings.InjectsIdempotencyKey)
+        if (!_settings.InjectsIdempotencyKey || _settings.Mode == PolicyMode.Observe)
         {
             return false;
         }
@@ -153,7 +153,7 @@ internal sealed class RetryPolicy : IPolicy
         }
 
         // 429 says that nothing was done. The others do not, whatever they mean.
-        return exchange.Outcome == Outcome.Forwarded && _settings.Statuses.Contains(exchange.ResponseStatus) && (mayRepeat || exchange.ResponseStatus == 429)
+        return exchange.Outcome == Outcome.Forwarded && (exchange.ResponseStatus == 429 || (mayRepeat && _settings.Statuses.Contains(exchange.ResponseStatus)))
             ? StatusText(exchange.ResponseStatus)
             : null;
     }

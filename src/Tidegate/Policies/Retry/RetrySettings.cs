@@ -21,7 +21,7 @@ internal sealed record RetrySettings
     public const int DefaultMaxBodyBytes = 64 * 1024;
 
     /// <summary>Answers that another attempt may turn into a good one. 500 is not among them: it is as often a bug that repeats itself.</summary>
-    public static readonly FrozenSet<int> DefaultStatuses = FrozenSet.Create(429, 502, 503, 504);
+    public static readonly FrozenSet<int> DefaultStatuses = FrozenSet.Create(502, 503, 504);
 
     /// <summary>Attempts in all.</summary>
     public int Attempts { get; init; } = DefaultAttempts;

@@ -143,11 +143,12 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
-    public async Task An_answer_that_breaks_counts_as_a_failure()
+    public async Task An_answer_that_breaks_counts_as_one_failure_and_not_as_a_success_too()
     {
-        var policy = Policy(new CircuitBreakerSettings { Minimum = 10, FailureRatio = 0.5 });
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 5, FailureRatio = 1 });
         for (var i = 0; i < 5; i++)
         {
+            Assert.Equal(CircuitState.Closed, _circuit.State);
             var exchange = await CallAsync(policy, 200);
             exchange.Fail(new Failure(FailureSource.Upstream, FailureKind.ResponseTruncated, Retryable: false, "cut"));
             exchange.EndAnswer(downTo: 0);

@@ -133,7 +133,7 @@ public sealed class LimitAlgorithmTests
                 }
                 else if (taken > 0)
                 {
-                    algorithm.Give(ref cell, 1, Second);
+                    algorithm.Give(ref cell, 1, Second, Second);
                     taken--;
                 }
 

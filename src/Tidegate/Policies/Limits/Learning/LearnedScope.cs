@@ -32,6 +32,25 @@ internal sealed class LearnedScope
     /// <summary>When the cool-down ends, as a timestamp; in the past when there is none.</summary>
     public long CoolUntil => Volatile.Read(ref _coolUntil);
 
+    /// <summary>Nothing is known that still holds, and nobody is about to learn something.</summary>
+    public bool IsIdle(long now)
+    {
+        if (Interlocked.Read(ref _inFlight) > 0 || CoolUntil > now)
+        {
+            return false;
+        }
+
+        for (var i = 1; i < Count; i++)
+        {
+            if (Window(i).Remaining(now) != SignalWindow.Unknown)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>The cool-down and the windows known so far.</summary>
     /// <param name="settings">What holds now: after a reload the same counts are limits of other settings.</param>
     public Limit[] Limits(LearningSettings settings)

@@ -58,7 +58,7 @@ internal sealed class LearnedWindow(long ticksPerSecond) : LimitAlgorithm
         }
     }
 
-    public override void Give(ref LimitCell cell, long cost, long now)
+    public override void Give(ref LimitCell cell, long cost, long takenAt, long now)
     {
         lock (_gate)
         {

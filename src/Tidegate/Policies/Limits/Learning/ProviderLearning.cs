@@ -201,7 +201,26 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
             return 0;
         }
 
-        return SipHash.Compute(store.Secret, value[..Math.Min(value.Length, MaxBytes)]);
+        var lasting = Lasting(value);
+        return SipHash.Compute(store.Secret, lasting[..Math.Min(lasting.Length, MaxBytes)]);
+    }
+
+    /// <summary>Of a signature, whose it is: the rest is another with every request (AWS Signature Version 4, OAuth 1.0).</summary>
+    private static ReadOnlySpan<byte> Lasting(ReadOnlySpan<byte> value)
+    {
+        if (value.IndexOf("Credential="u8) is >= 0 and var credential)
+        {
+            var rest = value[credential..];
+            return rest.IndexOfAny("/,"u8) is >= 0 and var end ? rest[..end] : rest;
+        }
+
+        if (value.IndexOf("oauth_consumer_key="u8) is >= 0 and var key)
+        {
+            var rest = value[key..];
+            return rest.IndexOf((byte)',') is >= 0 and var end ? rest[..end] : rest;
+        }
+
+        return value;
     }
 
     private UInt128 RouteOf(Exchange exchange, int pathSegments, bool byMethod, UInt128 credential)

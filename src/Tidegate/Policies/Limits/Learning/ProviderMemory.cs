@@ -10,12 +10,18 @@ internal sealed class ProviderMemory(LimitStore store, string api)
     private const int MaxScopes = 4_096;
     private const int MaxRoutes = 16_384;
 
+    // Four thousand scopes are looked at in a millisecond: often enough for tokens of a few minutes.
+    private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(10);
+
+    private readonly Lock _sweeping = new();
+
     private readonly ConcurrentDictionary<UInt128, LearnedScope> _scopes = new();
     private readonly ConcurrentDictionary<UInt128, LearnedScope> _buckets = new();
     private readonly long[] _throttled = new long[(int)ProviderSignal.Permanent + 1];
     private int _scopeCount;
     private int _bucketRoutes;
     private long _ignored;
+    private long _nextSweep;
 
     public string Api => api;
 
@@ -47,7 +53,7 @@ internal sealed class ProviderMemory(LimitStore store, string api)
             return known;
         }
 
-        if (Volatile.Read(ref _scopeCount) >= MaxScopes)
+        if (Volatile.Read(ref _scopeCount) >= MaxScopes && !TrySweep())
         {
             identity = UInt128.MaxValue;
         }
@@ -79,6 +85,36 @@ internal sealed class ProviderMemory(LimitStore store, string api)
         }
 
         return scope;
+    }
+
+    /// <summary>Forgets scopes of which nothing is known that still holds: credentials rotate. Looks at most once in a while.</summary>
+    private bool TrySweep()
+    {
+        lock (_sweeping)
+        {
+            var now = store.Time.GetTimestamp();
+            if (now >= _nextSweep)
+            {
+                _nextSweep = now + ((long)SweepInterval.TotalSeconds * store.Time.TimestampFrequency);
+                foreach (var (identity, scope) in _scopes)
+                {
+                    if (scope.IsIdle(now) && _scopes.TryRemove(identity, out _))
+                    {
+                        Interlocked.Decrement(ref _scopeCount);
+                    }
+                }
+
+                foreach (var (route, scope) in _buckets)
+                {
+                    if (scope.IsIdle(now) && _buckets.TryRemove(route, out _))
+                    {
+                        Interlocked.Decrement(ref _bucketRoutes);
+                    }
+                }
+            }
+
+            return _scopeCount < MaxScopes;
+        }
     }
 
     private UInt128 KeyOf(UInt128 identity)
