@@ -47,6 +47,22 @@ public sealed class InterceptionTests : IDisposable
     }
 
     [Fact]
+    public async Task Opening_a_tunnel_is_no_call_and_is_not_counted_as_one()
+    {
+        using var certificate = _certificates.Create("upstream", "api.test");
+        await using var upstream = await EchoUpstream.StartAsync(certificate);
+        await using var gateway = await TestGateway.StartAsync(Egress(upstream.Port) + "\n    limits: [{ rate: 2/m }, { concurrency: 1 }]", Cancellation);
+        using var client = Client(gateway);
+
+        foreach (var expected in (HttpStatusCode[])[HttpStatusCode.OK, HttpStatusCode.OK, HttpStatusCode.TooManyRequests])
+        {
+            using var answer = await client.SendAsync(Request("https://api.test/v1/charges", "1.1"), Cancellation);
+            Assert.Equal(expected, answer.StatusCode);
+            await answer.Content.ReadAsStringAsync(Cancellation);
+        }
+    }
+
+    [Fact]
     public async Task Without_the_key_the_connect_is_refused_with_a_challenge()
     {
         await using var gateway = await TestGateway.StartAsync(Egress(1), Cancellation);

@@ -175,7 +175,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
         {
             Problem(config, config.TimeZone is not null ? "time_zone" : "reset_day", "time_zone and reset_day belong to a quota");
         }
-        else if (config.ResetDay is not null && RateText.TryParse(config.Quota!, out var quota) && quota.Calendar != CalendarUnit.Month)
+        else if (config.ResetDay is not null && RateText.TryParse(config.Quota!, out var quota) && quota.Calendar is { } unit && unit != CalendarUnit.Month)
         {
             Problem(config, "reset_day", "reset_day belongs to a quota of a month");
         }

@@ -81,6 +81,9 @@ public sealed class CheckTests
     [InlineData("{ rate: 5/s, per: 'path:id' }", "needs a {id}")]
     [InlineData("{ rate: 5/s, cost: { points: 2 } }", "belongs to a limit of points")]
     [InlineData("{ rate: 5 points/s, cost: { points: 6 } }", "no request would ever pass")]
+    [InlineData("{ quota: 5/day, reset_day: 15 }", "belongs to a quota of a month")]
+    [InlineData("{ rate: 5/s, on_error: deny }", "outlive a restart")]
+    [InlineData("{ rate: 5/s, per: ['header:a', 'header:b', 'header:c', 'header:d', 'header:e', 'header:f', 'header:g', 'header:h', 'header:i'] }", "at most 8")]
     public async Task A_limit_that_cannot_be_meant_is_an_error_at_its_place(string limit, string expected)
     {
         var problem = Assert.Single(await ProblemsAsync($$"""

@@ -52,6 +52,29 @@ public sealed class ProviderConfigTests : IDisposable
     public async Task Plain_forwarding_stays_plain(string api) =>
         Assert.Empty((await CompileAsync(Egress(api))).Snapshot.Plans[0].Pipeline.Policies.OfType<LimitsPolicy>());
 
+    [Theory]
+    [InlineData("hosts: [a.test], limits: [{ rate: 5/s }]", false)]
+    [InlineData("hosts: [a.test], limits: [{ rate: 100/m }]", false)]
+    [InlineData("hosts: [a.test], limits: [{ rate: 100/h }]", true)]
+    [InlineData("hosts: [a.test], limits: [{ rate: 1/m, burst: 30 }]", true)]
+    [InlineData("hosts: [a.test], limits: [{ quota: 100/d }]", true)]
+    [InlineData("hosts: [a.test], endpoints: [{ name: e, match: { path: /e }, limits: [{ quota: 100/d }] }]", true)]
+    [InlineData("hosts: [api.stripe.com]", false)]
+    [InlineData("hosts: [api.github.com]", true)]
+    public void Counts_that_outlive_the_process_are_kept_wherever_their_limit_was_written(string api, bool isKept) =>
+        Assert.Equal(isKept, LimitCompiler.HasKept(Load(Egress(api))));
+
+    [Fact]
+    public async Task Where_one_route_of_an_api_waits_every_route_hands_on_what_it_gives_back()
+    {
+        var compiled = await CompileAsync(Egress("hosts: [a.test], limits: [{ concurrency: 2 }], endpoints: [{ name: waits, match: { path: /e }, limits: [{ rate: 5/s, when_exceeded: queue }] }]"));
+        var queues = compiled.Snapshot.Plans.SelectMany(plan => plan.Pipeline.Policies.OfType<LimitsPolicy>()).Select(policy => policy.Queue).ToList();
+
+        Assert.True(queues.Count >= 2);
+        Assert.NotNull(queues[0]);
+        Assert.All(queues, queue => Assert.Same(queues[0], queue));
+    }
+
     [Fact]
     public async Task A_users_own_files_are_found_beside_the_configuration_and_win()
     {

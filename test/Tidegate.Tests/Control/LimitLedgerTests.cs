@@ -70,14 +70,54 @@ public sealed class LimitLedgerTests : IDisposable
 
         await killed.DisposeAsync();
 
-        int Saved()
+        int Saved() => Rows("SELECT COUNT(*) FROM limit_counts");
+    }
+
+    [Fact]
+    public async Task Counts_that_say_no_more_than_fresh_ones_leave_the_disk()
+    {
+        var time = Clock();
+        await using (var ledger = LimitLedger.Open(_directory.FullName, _log.Add, time))
         {
-            using var database = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={Path.Combine(_directory.FullName, LimitLedger.FileName)};Pooling=False");
-            database.Open();
-            using var command = database.CreateCommand();
-            command.CommandText = "SELECT COUNT(*) FROM limit_counts";
-            return Convert.ToInt32(command.ExecuteScalar(), System.Globalization.CultureInfo.InvariantCulture);
+            Take(ledger, "rate", time, 3);
+            Take(ledger, "bucket", time, 3);
         }
+
+        Assert.Equal(2, Rows("SELECT COUNT(*) FROM limit_counts"));
+        await using (LimitLedger.Open(_directory.FullName, _log.Add, Clock(minutes: 20)))
+        {
+            Assert.Equal(1, Rows("SELECT COUNT(*) FROM limit_counts"));
+        }
+
+        await using (LimitLedger.Open(_directory.FullName, _log.Add, Clock(minutes: 61)))
+        {
+            Assert.Equal(0, Rows("SELECT COUNT(*) FROM limit_counts"));
+        }
+    }
+
+    [Fact]
+    public async Task What_could_not_be_saved_is_saved_when_that_is_possible_again()
+    {
+        var time = Clock();
+        var ledger = LimitLedger.Open(_directory.FullName, _log.Add, time);
+        await using (var other = Open())
+        {
+            using var hold = other.BeginTransaction(deferred: false);
+            ledger.Start();
+            Take(ledger, "quota", time, 2);
+            for (var started = TimeProvider.System.GetTimestamp(); ledger.Failures == 0; await Task.Delay(10, TestContext.Current.CancellationToken))
+            {
+                Assert.True(TimeProvider.System.GetElapsedTime(started) < TimeSpan.FromSeconds(60), "It was saved all the same.");
+                time.Advance(TimeSpan.FromSeconds(1));
+            }
+
+            Assert.True(ledger.Store.IsLedgerDown);
+            Take(ledger, "quota", time, 2);
+        }
+
+        await ledger.DisposeAsync();
+        await using var next = LimitLedger.Open(_directory.FullName, _log.Add, Clock(minutes: 3));
+        Assert.Equal(6, Take(next, "quota", Clock(minutes: 3), 20));
     }
 
     [Fact]
@@ -114,6 +154,21 @@ public sealed class LimitLedgerTests : IDisposable
         {
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(_directory.FullName, LimitLedger.FileName)));
         }
+    }
+
+    private int Rows(string sql)
+    {
+        using var database = Open();
+        using var command = database.CreateCommand();
+        command.CommandText = sql;
+        return Convert.ToInt32(command.ExecuteScalar(), System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    private Microsoft.Data.Sqlite.SqliteConnection Open()
+    {
+        var database = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={Path.Combine(_directory.FullName, LimitLedger.FileName)};Pooling=False");
+        database.Open();
+        return database;
     }
 
     private static FakeTimeProvider Clock(int minutes = 0) => new(new DateTimeOffset(2026, 11, 25, 10, 0, 0, TimeSpan.Zero).AddMinutes(minutes));

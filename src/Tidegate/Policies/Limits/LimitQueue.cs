@@ -189,7 +189,7 @@ internal sealed class LimitQueue : IDisposable
 
     /// <summary>At the bound only flows with less than their share of it may still come, and at twice the bound nobody: one flow cannot keep the others out.</summary>
     private bool IsFull(int capacity, Line? line, UInt128 flow) =>
-        _count > capacity && (_count > (long)capacity * 2 || line is null || line.Queue.Waiting(flow) >= capacity / (line.Queue.Flows + 1));
+        _count > capacity && (_count > (long)capacity * 2 || line is null || line.Queue.Waiting(flow) >= Math.Max(1, capacity / (line.Queue.Flows + 1)));
 
     /// <summary>The first count of the lease for which others wait already; -1 when there is none.</summary>
     private int LineOf(LimitLease lease)

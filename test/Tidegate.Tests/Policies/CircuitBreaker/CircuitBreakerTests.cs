@@ -158,6 +158,42 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
+    public void What_began_before_the_last_change_says_nothing_about_now()
+    {
+        var settings = new CircuitBreakerSettings { Minimum = 1, OpenFor = TimeSpan.FromSeconds(15), Probes = 1 };
+        var late = _circuit.Enter(settings, _time.GetTimestamp(), out _)!.Value;
+        var lateToo = _circuit.Enter(settings, _time.GetTimestamp(), out _)!.Value;
+        _circuit.Failed(_circuit.Enter(settings, _time.GetTimestamp(), out _)!.Value, settings, _time.GetTimestamp());
+        _time.Advance(TimeSpan.FromSeconds(15));
+        var probe = _circuit.Enter(settings, _time.GetTimestamp(), out _)!.Value;
+
+        // Neither closes it, nor opens it again, nor makes room for a second probe.
+        _circuit.Succeeded(late, settings, _time.GetTimestamp());
+        Assert.Equal(CircuitState.HalfOpen, _circuit.State);
+        _circuit.Failed(lateToo, settings, _time.GetTimestamp());
+        Assert.Equal(CircuitState.HalfOpen, _circuit.State);
+        _circuit.Abandoned(late);
+        Assert.Null(_circuit.Enter(settings, _time.GetTimestamp(), out _));
+
+        _circuit.Succeeded(probe, settings, _time.GetTimestamp());
+        Assert.Equal(CircuitState.Closed, _circuit.State);
+    }
+
+    [Fact]
+    public void A_probe_that_never_comes_back_does_not_keep_others_out_for_ever()
+    {
+        var settings = new CircuitBreakerSettings { Minimum = 1, OpenFor = TimeSpan.FromSeconds(15), Probes = 1 };
+        _circuit.Failed(_circuit.Enter(settings, _time.GetTimestamp(), out _)!.Value, settings, _time.GetTimestamp());
+        _time.Advance(TimeSpan.FromSeconds(15));
+        Assert.NotNull(_circuit.Enter(settings, _time.GetTimestamp(), out _));
+        Assert.Null(_circuit.Enter(settings, _time.GetTimestamp(), out var wait));
+        Assert.Equal(TimeSpan.FromSeconds(15), wait);
+
+        _time.Advance(wait);
+        Assert.NotNull(_circuit.Enter(settings, _time.GetTimestamp(), out _));
+    }
+
+    [Fact]
     public async Task In_observe_mode_everything_passes_and_the_record_says_what_would_not_have()
     {
         var policy = Policy(new CircuitBreakerSettings { Minimum = 1, Mode = PolicyMode.Observe });

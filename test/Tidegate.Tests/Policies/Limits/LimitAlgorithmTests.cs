@@ -1,3 +1,4 @@
+using Tidegate.Exchanges;
 using Tidegate.Policies.Limits;
 using Xunit;
 
@@ -140,6 +141,73 @@ public sealed class LimitAlgorithmTests
                 Assert.InRange(taken, 0, amount);
                 Assert.Equal(taken, algorithm.Used(ref cell, Second));
             }
+        }
+    }
+
+    [Fact]
+    public void What_no_longer_counts_is_not_given_back_out_of_what_others_took()
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(new DateTimeOffset(2026, 11, 25, 10, 59, 59, TimeSpan.Zero));
+        var hour = new CalendarWindow(10, new CalendarPeriod(CalendarUnit.Hour, TimeZoneInfo.Utc), time);
+        foreach (var (algorithm, elapsed) in ((LimitAlgorithm, long)[])[(new SlidingWindow(10, Second), Second), (new TokenBucket(10, Second, 10), Second), (hour, time.TimestampFrequency * 2)])
+        {
+            var cell = default(LimitCell);
+            var taken = time.GetTimestamp();
+            Assert.Equal(0, algorithm.Take(ref cell, 5, taken));
+            time.Advance(algorithm == hour ? TimeSpan.FromSeconds(2) : TimeSpan.Zero);
+            var now = taken + elapsed;
+            Assert.Equal(0, algorithm.Take(ref cell, 7, now));
+            algorithm.Give(ref cell, 5, taken, now);
+
+            Assert.Equal(7, algorithm.Used(ref cell, now));
+        }
+    }
+
+    [Fact]
+    public void What_a_call_gives_back_is_what_it_took_and_not_what_came_later()
+    {
+        var window = new SlidingWindow(100, Second);
+        var cell = default(LimitCell);
+        window.Take(ref cell, 10, 0);
+        window.Take(ref cell, 20, Second / 2);
+        window.Give(ref cell, 10, takenAt: 0, Second / 2);
+        Assert.Equal(20, window.Used(ref cell, Second / 2));
+
+        // What is left was taken in the middle, and counts until then.
+        Assert.Equal(20, window.Used(ref cell, Second + (Second / 4)));
+        Assert.Equal(0, window.Used(ref cell, Second + (Second / 2) + (Second / 50)));
+    }
+
+    [Fact]
+    public void Numbers_of_another_meaning_are_another_count()
+    {
+        var time = TimeProvider.System;
+        LimitSettings second = new() { Name = "l", Kind = LimitKind.TokenBucket, Amount = 10, Burst = 10, Period = TimeSpan.FromSeconds(1), Text = "" };
+        LimitSettings month = new() { Name = "l", Kind = LimitKind.Quota, Amount = 10, Calendar = new CalendarPeriod(CalendarUnit.Month, TimeZoneInfo.Utc), Text = "" };
+        Limit Of(LimitSettings settings) => new(settings, "api", 1, time);
+
+        Assert.Equal(Of(second).OnlyKey, Of(second with { Burst = 20 }).OnlyKey);
+        Assert.NotEqual(Of(second).OnlyKey, Of(second with { Period = TimeSpan.FromMinutes(1) }).OnlyKey);
+        Assert.Equal(Of(month).OnlyKey, Of(month with { Amount = 20 }).OnlyKey);
+        Assert.NotEqual(Of(month).OnlyKey, Of(month with { Calendar = new CalendarPeriod(CalendarUnit.Month, TimeZoneInfo.Utc, 15) }).OnlyKey);
+        Assert.NotEqual(Of(month).OnlyKey, Of(month with { Calendar = new CalendarPeriod(CalendarUnit.Day, TimeZoneInfo.Utc) }).OnlyKey);
+    }
+
+    [Fact]
+    public void However_long_what_a_caller_sends_is_it_tells_callers_apart()
+    {
+        LimitSettings settings = new() { Name = "l", Kind = LimitKind.Rate, Amount = 1, Period = TimeSpan.FromSeconds(1), Text = "" };
+        var limit = new Limit(settings with { Per = [.. Enumerable.Repeat(new KeyPart(KeyPartKind.Header, "x-tenant"), Limit.MaxParts)] }, "api", 1, TimeProvider.System);
+        var keys = ((int[])[0, 1, 63, 64, 65, 255, 256, 4_000, 8_000]).Select(length => limit.KeyOf(Call(new string('t', length)))).ToList();
+
+        Assert.Equal(keys.Count, keys.Distinct().Count());
+        Assert.Equal(keys[^1], limit.KeyOf(Call(new string('t', 8_000))));
+
+        static Exchange Call(string tenant)
+        {
+            var exchange = new Exchange { Connection = new ClientConnection { PeerAddress = System.Net.IPAddress.Loopback }, Client = null! };
+            exchange.RequestHeaders.Add("x-tenant", tenant);
+            return exchange;
         }
     }
 

@@ -117,6 +117,133 @@ public sealed class LimitQueueTests : IDisposable
         await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
     }
 
+    [Fact]
+    public async Task A_caller_that_always_comes_back_does_not_keep_those_who_wait_from_their_turns()
+    {
+        var policy = Policy(Rate(1, TimeSpan.FromSeconds(1), maxWaitSeconds: 600));
+        await InvokeAsync(policy, Call("first"));
+        var patient = Enumerable.Range(0, 10).Select(_ => Call("patient")).ToList();
+        var waits = patient.Select(call => InvokeAsync(policy, call)).ToList();
+        var eager = InvokeAsync(policy, Call("eager"));
+        for (var second = 1; second <= 20; second++)
+        {
+            if (eager.IsCompleted)
+            {
+                eager = InvokeAsync(policy, Call("eager"));
+            }
+
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await UntilAsync(() => Passed() == second + 1);
+            await Task.WhenAny(eager, Task.Delay(1, TestContext.Current.CancellationToken));
+        }
+
+        // Twenty turns for two: half of them each.
+        Assert.InRange(patient.Count(_passed.Contains), 9, 10);
+        _time.Advance(TimeSpan.FromSeconds(60));
+        await Task.WhenAll(waits.Append(eager)).WaitAsync(Patience, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task Those_who_wait_behind_a_newcomers_turn_do_not_have_it_refused()
+    {
+        var policy = Policy(Rate(10, TimeSpan.FromSeconds(1), maxWaitSeconds: 5));
+        var greedy = Enumerable.Range(0, 100).Select(_ => Call("greedy")).ToList();
+        var waits = greedy.Select(call => InvokeAsync(policy, call)).ToList();
+        Assert.Equal(100 - 60, greedy.Count(call => call.Rejection is not null));
+
+        var modest = Call("modest");
+        waits.Add(InvokeAsync(policy, modest));
+        Assert.Null(modest.Rejection);
+        for (var second = 0; second < 6; second++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await UntilAsync(() => Passed() == Math.Min(60, 20 + (10 * second)));
+        }
+
+        // Its place was one of theirs: the last of them would wait too long now.
+
+        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.Contains(modest, _passed);
+    }
+
+    [Fact]
+    public async Task A_caller_that_fills_the_queue_keeps_nobody_else_out()
+    {
+        var policy = Policy(new QueueSettings { Capacity = 10 }, Rate(1, TimeSpan.FromSeconds(1), maxWaitSeconds: 600));
+        await InvokeAsync(policy, Call("first"));
+        var greedy = Enumerable.Range(0, 15).Select(_ => Call("greedy")).ToList();
+        var others = Enumerable.Range(0, 30).Select(i => Call("other-" + i)).ToList();
+        var waits = greedy.Concat(others).Select(call => InvokeAsync(policy, call)).ToList();
+
+        Assert.Equal(5, greedy.Count(call => call.Rejection is not null));
+        Assert.Null(others[0].Rejection);
+        Assert.Equal(20, policy.Queue!.Count);
+        for (var second = 1; second <= 20; second++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await UntilAsync(() => Passed() == second + 1);
+        }
+
+        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task Whoever_waits_for_one_limit_is_refused_by_another_as_soon_as_that_is_known()
+    {
+        var policy = Policy(
+            Rate(1, TimeSpan.FromSeconds(1), maxWaitSeconds: 600) with { Name = "waits" },
+            Rate(2, TimeSpan.FromSeconds(60), maxWaitSeconds: 0) with { Name = "refuses", WhenExceeded = WhenExceeded.Reject });
+        var calls = Enumerable.Range(0, 3).Select(_ => Call("a")).ToList();
+        var waits = calls.Select(call => InvokeAsync(policy, call)).ToList();
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await UntilAsync(() => Passed() == 2);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
+
+        Assert.Equal((429, 58.0), (calls[2].Rejection!.Status, Math.Round(calls[2].Rejection!.RetryAfter!.Value.TotalSeconds)));
+        Assert.Equal(0, policy.Queue!.Count);
+    }
+
+    [Fact]
+    public void Room_that_comes_in_half_a_year_is_waited_for()
+    {
+        // The system's timers reach 49 days.
+        using var store = new LimitStore(TimeProvider.System);
+        var limit = new Limit(Rate(1, TimeSpan.FromDays(183), maxWaitSeconds: (int)TimeSpan.FromDays(200).TotalSeconds), "api", store.Secret, TimeProvider.System);
+        var policy = new LimitsPolicy(PolicyStage.Attempt, [limit], store, store.QueueOf("api", PolicyStage.Attempt), QueueSettings.Default);
+        var calls = new[] { Call("a"), Call("a") };
+        var waits = calls.Select(call => InvokeAsync(policy, call)).ToList();
+
+        Assert.Equal([true, false], waits.Select(wait => wait.IsCompleted));
+        Assert.Equal(1, policy.Queue!.Count);
+    }
+
+    [Fact]
+    public async Task What_has_passed_is_let_go_of_long_before_it_would_have_given_up()
+    {
+        const int Calls = 2_000;
+        var policy = Policy(Rate(100, TimeSpan.FromSeconds(1), maxWaitSeconds: 3_600));
+        var passed = await PassAsync();
+        await UntilAsync(() =>
+        {
+            GC.Collect();
+            return passed.Count(call => call.IsAlive) < 300;
+        });
+
+        async Task<List<WeakReference>> PassAsync()
+        {
+            var calls = Enumerable.Range(0, Calls).Select(_ => Call("a")).ToList();
+            var waits = calls.Select(call => policy.InvokeAsync(call, _ => default).AsTask()).ToList();
+            for (var second = 0; second < Calls / 100; second++)
+            {
+                _time.Advance(TimeSpan.FromSeconds(1));
+            }
+
+            await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
+            return [.. calls.Select(call => new WeakReference(call))];
+        }
+    }
+
     [Theory]
     [InlineData(1, 1)]
     [InlineData(3, 1)]

@@ -119,6 +119,23 @@ public sealed class RetryPolicyTests
     }
 
     [Fact]
+    public async Task A_call_that_was_refused_is_attempted_again_whatever_statuses_are_written()
+    {
+        var exchange = await RunAsync(Call("POST", "pay"), new RetrySettings { Statuses = System.Collections.Frozen.FrozenSet.Create(500) }, Answers(429), Answers(200));
+        Assert.Equal((2, 200), (_sent.Count, exchange.ResponseStatus));
+    }
+
+    [Fact]
+    public async Task In_observe_mode_a_call_is_sent_as_it_came()
+    {
+        var settings = new RetrySettings { IdempotencyHeader = "Idempotency-Key", InjectsIdempotencyKey = true, Mode = PolicyMode.Observe };
+        var exchange = await RunAsync(Call("POST", "pay"), settings, Breaks(Reset), Answers(200));
+
+        Assert.Null(exchange.RequestHeaders.Get("Idempotency-Key"));
+        Assert.Single(_sent);
+    }
+
+    [Fact]
     public async Task A_retry_after_is_never_undercut()
     {
         var exchange = Call("GET");
