@@ -48,11 +48,12 @@ run_suite() { # suite, name of the run, more arguments
     failed=$((failed + 1))
     return
   fi
-  passed=$((passed + $(count passed)))
-  failed=$((failed + $(count failed) + $(count errors)))
-  skipped=$((skipped + $(count skipped)))
+  local bad=$(($(count failed) + $(count errors)))
   # A suite that fails outside a test, or finds none, must not look green.
-  [ "$code" -ne 0 ] && [ "$(count failed)" -eq 0 ] && failed=$((failed + 1))
+  [ "$code" -ne 0 ] && [ "$bad" -eq 0 ] && bad=1
+  passed=$((passed + $(count passed)))
+  failed=$((failed + bad))
+  skipped=$((skipped + $(count skipped)))
 }
 
 run_suite Tidegate.Tests Tidegate.Tests

@@ -29,7 +29,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     private volatile CompiledConfiguration _configuration;
 
     /// <exception cref="IOException">The access log cannot be opened; also <see cref="UnauthorizedAccessException"/>.</exception>
-    public GatewayProcess(CompiledConfiguration compiled, CompilerServices services, TextWriter log, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null, LimitLedger? ledger = null)
+    public GatewayProcess(CompiledConfiguration compiled, CompilerServices services, Action<string> log, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null, LimitLedger? ledger = null)
     {
         _ledger = ledger;
         _services = services;
@@ -43,11 +43,11 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
             var path => AccessLogSink.Open(path),
         };
         services.Cache.Store.MaxBytes = compiled.Config.Cache.Memory ?? AnswerStore.DefaultMaxBytes;
-        services.Cache.OnBug = bug => log.WriteLine($"The cache failed to store an answer: {bug}");
+        services.Cache.OnBug = bug => log($"The cache failed to store an answer: {bug}");
         var inFlight = new ExchangesInFlight();
-        _control = new ControlPlane(compiled.Control, this, inFlight, log.WriteLine, time);
+        _control = new ControlPlane(compiled.Control, this, inFlight, log, time);
         IReadOnlyList<IExchangeSink> sinks = [.. _accessLog is null ? (IExchangeSink[])[] : [new AccessLogSink(_accessLog)], .. _control.Sinks, .. moreSinks];
-        _recorder = new ExchangeRecorder(time, sinks, accessLog.QueryValues, new SinkFailureLog(log.WriteLine, time).Add);
+        _recorder = new ExchangeRecorder(time, sinks, accessLog.QueryValues, new SinkFailureLog(log, time).Add);
         _snapshots = new SnapshotHolder(compiled.Snapshot);
         var handler = new GatewayHandler(
             _snapshots,
@@ -56,10 +56,10 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
             new ResponseRelay(new GatewayResponder(time), time),
             _recorder,
             time,
-            (exchange, bug) => log.WriteLine($"Exchange {ExchangeId.Format(exchange.Id)} failed inside the gateway: {bug}"));
+            (exchange, bug) => log($"Exchange {ExchangeId.Format(exchange.Id)} failed inside the gateway: {bug}"));
         var start = new byte[8];
         RandomNumberGenerator.Fill(start);
-        _transport = TransportChoice.Create(transport ?? Environment.GetEnvironmentVariable(TransportChoice.Variable), time, log.WriteLine);
+        _transport = TransportChoice.Create(transport ?? Environment.GetEnvironmentVariable(TransportChoice.Variable), time, log);
         if (_transport is not null)
         {
             services.Forwarder.ConnectOn(_transport);

@@ -72,7 +72,7 @@ internal sealed class StreamPump : IDisposable
         }
         catch (OperationCanceledException over)
         {
-            throw _client == ClientEnd.Broken ? new IOException("The client broke the connection.", over) : new MessageBodyException(Idle, over);
+            throw _client == ClientEnd.Broken || !_ended.IsCancellationRequested ? new IOException("The client broke the connection.", over) : new MessageBodyException(Idle, over);
         }
         finally
         {
@@ -120,7 +120,7 @@ internal sealed class StreamPump : IDisposable
         {
             return await upstream.ReadAsync(buffer, _ended.Token);
         }
-        catch (IOException broken)
+        catch (Exception broken) when (broken is IOException || (broken is OperationCanceledException && !_ended.IsCancellationRequested))
         {
             throw new MessageBodyException(UpstreamReset, broken);
         }

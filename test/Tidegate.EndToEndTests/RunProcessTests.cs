@@ -68,11 +68,13 @@ public sealed class RunProcessTests : IDisposable
     }
 
     [Theory]
-    [InlineData("TIDEGATE_TRANSPORT")]
-    [InlineData("TIDEGATE_UPSTREAM_CLIENT")]
-    public async Task A_choice_that_does_not_exist_is_one_line_and_exit_code_1(string variable)
+    [InlineData("TIDEGATE_TRANSPORT", false)]
+    [InlineData("TIDEGATE_UPSTREAM_CLIENT", false)]
+    [InlineData("TIDEGATE_TRANSPORT", true)]
+    [InlineData("TIDEGATE_UPSTREAM_CLIENT", true)]
+    public async Task A_choice_that_does_not_exist_is_one_line_and_exit_code_1(string variable, bool isDemo)
     {
-        using var tidegate = TidegateProcess.Start(["run", "--config", Configuration(1)], (variable, "carrier_pigeon"));
+        using var tidegate = TidegateProcess.Start(isDemo ? ["demo", "--port-offset", "3000"] : ["run", "--config", Configuration(1)], (variable, "carrier_pigeon"));
 
         Assert.Equal(ExitCode.Configuration, await tidegate.ExitCodeAsync(Cancellation));
         Assert.Contains($"{variable} can be ", Assert.Single(tidegate.Lines), StringComparison.Ordinal);

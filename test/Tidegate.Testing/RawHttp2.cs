@@ -135,10 +135,10 @@ public sealed class RawHttp2 : IDisposable
         {
             if (frame.Type == GoAway)
             {
-                answer = answer with { Status = answer.Status.Length == 0 ? "GOAWAY" : answer.Status, End = "GOAWAY" };
+                answer = answer with { End = "GOAWAY" };
                 if (BinaryPrimitives.ReadInt32BigEndian(frame.Payload.AsSpan(4)) != 0)
                 {
-                    return answer;
+                    break;
                 }
 
                 // A graceful one: streams that are open go on.

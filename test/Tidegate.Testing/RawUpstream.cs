@@ -168,6 +168,13 @@ public sealed class RawUpstreamRequest
     /// <summary>At least one byte, at most so many; after an upgrade for example.</summary>
     public Task<string> ReadSomeAsync(int most = 4096) => _connection.ReadSomeAsync(most);
 
+    /// <summary>Breaks the connection.</summary>
+    public void Reset()
+    {
+        Close = true;
+        _connection.Reset();
+    }
+
     private async Task ReadChunksAsync()
     {
         while (true)
@@ -258,6 +265,8 @@ internal sealed class RawUpstreamConnection(Socket socket, CancellationToken sto
             bytes = bytes[await socket.SendAsync(bytes, stopping)..];
         }
     }
+
+    public void Reset() => socket.Close(0);
 
     private string Cut(int count)
     {

@@ -53,7 +53,7 @@ public sealed class TestGateway : IAsyncDisposable
         }
 
         var records = new RecordKeeper();
-        var process = new GatewayProcess(compiled, services, log ?? Console.Error, [records]);
+        var process = new GatewayProcess(compiled, services, (log ?? Console.Error).WriteLine, [records]);
         await process.StartAsync(cancellationToken);
         return new TestGateway(process, records, forwarder);
     }

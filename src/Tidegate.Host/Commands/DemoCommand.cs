@@ -52,6 +52,12 @@ internal static class DemoCommand
     private static async Task<int> RunAsync(DemoSettings settings, InvocationConfiguration console, CancellationToken cancellationToken)
     {
         var time = TimeProvider.System;
+        if (EnvironmentChoices.Read(out var upstreams) is { } unknown)
+        {
+            await console.Error.WriteLineAsync(unknown);
+            return ExitCode.Configuration;
+        }
+
         using var stop = new StopSignal();
         await using var notes = new DemoNotes();
         var summary = new DemoSummary(time);
@@ -59,7 +65,7 @@ internal static class DemoCommand
         try
         {
             await WarmUp.RunAsync(Environment.GetEnvironmentVariable(WarmUp.Variable), time, notes.WriteLine, cancellationToken);
-            demo = await DemoProcess.StartAsync(settings, time, notes, [summary], cancellationToken);
+            demo = await DemoProcess.StartAsync(settings with { Upstreams = upstreams }, time, notes, [summary], cancellationToken);
         }
         catch (IOException refused) when (refused is ListenException or AdminListenException)
         {

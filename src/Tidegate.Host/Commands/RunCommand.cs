@@ -7,7 +7,6 @@ using Tidegate.Edge;
 using Tidegate.Forwarding;
 using Tidegate.Host.Warming;
 using Tidegate.Policies.Limits;
-using Tidegate.Transport;
 
 namespace Tidegate.Host.Commands;
 
@@ -30,18 +29,13 @@ internal static class RunCommand
         return command;
     }
 
-    private static async Task<int> RunAsync(string? file, TextWriter log, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(string? file, TextWriter output, CancellationToken cancellationToken)
     {
+        await using var log = new ProcessLog(output);
         var time = TimeProvider.System;
-        ForwarderOptions upstreams;
-        try
+        if (EnvironmentChoices.Read(out var upstreams) is { } unknown)
         {
-            TransportChoice.Check(Environment.GetEnvironmentVariable(TransportChoice.Variable));
-            upstreams = ForwarderOptions.FromEnvironment(Environment.GetEnvironmentVariable(ForwarderOptions.ClientVariable));
-        }
-        catch (ArgumentException unknown)
-        {
-            await log.WriteLineAsync(unknown.Message);
+            log.WriteLine(unknown);
             return ExitCode.Configuration;
         }
 
@@ -54,7 +48,7 @@ internal static class RunCommand
         var (compiled, problems) = SnapshotCompiler.Compile(loaded, services);
         foreach (var problem in problems)
         {
-            await log.WriteLineAsync(problem.ToString());
+            log.WriteLine(problem.ToString());
         }
 
         if (compiled is null)
@@ -68,12 +62,12 @@ internal static class RunCommand
         GatewayProcess gateway;
         try
         {
-            gateway = new GatewayProcess(compiled, services, log, [], ledger: ledger);
+            gateway = new GatewayProcess(compiled, services, log.WriteLine, [], ledger: ledger);
         }
         catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
         {
             await forwarder.DisposeAsync();
-            await log.WriteLineAsync($"The access log cannot be opened: {unwritable.Message} Set recording.access_log.path to a file that can be written, to stdout or to off.");
+            log.WriteLine($"The access log cannot be opened: {unwritable.Message} Set recording.access_log.path to a file that can be written, to stdout or to off.");
             return ExitCode.Configuration;
         }
 
@@ -86,30 +80,30 @@ internal static class RunCommand
         }
         catch (IOException refused) when (refused is ListenException or AdminListenException)
         {
-            await log.WriteLineAsync(refused.Message);
+            log.WriteLine(refused.Message);
             return ExitCode.CannotListen;
         }
 
         // Not before it is certain that there is a start to speak of: one that fails is one line.
         if (warmUp.Length > 0)
         {
-            await log.WriteLineAsync(warmUp);
+            log.WriteLine(warmUp);
         }
 
         foreach (var (name, endPoint) in gateway.Endpoints)
         {
-            await log.WriteLineAsync($"{name} listens on {endPoint}");
+            log.WriteLine($"{name} listens on {endPoint}");
         }
 
         foreach (var (name, endPoint) in gateway.Http3Endpoints)
         {
-            await log.WriteLineAsync(endPoint is null ? $"{name} does not serve HTTP/3: this machine has no libmsquic" : $"{name} serves HTTP/3 on UDP {endPoint}");
+            log.WriteLine(endPoint is null ? $"{name} does not serve HTTP/3: this machine has no libmsquic" : $"{name} serves HTTP/3 on UDP {endPoint}");
         }
 
-        await log.WriteLineAsync(gateway.TransportLine);
+        log.WriteLine(gateway.TransportLine);
         if (file is null)
         {
-            await log.WriteLineAsync(NextSteps(gateway));
+            log.WriteLine(NextSteps(gateway));
         }
 
         await using var reloader = file is null ? null : new ConfigurationReloader(file, gateway, systemd, log.WriteLine);
@@ -124,7 +118,7 @@ internal static class RunCommand
 
         // Who reads the line may rely on it: /readyz says 503 by then.
         var draining = gateway.DrainAsync(DrainLimit);
-        await log.WriteLineAsync($"Draining: exchanges in flight have {DrainLimit.TotalSeconds:0} s to finish.");
+        log.WriteLine($"Draining: exchanges in flight have {DrainLimit.TotalSeconds:0} s to finish.");
         await draining;
         return ExitCode.Success;
     }

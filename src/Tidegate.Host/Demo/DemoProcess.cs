@@ -31,7 +31,7 @@ internal sealed class DemoProcess : IAsyncDisposable
     {
         _settings = settings;
         _time = time;
-        _forwarder = new Forwarder(time);
+        _forwarder = new Forwarder(time, settings.Upstreams);
         Clock = new MorningClock(time, settings.Start);
     }
 
@@ -158,7 +158,7 @@ internal sealed class DemoProcess : IAsyncDisposable
         }
 
         Apis = [.. compiled.Config.Apis.Select(api => (api.Name, api.Direction))];
-        _gateway = new GatewayProcess(compiled, services, log, sinks);
+        _gateway = new GatewayProcess(compiled, services, log.WriteLine, sinks);
         await _gateway.StartAsync(cancellationToken);
         _reloader = new ConfigurationReloader(_directory.Configuration, _gateway, new SystemdNotifier(null, _time, log.WriteLine), log.WriteLine);
         _ordersClient = new HttpClient(new SocketsHttpHandler { UseProxy = false, ActivityHeadersPropagator = null }) { BaseAddress = new Uri($"http://{Egress}") };

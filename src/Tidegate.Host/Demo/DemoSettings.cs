@@ -1,3 +1,5 @@
+using Tidegate.Forwarding;
+
 namespace Tidegate.Host.Demo;
 
 /// <summary>How a demo runs.</summary>
@@ -11,6 +13,9 @@ internal sealed record DemoSettings
 
     /// <summary>Metrics and the admin API; 0 is a free port.</summary>
     public int AdminPort { get; init; } = 9900;
+
+    /// <summary>Who speaks to the simulated APIs.</summary>
+    public ForwarderOptions Upstreams { get; init; } = new();
 
     /// <summary>The same seed gives the same calls.</summary>
     public int Seed { get; init; } = 1;

@@ -1,12 +1,13 @@
+using System.Buffers;
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
+using Tidegate.Transport;
 
 namespace Tidegate.Edge;
 
 /// <summary>The two halves of a connection as one stream.</summary>
 internal sealed class DuplexStream(PipeReader input, PipeWriter output) : Stream
 {
-    private readonly Stream _input = input.AsStream(leaveOpen: true);
-
     public override bool CanRead => true;
 
     public override bool CanWrite => true;
@@ -17,9 +18,28 @@ internal sealed class DuplexStream(PipeReader input, PipeWriter output) : Stream
 
     public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => _input.ReadAsync(buffer, cancellationToken);
+    /// <summary>A drain cancels what the connection's HTTP waits for; what it has become has the drain's whole limit to end.</summary>
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder<>))]
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        while (true)
+        {
+            var result = await input.ReadAsync(cancellationToken);
+            var bytes = result.Buffer;
+            if (bytes.IsEmpty && !result.IsCompleted)
+            {
+                input.AdvanceTo(bytes.Start, bytes.End);
+                continue;
+            }
 
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => _input.ReadAsync(buffer, offset, count, cancellationToken);
+            var count = (int)Math.Min(bytes.Length, buffer.Length);
+            bytes.Slice(0, count).CopyTo(buffer.Span);
+            input.AdvanceTo(bytes.GetPosition(count));
+            return count;
+        }
+    }
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -43,14 +63,4 @@ internal sealed class DuplexStream(PipeReader input, PipeWriter output) : Stream
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 
     public override void SetLength(long value) => throw new NotSupportedException();
-
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing)
-        {
-            _input.Dispose();
-        }
-
-        base.Dispose(disposing);
-    }
 }

@@ -156,6 +156,9 @@ internal sealed class EdgeListener : IAsyncDisposable
 
         // What reaches Kestrel's own HTTP layer is HTTP/2 always.
         options.Protocols = HttpProtocols.Http2;
+
+        // Before TLS: a connection that never ends its handshake holds a descriptor like any other, and one too many is not worth a signature.
+        options.Use(next => connection => CountAsync(connection, next));
         if (settings.Certificates.Count > 0)
         {
             options.UseHttps(new TlsHandshakeCallbackOptions
@@ -177,6 +180,27 @@ internal sealed class EdgeListener : IAsyncDisposable
         });
     }
 
+    private async Task CountAsync(ConnectionContext connection, ConnectionDelegate next)
+    {
+        var address = PeerAddress.Of(connection.RemoteEndPoint).Address;
+        var limits = _state.Settings.Limits;
+        if (!_connections.TryEnter(address, limits))
+        {
+            connection.Abort(new ConnectionAbortedException("Too many connections."));
+            return;
+        }
+
+        try
+        {
+            await next(connection);
+        }
+        finally
+        {
+            _connections.Leave(address);
+            ClosingConnection.Watch(connection, limits, _time);
+        }
+    }
+
     private async Task ServeAsync(ConnectionContext connection)
     {
         // Kestrel starts a connection on the thread pool; on our transport everything of it runs where its socket lives.
@@ -185,40 +209,25 @@ internal sealed class EdgeListener : IAsyncDisposable
             await reactor.SwitchAsync();
         }
 
-        var peer = PeerAddress.Of(connection.RemoteEndPoint);
-        var limits = _state.Settings.Limits;
-        if (!_connections.TryEnter(peer.Address, limits))
+        var tls = connection.Features.Get<ITlsHandshakeFeature>();
+        var isHttp2 = tls is null
+            ? await Http2Preface.IsNextAsync(connection, _state.Settings.Limits, _drain, _services.Deadlines)
+            : connection.Features.Get<ISslStreamFeature>()?.SslStream.NegotiatedApplicationProtocol == SslApplicationProtocol.Http2;
+        if (isHttp2 is null)
         {
-            connection.Abort(new ConnectionAbortedException("Too many connections."));
             return;
         }
 
-        try
+        var peer = PeerAddress.Of(connection.RemoteEndPoint);
+        await ServeProtocolAsync(connection, new ClientConnection
         {
-            var tls = connection.Features.Get<ITlsHandshakeFeature>();
-            var isHttp2 = tls is null
-                ? await Http2Preface.IsNextAsync(connection, limits, _drain, _services.Deadlines)
-                : connection.Features.Get<ISslStreamFeature>()?.SslStream.NegotiatedApplicationProtocol == SslApplicationProtocol.Http2;
-            if (isHttp2 is null)
-            {
-                return;
-            }
-
-            await ServeProtocolAsync(connection, new ClientConnection
-            {
-                PeerAddress = peer.Address,
-                PeerPort = peer.Port,
-                LocalEndPoint = connection.LocalEndPoint as IPEndPoint,
-                IsSecure = tls is not null,
-                ServerName = tls?.HostName,
-                AlternativeService = _state.Settings.Http3 == Http3Mode.Off ? null : _alternativeService,
-            }, isHttp2.Value);
-        }
-        finally
-        {
-            _connections.Leave(peer.Address);
-            ClosingConnection.Watch(connection, limits, _time);
-        }
+            PeerAddress = peer.Address,
+            PeerPort = peer.Port,
+            LocalEndPoint = connection.LocalEndPoint as IPEndPoint,
+            IsSecure = tls is not null,
+            ServerName = tls?.HostName,
+            AlternativeService = _state.Settings.Http3 == Http3Mode.Off ? null : _alternativeService,
+        }, isHttp2.Value);
     }
 
     private Task ServeProtocolAsync(ConnectionContext connection, ClientConnection client, bool isHttp2)

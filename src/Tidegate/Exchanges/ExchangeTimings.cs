@@ -15,6 +15,9 @@ public struct ExchangeTimings
     /// <summary>Ticks spent waiting in queues of ours, inside policies.</summary>
     public long Queued;
 
+    /// <summary>Of <see cref="Queued"/> what came before <see cref="Forwarded"/>: later attempts may wait again.</summary>
+    public long QueuedBefore;
+
     /// <summary>Ticks spent on getting an upstream connection: waiting for a place in a full pool, name, TCP, TLS; 0 when an idle one was there.</summary>
     public long Connecting;
 

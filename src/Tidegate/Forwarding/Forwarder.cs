@@ -122,6 +122,7 @@ public sealed class Forwarder : IAsyncDisposable
         if (exchange.Timings.Forwarded == 0)
         {
             exchange.Timings.Forwarded = now;
+            exchange.Timings.QueuedBefore = exchange.Timings.Queued;
         }
 
         return pool;

@@ -1,19 +1,22 @@
+using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Tidegate.Exchanges;
+using Tidegate.Transport;
 
 namespace Tidegate.Recording;
 
 /// <summary>
-/// Makes one record of every exchange and hands them in batches to the sinks, on a loop of its own. Traffic never waits for it: an
-/// exchange copies what is kept into a slot of its core's lane. The loop sleeps while there is nothing to record.
+/// Makes one record of every exchange and hands them in batches to the sinks, on a thread of its own. Traffic never waits for it: an
+/// exchange copies what is kept into a slot of its core's lane. The thread sleeps while there is nothing to record, and gives way to traffic.
 /// </summary>
 internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
 {
     // 65,536 records, a second of heavy traffic: sinks that stand still longer than that lose records, which is counted, and never slow an exchange.
     private const int MaxBlocks = 512;
 
-    // Live enough for a page that shows traffic as it happens, and long enough that a batch is worth a system call.
+    // Live enough for a page that shows traffic as it happens, and long enough that a batch is worth a system call. By the machine's clock, because nothing that
+    // is recorded depends on it.
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
 
     private readonly IReadOnlyList<IExchangeSink> _sinks;
@@ -23,13 +26,14 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
     private readonly RecordBlocks _blocks = new(MaxBlocks);
     private readonly RecordLane[] _lanes = new RecordLane[BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount)];
     private readonly List<RecordBlock> _begun = [];
-    private readonly CancellationTokenSource _stopping = new();
     private readonly SemaphoreSlim _wake = new(0);
-    private readonly ITimer _timer;
-    private readonly Task _loop;
+    private readonly ManualResetEventSlim _stopping = new(initialState: false, spinCount: 0);
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _isArmed;
+    private volatile bool _isClosed;
     private long _recorded;
     private long _dropped;
+    private long _rests;
 
     public ExchangeRecorder(TimeProvider time, IReadOnlyList<IExchangeSink> sinks, bool keepQueryValues, Action<IExchangeSink, Exception> onSinkFailure)
     {
@@ -42,8 +46,7 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
             _lanes[i] = new RecordLane(_blocks);
         }
 
-        _timer = time.CreateTimer(static wake => ((SemaphoreSlim)wake!).Release(), _wake, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _loop = LoopAsync();
+        new Thread(Run) { IsBackground = true, Name = "Tidegate recorder" }.UnsafeStart();
     }
 
     /// <summary>Records that were handed to the sinks.</summary>
@@ -52,63 +55,91 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
     /// <summary>Records that found no room.</summary>
     public long Dropped => Interlocked.Read(ref _dropped);
 
+    /// <summary>How often the thread has waited for records to come together.</summary>
+    public long Rests => Interlocked.Read(ref _rests);
+
     /// <summary>Batches that each sink lost.</summary>
     public IEnumerable<(string Sink, long Failures)> SinkFailures => _sinks.Select((sink, i) => (sink.Name, Interlocked.Read(ref _sinkFailures[i])));
 
     /// <inheritdoc/>
     public void Record(Exchange exchange)
     {
+        if (_isClosed)
+        {
+            // Its connection outlived the drain: nobody reads any more.
+            Interlocked.Increment(ref _dropped);
+            return;
+        }
+
         switch (_lanes[Thread.GetCurrentProcessorId() & (_lanes.Length - 1)].Add(_maker, exchange))
         {
             case null:
                 Interlocked.Increment(ref _dropped);
                 return;
 
-            // The loop looks at every lane after it has disarmed: whoever adds later finds it disarmed, and its record waits for the next time.
+            // The thread looks at every lane once more after it has disarmed: whoever adds later finds it disarmed, and wakes it.
             case true when Volatile.Read(ref _isArmed) == 0 && Interlocked.Exchange(ref _isArmed, 1) == 0:
-                _timer.Change(Interval, Timeout.InfiniteTimeSpan);
+                _wake.Release();
                 return;
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _stopping.CancelAsync();
-        await _loop;
-        await DrainAsync();
-        await _timer.DisposeAsync();
+        _stopping.Set();
+        _wake.Release();
+        await _ended.Task;
         _stopping.Dispose();
         _wake.Dispose();
     }
 
-    private async Task LoopAsync()
+    private void Run()
     {
-        try
+        SchedulingHint.GivesWay();
+        while (!_stopping.IsSet)
         {
-            while (true)
+            _wake.Wait();
+            do
             {
-                await _wake.WaitAsync(_stopping.Token);
-                Interlocked.Exchange(ref _isArmed, 0);
-                await DrainAsync();
+                Rest();
             }
+            while (Drain() || !Disarm());
         }
-        catch (OperationCanceledException)
-        {
-            // Stopping: the last batch is written by DisposeAsync.
-            return;
-        }
+
+        // What was recorded last. Who comes after this look is counted as lost.
+        _isClosed = true;
+        Drain();
+        _ended.SetResult();
     }
 
-    private async ValueTask DrainAsync()
+    private void Rest()
+    {
+        Interlocked.Increment(ref _rests);
+        _stopping.Wait(Interval);
+    }
+
+    /// <summary>False when somebody added a record that would not wake the thread any more.</summary>
+    private bool Disarm()
+    {
+        Interlocked.Exchange(ref _isArmed, 0);
+        return !Drain() || Interlocked.Exchange(ref _isArmed, 1) == 1;
+    }
+
+    /// <summary>Hands over what is there. False when that is nothing.</summary>
+    private bool Drain()
     {
         CollectBegun();
+        var hasAny = false;
         while (_blocks.Dequeue() is { } block)
         {
+            hasAny = true;
             _maker.Complete(block.Records);
             Interlocked.Add(ref _recorded, block.Count);
-            await HandOverAsync(block.Memory);
+            HandOver(block.Memory);
             _blocks.Return(block);
         }
+
+        return hasAny;
     }
 
     private void CollectBegun()
@@ -136,20 +167,38 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
         }
     }
 
-    private async ValueTask HandOverAsync(ReadOnlyMemory<ExchangeRecord> batch)
+    private void HandOver(ReadOnlyMemory<ExchangeRecord> batch)
     {
         for (var i = 0; i < _sinks.Count; i++)
         {
             try
             {
-                await _sinks[i].WriteAsync(batch, CancellationToken.None);
+                var writing = _sinks[i].WriteAsync(batch, CancellationToken.None);
+                if (!writing.IsCompletedSuccessfully)
+                {
+                    // The next batch waits for this one in any case, and the thread is the recorder's own.
+                    writing.AsTask().GetAwaiter().GetResult();
+                }
             }
             catch (Exception failure)
             {
                 // One sink's trouble must not cost the others their batch.
                 Interlocked.Increment(ref _sinkFailures[i]);
-                _onSinkFailure(_sinks[i], failure);
+                Tell(_sinks[i], failure);
             }
+        }
+    }
+
+    private void Tell(IExchangeSink sink, Exception failure)
+    {
+        try
+        {
+            _onSinkFailure(sink, failure);
+        }
+        catch (Exception unsaid)
+        {
+            // The full disk that a sink cannot write to may be the log's as well. It is counted, and the records go on.
+            Debug.WriteLine(unsaid);
         }
     }
 }

@@ -19,7 +19,9 @@ internal static class QueryMask
         foreach (var part in query.AsSpan().Split('&'))
         {
             var pair = query.AsSpan(part);
-            var equals = pair.IndexOf('=');
+
+            // What ends in "=" and has no other may be a padded token that stands without a name.
+            var equals = pair.TrimEnd('=').IndexOf('=') is >= 0 and var named ? named : -1;
             result.Append(result.Length == 0 ? "" : "&").Append(equals < 0 ? "***" : pair[..equals]).Append(equals < 0 ? "" : "=***");
             if (result.Length > MaxLength)
             {

@@ -5,6 +5,9 @@ namespace Tidegate.Recording;
 /// <summary>Reads off an exchange what is kept of it. On the request path: copies, and leaves to the recorder's loop what would allocate.</summary>
 internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
 {
+    // Longer ones are not looked at by people, and clients choose them: thousands of records are kept in memory.
+    private const int MaxPathLength = 1024;
+
     private readonly long _ticksPerSecond = time.TimestampFrequency;
 
     /// <summary>Fills a record but for its query, which is <see cref="Complete"/>'s.</summary>
@@ -27,9 +30,9 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
             Scheme = exchange.Target.Scheme,
             Host = exchange.Target.Host,
             Port = exchange.Target.Port,
-            Path = exchange.Target.Path,
-            Query = exchange.Target.Query,
-            Status = exchange.Failure?.Kind == FailureKind.ClientAborted && exchange.ResponseStatus == 0 ? 0 : exchange.ResponseStatus,
+            Path = Cut(exchange.Target.Path),
+            Query = Cut(exchange.Target.Query),
+            Status = exchange.ResponseStatus,
             Outcome = exchange.Outcome,
             Reason = exchange.Rejection?.Policy ?? (exchange.Failure is { } failure ? ExchangeWords.Of(failure.Source) : ""),
             Code = exchange.Rejection?.Code ?? exchange.Failure?.Code ?? "",
@@ -44,7 +47,7 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
             RequestBytes = exchange.RequestBodyBytes,
             ResponseBytes = exchange.ResponseBodyBytes,
             Queue = queue,
-            Policies = time.GetElapsedTime(timings.Received, timings.Forwarded == 0 ? timings.Ended : timings.Forwarded) - queue,
+            Policies = timings.Forwarded == 0 ? total - queue : Duration(timings.Forwarded - timings.Received - timings.QueuedBefore),
             Connect = Duration(timings.Connecting),
             TimeToFirstByte = timings.ResponseStarted == 0 ? TimeSpan.Zero : time.GetElapsedTime(timings.Forwarded, timings.ResponseStarted),
             Total = total,
@@ -68,6 +71,10 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
             }
         }
     }
+
+    // Cut here and not later: while sinks stand still the records wait as they are.
+    [return: System.Diagnostics.CodeAnalysis.NotNullIfNotNull(nameof(text))]
+    private static string? Cut(string? text) => text is { Length: > MaxPathLength } ? string.Concat(text.AsSpan(0, MaxPathLength), "...") : text;
 
     private TimeSpan Duration(long ticks) => ticks > 0 ? TimeSpan.FromSeconds((double)ticks / _ticksPerSecond) : TimeSpan.Zero;
 }

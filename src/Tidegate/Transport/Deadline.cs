@@ -39,7 +39,17 @@ internal sealed class Deadline : IDisposable
     /// <param name="limit">Counted from <paramref name="now"/>.</param>
     /// <param name="now">A timestamp of the clock that the deadlines run on.</param>
     /// <returns>False when it had expired before.</returns>
-    public bool Set(TimeSpan limit, long now) => Write(_owner.After(now, limit));
+    public bool Set(TimeSpan limit, long now)
+    {
+        var due = _owner.After(now, limit);
+        if (!Write(due))
+        {
+            return false;
+        }
+
+        _owner.Armed(due);
+        return true;
+    }
 
     /// <summary>Disarms.</summary>
     /// <returns>False when it had expired before.</returns>

@@ -4,13 +4,13 @@ namespace Tidegate.Transport;
 
 /// <summary>
 /// All timeouts of a process on one timer. Connections set and clear a time several times for each exchange and almost never reach it, so that must cost
-/// nothing: a time is a number in a table, and one sweep looks for those that have passed.
+/// nothing: a time is a number in a table, and a sweep looks for those that have passed when the earliest of them may have. Where nothing is due nothing wakes.
 /// </summary>
 internal sealed class Deadlines : IDisposable
 {
     /// <summary>
-    /// How often the sweep looks. The shortest limits in use are a few hundred milliseconds and nobody tells 5.0 from 5.1 s; a sweep over
-    /// 10,000 deadlines reads 80 KB, so ten in a second cost less than a thousandth of a core.
+    /// How often the sweep looks at most. The shortest limits in use are a few hundred milliseconds and nobody tells 5.0 from 5.1 s; a sweep over
+    /// 10,000 deadlines reads 80 KB, so ten in a second cost less than a thousandth of a core. Under load most are cleared before their time, and it looks about once in a second.
     /// </summary>
     public static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(100);
 
@@ -18,6 +18,10 @@ internal sealed class Deadlines : IDisposable
     internal const long Expired = long.MaxValue - 1;
 
     private const long Latest = long.MaxValue - 2;
+    private const long Never = long.MaxValue;
+
+    // Timers reach 49 days; what is farther away is looked at on the way.
+    private static readonly TimeSpan LongestRest = TimeSpan.FromDays(1);
 
     private readonly Lock _gate = new();
     private readonly List<(DeadlineBlock Block, int Slot)> _free = [];
@@ -25,18 +29,20 @@ internal sealed class Deadlines : IDisposable
     private readonly double _timestampTicksPerTick;
     private readonly ITimer _timer;
     private DeadlineBlock[] _blocks = [];
-    private long _now;
-    private int _sweeping;
     private int _count;
+
+    // When the next sweep is due. MaxValue while one looks: then every time that is set says so, because the look may have passed its place.
+    private long _nextSweep = Never;
+    private long _hastened = Never;
+    private bool _isSweeping;
 
     public Deadlines(TimeProvider time)
     {
         Time = time;
         _timestampTicksPerTick = (double)time.TimestampFrequency / TimeSpan.TicksPerSecond;
-        _now = time.GetTimestamp();
         using (ExecutionContext.SuppressFlow())
         {
-            _timer = time.CreateTimer(static self => ((Deadlines)self!).Sweep(), this, Tick, Tick);
+            _timer = time.CreateTimer(static self => ((Deadlines)self!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -45,9 +51,6 @@ internal sealed class Deadlines : IDisposable
 
     /// <summary>Deadlines that exist, armed or not.</summary>
     public int Count => Volatile.Read(ref _count);
-
-    /// <summary>The timestamp of the last sweep: the time to within about one tick, for what needs no better and must not read the clock.</summary>
-    public long Now => Volatile.Read(ref _now);
 
     /// <summary>Makes a deadline, not armed. Keep it for as long as the connection lives.</summary>
     /// <param name="onExpired">Called once, on the timer's thread, and must not throw or wait: shut a socket, cancel a read.</param>
@@ -104,19 +107,51 @@ internal sealed class Deadlines : IDisposable
         Volatile.Write(ref _blocks, [.. _blocks, block]);
     }
 
+    /// <summary>After a time was written: sees to it that a sweep comes soon enough. The write must be visible to other cores, which an interlocked one is.</summary>
+    internal void Armed(long due)
+    {
+        if (due < Volatile.Read(ref _nextSweep))
+        {
+            Hasten(due);
+        }
+    }
+
+    private void Hasten(long due)
+    {
+        lock (_gate)
+        {
+            if (_isSweeping)
+            {
+                _hastened = Math.Min(_hastened, due);
+            }
+            else if (due < _nextSweep)
+            {
+                SleepUntil(due);
+            }
+        }
+    }
+
     private void Sweep()
     {
-        // A sweep that takes longer than a tick is not joined by another.
-        if (Interlocked.Exchange(ref _sweeping, 1) == 1)
+        lock (_gate)
         {
-            return;
+            if (_isSweeping)
+            {
+                return;
+            }
+
+            _isSweeping = true;
+            _hastened = Never;
         }
 
+        // From here on whoever sets a time either is seen below or sees this.
+        Interlocked.Exchange(ref _nextSweep, Never);
         var now = Time.GetTimestamp();
-        Volatile.Write(ref _now, now);
+        var earliest = Never;
         foreach (var block in Volatile.Read(ref _blocks))
         {
-            if (AnyDue(block.Due, now))
+            earliest = Math.Min(earliest, Earliest(block.Due, now, out var anyDue));
+            if (anyDue)
             {
                 Collect(block, now);
             }
@@ -128,21 +163,50 @@ internal sealed class Deadlines : IDisposable
         }
 
         _due.Clear();
-        Volatile.Write(ref _sweeping, 0);
-    }
-
-    private static bool AnyDue(ReadOnlySpan<long> times, long now)
-    {
-        var limit = new Vector<long>(now);
-        for (var i = 0; i < times.Length; i += Vector<long>.Count)
+        lock (_gate)
         {
-            if (Vector.LessThanOrEqualAny(new Vector<long>(times[i..]), limit))
+            _isSweeping = false;
+            earliest = Math.Min(earliest, _hastened);
+            if (earliest < Expired)
             {
-                return true;
+                SleepUntil(Math.Max(earliest, After(now, Tick)));
             }
         }
+    }
 
-        return false;
+    /// <summary>Under the lock.</summary>
+    private void SleepUntil(long due)
+    {
+        Volatile.Write(ref _nextSweep, due);
+        var rest = Time.GetElapsedTime(Time.GetTimestamp(), due);
+        _timer.Change(rest <= TimeSpan.Zero ? TimeSpan.Zero : rest > LongestRest ? LongestRest : RoundUp(rest), Timeout.InfiniteTimeSpan);
+    }
+
+    // Timers are as fine as a millisecond: too early would find nothing and look again.
+    private static TimeSpan RoundUp(TimeSpan rest) => TimeSpan.FromMilliseconds(Math.Ceiling(rest.TotalMilliseconds));
+
+    /// <summary>The earliest time that is to come, and whether one has.</summary>
+    private static long Earliest(ReadOnlySpan<long> times, long now, out bool anyDue)
+    {
+        var limit = new Vector<long>(now);
+        var earliest = new Vector<long>(Never);
+        var isDue = Vector<long>.Zero;
+        for (var i = 0; i < times.Length; i += Vector<long>.Count)
+        {
+            var here = new Vector<long>(times[i..]);
+            var due = Vector.LessThanOrEqual(here, limit);
+            isDue |= due;
+            earliest = Vector.Min(earliest, Vector.ConditionalSelect(due, new Vector<long>(Never), here));
+        }
+
+        anyDue = isDue != Vector<long>.Zero;
+        var result = Never;
+        for (var i = 0; i < Vector<long>.Count; i++)
+        {
+            result = Math.Min(result, earliest[i]);
+        }
+
+        return result;
     }
 
     /// <summary>Under the lock, so that a place cannot change its owner between the look at its time and the look at its owner.</summary>

@@ -93,6 +93,7 @@ internal sealed unsafe class EpollReactor<TCalls> : Reactor
     private void Run()
     {
         Enter();
+        SchedulingHint.RunsSoon();
         var events = stackalloc byte[MaxEvents * EpollEvents.MaxSize];
         while (!_isStopping)
         {

@@ -50,6 +50,21 @@ public sealed class EdgeLimitTests
         Assert.Equal(200, (await first.ReadAnswerAsync()).Status);
     }
 
+    [Fact]
+    public async Task A_connection_that_never_ends_its_tls_handshake_takes_a_place_like_any_other()
+    {
+        using var certificates = new TestCertificates();
+        using var certificate = certificates.Create("edge", "edge.test");
+        await using var gateway = await TestGateway.StartAsync($$"""
+            listeners: { ingress: { address: 127.0.0.1:0, tls: [{ certificate: {{certificates.Directory}}/edge.pem, key: {{certificates.Directory}}/edge.key }], limits: { connections: 2 } } }
+            """, Cancellation);
+        using var first = await RawClient.ConnectAsync(gateway["ingress"], Cancellation);
+        using var second = await RawClient.ConnectAsync(gateway["ingress"], Cancellation);
+        await Task.Delay(100, Cancellation);
+
+        Assert.Equal("", await RefusedAsync(gateway));
+    }
+
     [Theory]
     [InlineData("GET / HTTP/1.1\r\nHost: a\r\n")]
     [InlineData("G")]

@@ -70,6 +70,52 @@ public sealed class TunnelTests
     }
 
     [Fact]
+    public async Task A_total_timeout_is_about_calls_and_not_about_what_a_connection_has_become()
+    {
+        await using var upstream = Ticking();
+        await using var gateway = await StartAsync(upstream, "total: 400ms");
+        using var client = await UpgradeAsync(gateway);
+
+        Assert.Equal("tick tick tick tick tick tick tick tick tick tick end", await client.ReadToEndAsync());
+        Assert.Equal((Outcome.Forwarded, 101, ""), Result(await gateway.RecordsAsync(1, Cancellation)));
+    }
+
+    [Fact]
+    public async Task An_upgraded_connection_has_the_whole_time_of_a_drain()
+    {
+        await using var upstream = Ticking(pauseMilliseconds: 200, isSpokenTo: true);
+        await using var gateway = await StartAsync(upstream, "idle: 20s");
+        using var client = await UpgradeAsync(gateway);
+        await client.ReadAsync(5);
+
+        // Beyond the second after which connections without a request close, with a read of the client pending and with bytes of it.
+        var draining = gateway.DrainAsync(TimeSpan.FromSeconds(20));
+        await Task.Delay(1_200, Cancellation);
+        await client.SendAsync("still here");
+
+        Assert.EndsWith("tick end", await client.ReadToEndAsync(), StringComparison.Ordinal);
+        await draining;
+        Assert.Equal((Outcome.Forwarded, 101, ""), Result(await gateway.RecordsAsync(1, Cancellation)));
+    }
+
+    [Fact]
+    public async Task An_upstream_that_breaks_an_upgraded_connection_is_not_taken_for_silence()
+    {
+        await using var upstream = new RawUpstream(async request =>
+        {
+            await request.SendAsync(Switching + "tick ");
+            await request.ReadSomeAsync();
+            request.Reset();
+        });
+        await using var gateway = await StartAsync(upstream, "idle: 20s");
+        using var client = await UpgradeAsync(gateway);
+        await client.SendAsync("break");
+        await client.ReadToEndAsync();
+
+        Assert.Equal((Outcome.Failed, 101, "response_truncated"), Result(await gateway.RecordsAsync(1, Cancellation)));
+    }
+
+    [Fact]
     public async Task A_tunnel_whose_client_never_says_hello_ends()
     {
         await using var upstream = Echo();
@@ -112,6 +158,42 @@ public sealed class TunnelTests
 
         Assert.Equal("", await silent.ReadToEndAsync());
     }
+
+    private const string Switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+
+    private static RawUpstream Ticking(int pauseMilliseconds = 100, bool isSpokenTo = false) => new(async request =>
+    {
+        await request.SendAsync(Switching);
+        for (var i = 0; i < 10; i++)
+        {
+            await request.SendAsync("tick ");
+            await Task.Delay(pauseMilliseconds, Cancellation);
+        }
+
+        if (isSpokenTo)
+        {
+            // What is not read would make the close a reset.
+            await request.ReadSomeAsync();
+        }
+
+        await request.SendAsync("end");
+        request.Close = true;
+    });
+
+    private static async Task<RawClient> UpgradeAsync(TestGateway gateway)
+    {
+        var client = await RawClient.ConnectAsync(gateway["ingress"], Cancellation);
+        await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+        await client.ReadUntilAsync("\r\n\r\n");
+        return client;
+    }
+
+    private static (Outcome Outcome, int Status, string Code) Result(IReadOnlyList<Recording.ExchangeRecord> records) => (records[0].Outcome, records[0].Status, records[0].Code);
+
+    private static Task<TestGateway> StartAsync(RawUpstream upstream, string timeouts) => TestGateway.StartAsync($$"""
+        listeners: { ingress: { address: 127.0.0.1:0 } }
+        apis: [{ name: all, direction: ingress, timeouts: { {{timeouts}} }, upstream: { destinations: ["http://127.0.0.1:{{upstream.Port}}"] } }]
+        """, Cancellation);
 
     private static async Task<RawClient> ConnectAsync(TestGateway gateway, int port)
     {

@@ -121,6 +121,59 @@ public sealed class DeadlinesTests : IDisposable
     }
 
     [Fact]
+    public void Nothing_wakes_while_nothing_is_due()
+    {
+        var time = new CountingTime();
+        using var deadlines = new Deadlines(time);
+        using var deadline = deadlines.Add(_ => { }, this);
+        using var shorter = deadlines.Add(_ => { }, this);
+        Assert.Equal(0, time.Wakes(TimeSpan.FromHours(1)));
+
+        // As connections do it: set and cleared for each exchange, always as far away.
+        for (var second = 0; second < 60; second++)
+        {
+            deadline.Set(TimeSpan.FromSeconds(10));
+            shorter.Set(TimeSpan.FromSeconds(5));
+            shorter.Clear();
+            deadline.Clear();
+            time.Wakes(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.InRange(time.Fired, 0, 13);
+        Assert.InRange(time.Wakes(TimeSpan.FromHours(1)), 0, 2);
+    }
+
+    [Fact]
+    public void A_time_beyond_what_timers_reach_is_kept()
+    {
+        var expiries = 0;
+        using var deadline = _deadlines.Add(_ => expiries++, this);
+        deadline.Set(TimeSpan.FromDays(60));
+        _time.Advance(TimeSpan.FromDays(59));
+        Assert.Equal(0, expiries);
+        _time.Advance(TimeSpan.FromDays(1) + Deadlines.Tick);
+        Assert.Equal(1, expiries);
+    }
+
+    [Fact]
+    public async Task A_time_that_is_set_while_a_sweep_looks_is_not_passed_over()
+    {
+        // Real time: every thread sets short times again and again, each of which must come though nothing else ever wakes the sweep.
+        using var deadlines = new Deadlines(TimeProvider.System);
+        var cancellation = TestContext.Current.CancellationToken;
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(thread => Task.Run(() =>
+        {
+            for (var i = 0; i < 15; i++)
+            {
+                var calls = new int[1];
+                using var deadline = deadlines.Add(state => Interlocked.Increment(ref ((int[])state)[0]), calls);
+                deadline.Set(TimeSpan.FromMilliseconds((thread + i) % 7));
+                Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref calls[0]) == 1, TimeSpan.FromSeconds(5)), "It never came.");
+            }
+        }, cancellation)));
+    }
+
+    [Fact]
     public async Task Owners_that_clear_in_time_are_never_called_whatever_the_sweep_does_meanwhile()
     {
         // Real time: each thread arms for now, and either takes it back or has been told that it was too late. Nothing in between.
@@ -150,5 +203,28 @@ public sealed class DeadlinesTests : IDisposable
             }
         }, cancellation)));
         Assert.Equal(0, deadlines.Count);
+    }
+
+    /// <summary>Counts how often timers fire.</summary>
+    private sealed class CountingTime : FakeTimeProvider
+    {
+        public int Fired { get; private set; }
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => base.CreateTimer(
+            given =>
+            {
+                Fired++;
+                callback(given);
+            },
+            state,
+            dueTime,
+            period);
+
+        public int Wakes(TimeSpan span)
+        {
+            var before = Fired;
+            Advance(span);
+            return Fired - before;
+        }
     }
 }

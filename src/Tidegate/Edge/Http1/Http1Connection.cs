@@ -148,7 +148,7 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
     private Http1Exchange Refused(Rejection refusal, EdgeLimits limits)
     {
         var parts = Begin();
-        parts.Writer.Begin(transport, limits, _stall, ProtocolVersion.Http11, "", keepAlive: false);
+        parts.Writer.Begin(transport, limits, _stall, ProtocolVersion.Http11, "", keepAlive: false, services.Drain);
         parts.Exchange.Reject(refusal);
         return parts;
     }
@@ -160,7 +160,7 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
         var refusal = Read(parts.Exchange, bytes.IsSingleSegment ? bytes.FirstSpan : bytes.ToArray(), settings, out var head);
         parts.Body.Begin(_input, refusal is null ? head.ContentLength : 0, head.ExpectsContinue, settings.Limits, _deadline, services.Time);
         parts.Exchange.RequestBody = parts.Body;
-        parts.Writer.Begin(transport, settings.Limits, _stall, parts.Exchange.ClientProtocol, parts.Exchange.Method, head.KeepAlive && refusal is null && !services.Drain.IsDraining);
+        parts.Writer.Begin(transport, settings.Limits, _stall, parts.Exchange.ClientProtocol, parts.Exchange.Method, head.KeepAlive && refusal is null, services.Drain);
         if (refusal is not null)
         {
             parts.Exchange.Reject(refusal);

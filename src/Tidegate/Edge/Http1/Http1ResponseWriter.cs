@@ -24,6 +24,7 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
     private PipeWriter _output = null!;
     private EdgeLimits _limits = EdgeLimits.Default;
     private StallTimer _stall = null!;
+    private DrainSignal _drain = null!;
     private ProtocolVersion _clientProtocol;
     private string _method = "";
     private Memory<byte> _chunk;
@@ -56,7 +57,8 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
     /// <param name="clientProtocol">What the client spoke.</param>
     /// <param name="method">The request's.</param>
     /// <param name="keepAlive">Whether client and gateway want to go on after it.</param>
-    public void Begin(ConnectionContext transport, EdgeLimits limits, StallTimer stall, ProtocolVersion clientProtocol, string method, bool keepAlive)
+    /// <param name="drain">Says when the gateway does not any more.</param>
+    public void Begin(ConnectionContext transport, EdgeLimits limits, StallTimer stall, ProtocolVersion clientProtocol, string method, bool keepAlive, DrainSignal drain)
     {
         _transport = transport;
         _output = transport.Transport.Output;
@@ -65,6 +67,7 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
         _clientProtocol = clientProtocol;
         _method = method;
         KeepAlive = keepAlive;
+        _drain = drain;
     }
 
     /// <summary>Forgets everything.</summary>
@@ -73,6 +76,7 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
         _transport = null!;
         _output = null!;
         _stall = null!;
+        _drain = null!;
         _chunk = default;
         _announced = null;
         _chunked = false;
@@ -103,7 +107,7 @@ internal sealed class Http1ResponseWriter : ClientResponseWriter
         _announced = contentLength;
 
         // Announced, so that the client does not send its next request into a connection that closes: the content may never come, or is too much to read away.
-        KeepAlive = KeepAlive && !Request.IsAwaited && !(Request.Remaining > _limits.MaxDrainBytes);
+        KeepAlive = KeepAlive && !_drain.IsDraining && !Request.IsAwaited && !(Request.Remaining > _limits.MaxDrainBytes);
         _hasNoBody = _method == "HEAD" || status is 204 or 304;
         WriteHead(status, headers);
         if (contentLength is { } length && status is not 204)

@@ -57,7 +57,7 @@ internal sealed class ConnectionPool
         _deadlines = deadlines;
         _isBounded = key.MaxConnections > 0;
         _partitions = [.. Enumerable.Range(0, partitions).Select(_ => new PoolPartition(_isBounded ? _gate : new Lock()))];
-        _lastUsed = deadlines.Now;
+        _lastUsed = deadlines.Time.GetTimestamp();
         Destination = new Destination(key.IsSecure ? "https" : "http", key.Host, key.Port);
         Name = Destination.ToString();
         Authority = Encoding.ASCII.GetBytes(new Exchanges.ExchangeTarget(Destination.Scheme, key.Host, key.Port, "/", null).Authority);
@@ -184,13 +184,14 @@ internal sealed class ConnectionPool
     /// <summary>Gives a connection back after its exchange. It waits for the next one, if it may.</summary>
     public void Return(UpstreamConnection connection)
     {
-        if (_isRetired || _deadlines.Time.GetElapsedTime(connection.OpenedAt, _deadlines.Now) >= Lifetime || !connection.Watch())
+        var now = _deadlines.Time.GetTimestamp();
+        if (_isRetired || _deadlines.Time.GetElapsedTime(connection.OpenedAt, now) >= Lifetime || !connection.Watch())
         {
             connection.Close();
             return;
         }
 
-        connection.IdleSince = _deadlines.Now;
+        connection.IdleSince = now;
         var own = _partitions[connection.Partition];
         PoolWaiter? waiter = null;
         lock (own.Gate)
@@ -287,9 +288,9 @@ internal sealed class ConnectionPool
     /// <summary>Notes that the pool is in use.</summary>
     public void Touch()
     {
-        // Written only when it changes, so that cores do not take the line from one another for each exchange.
-        var now = _deadlines.Now;
-        if (Volatile.Read(ref _lastUsed) != now)
+        // Written once a second, so that cores do not take the line from one another for each exchange.
+        var now = _deadlines.Time.GetTimestamp();
+        if (now - Volatile.Read(ref _lastUsed) > _deadlines.Time.TimestampFrequency)
         {
             Volatile.Write(ref _lastUsed, now);
         }
@@ -298,7 +299,7 @@ internal sealed class ConnectionPool
     /// <summary>Closes what has been idle, or open, for too long. True when the pool has been out of use for so long that it can go.</summary>
     public bool Sweep(TimeSpan keepFor)
     {
-        var now = _deadlines.Now;
+        var now = _deadlines.Time.GetTimestamp();
         foreach (var partition in _partitions)
         {
             List<UpstreamConnection>? over = null;

@@ -258,6 +258,13 @@ internal sealed class Http1Call
             return;
         }
 
+        // A total is about calls: what the connection has become lasts as long as both sides like.
+        if (!connection.Deadline.Clear())
+        {
+            _failure = Explain(UpstreamFailures.Of(FailureKind.RequestFailed, exchange));
+            return;
+        }
+
         Connection = null;
         exchange.ResponseHeaders.Remove(KnownHeader.Upgrade);
         exchange.UpstreamStream = new ConnectionStream(connection.Context, () => connection.Close());

@@ -36,7 +36,7 @@ internal sealed class UpstreamConnection : IValueTaskSource<ReadResult>
         Input = context.Transport.Input;
         Output = context.Transport.Output;
         Partition = partition;
-        OpenedAt = deadlines.Now;
+        OpenedAt = deadlines.Time.GetTimestamp();
         Deadline = deadlines.Add(static state => ((UpstreamConnection)state).Abort(), this);
         _pool = pool;
         _onRead = OnRead;

@@ -35,13 +35,16 @@ internal sealed class AccessLogSink(Stream output) : IExchangeSink, IDisposable
         BufferSize = 0,
     });
 
-    public async ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)
+    public ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)
     {
         Encode(batch.Span, beginsLine: MustBeginLine());
         _mayEndWithinLine = true;
-        await output.WriteAsync(_buffer.WrittenMemory, cancellationToken);
-        await output.FlushAsync(cancellationToken);
+
+        // On the recorder's own thread: a file's asynchronous write would be this same one on another thread, and a hop there and back.
+        output.Write(_buffer.WrittenSpan);
+        output.Flush();
         _mayEndWithinLine = false;
+        return default;
     }
 
     public void Dispose() => _json.Dispose();
