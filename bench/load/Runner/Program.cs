@@ -39,7 +39,7 @@ foreach (var scenario in AllScenarios.All.Where(scenario => names.Count > 0 ? na
     var notes = new List<string>();
     var entries = scenario.Available(options, notes);
     var front = scenario.Entries[0].Setup.Front;
-    using var lab = current = new Lab(options);
+    using var lab = current = new Lab(scenario.Adapt(options));
     if (entries.Count == 0 || !lab.Traffic.Has(front))
     {
         Console.Error.WriteLine($"{scenario.Name} cannot be measured here: {(entries.Count == 0 ? string.Join(' ', notes) : $"no generator for {front} (wrk, or h2load of nghttp2-client)")}");
@@ -51,7 +51,7 @@ foreach (var scenario in AllScenarios.All.Where(scenario => names.Count > 0 ? na
     {
         var watch = new BusyWatch();
         var result = scenario.Kind.Measure(lab, entries, line => Console.Error.WriteLine($"  {scenario.Name}: {line}"));
-        var section = ResultPage.Section(scenario, result, options, watch.OthersShare(), notes);
+        var section = ResultPage.Section(scenario, result, lab.Options, watch.OthersShare(), notes);
         Console.WriteLine();
         Console.Write(section);
         if (isWritten)

@@ -41,6 +41,14 @@ internal sealed partial class Generators(LoadOptions options, string self, Func<
     public Sample RunCold(RunningPeer peer, RequestShape request, double rate, double seconds) =>
         RunOwn(peer, "generate", $"{peer.Port}", $"{options.Connections}", Text(seconds), Text(rate), request.Path, request.Key ?? "-", $"{request.UploadBytes}", "cold");
 
+    /// <summary>Without a proxy between.</summary>
+    public Measurement RunDirect(int port, RequestShape request, double rate, double seconds)
+    {
+        using var process = Start("generate", $"{port}", $"{options.Connections}", Text(seconds), Text(rate), request.Path, "-", "0", "warm");
+        process.ReadLine();
+        return Measurement.FromLine(process.ReadLine());
+    }
+
     /// <summary>Event streams; the proxy's memory is read while they are open.</summary>
     public (Sample Sample, double ResidentMegabytes) Streams(RunningPeer peer, int streams, double seconds)
     {

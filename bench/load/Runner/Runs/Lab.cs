@@ -37,6 +37,9 @@ internal sealed class Lab : IDisposable
         return running;
     }
 
+    /// <summary>The cleartext upstream itself.</summary>
+    public int Upstream => UpstreamPort(isTls: false);
+
     public void Stop(RunningPeer peer)
     {
         lock (_running)

@@ -47,6 +47,10 @@ internal static class AllScenarios
         new("streams", "Event streams, one event a second on each", Every(new PeerSetup { Streams = true }), new StreamKind()),
         new("idle", "Idle connections that have had one answer", Every(new PeerSetup()), new IdleKind()),
         new("memory", "Memory", Every(new PeerSetup()), new MemoryKind()),
+        new("added", "Added latency: 16 connections, 2,000 requests/s, everything on one core", Every(new PeerSetup()), new AddedKind())
+        {
+            Adapt = static options => options with { Connections = 16, LoadCore = options.ProxyCore, Rate = 2000 },
+        },
         new("start", "Start", Every(new PeerSetup()), new StartKind()) { IsQuick = true },
     ];
 

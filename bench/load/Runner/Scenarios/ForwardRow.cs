@@ -17,7 +17,7 @@ internal sealed record ForwardRow(RunningPeer Peer)
 
     public long Errors => Closed.Concat(AtFixedRate).Concat(AtHalf).Sum(sample => sample.Measurement.Errors);
 
-    public static double Median(IEnumerable<Sample> samples, Func<Sample, double> figure)
+    public static double Median<T>(IEnumerable<T> samples, Func<T, double> figure)
     {
         var sorted = samples.Select(figure).Order().ToList();
         return (sorted[(sorted.Count - 1) / 2] + sorted[sorted.Count / 2]) / 2;

@@ -13,6 +13,9 @@ internal sealed record Scenario(string Name, string Title, IReadOnlyList<Scenari
     /// <summary>Part of the quick mode.</summary>
     public bool IsQuick { get; init; }
 
+    /// <summary>What it changes of how everything is measured.</summary>
+    public Func<LoadOptions, LoadOptions> Adapt { get; init; } = static options => options;
+
     /// <summary>The rows that can be measured here; what is missing is said loudly.</summary>
     public IReadOnlyList<ScenarioEntry> Available(LoadOptions options, List<string> notes)
     {

@@ -20,6 +20,7 @@ internal sealed record Target(string Scenario, string What, double Limit, Func<I
         new("tls", "CPU per request, ratio to nginx", 1.2, Cpu("nginx")),
         new("body-16k", "CPU per request, ratio to nginx", 1.0, Cpu("nginx")),
         new("cache", "CPU per request, ratio to nginx", 0.55, Cpu("nginx")),
+        new("added", "milliseconds added to the 99th percentile", 0.5, figures => figures["Tidegate added p99"]),
         new("memory", "RSS in MB with 1,000 connections", 100, figures => figures["Tidegate connected"]),
         new("memory", "RSS in MB after the requests", 150, figures => figures["Tidegate after"]),
         new("start", "seconds from start to first answer", 1.5, figures => figures["Tidegate ready"]),
