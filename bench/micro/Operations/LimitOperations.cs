@@ -3,6 +3,7 @@ using Tidegate.Exchanges;
 using Tidegate.Policies;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Limits.Learning;
+using Tidegate.Policies.Limits.Shares;
 
 namespace Tidegate.Benchmarks.Operations;
 
@@ -16,6 +17,9 @@ internal static class LimitOperations
         ("limits: one rate", () => Start(Rate("a"))),
         ("limits: one rate per consumer", () => Start(Rate("a") with { Per = (KeyPart[])[Consumer] })),
         ("limits: four", () => Start(Rate("a") with { Per = (KeyPart[])[Consumer] }, Rate("b") with { Kind = LimitKind.TokenBucket, Burst = 1_000_000_000 }, Quota("c"), Concurrency("d"))),
+        ("limits: one rate, shared", () => Start(Shared(Rate("a")))),
+        ("limits: four, shared", () => Start(Shared(Rate("a") with { Per = (KeyPart[])[Consumer] }), Shared(Rate("b") with { Kind = LimitKind.TokenBucket, Burst = 1_000_000_000 }), Shared(Quota("c")), Shared(Concurrency("d")))),
+        ("limits: four, shared and nearly used up", NearlyUsedUp),
         ("limits: refused", Refused),
         ("limits: learning", Learning),
     ];
@@ -26,9 +30,33 @@ internal static class LimitOperations
 
     private static LimitSettings Concurrency(string name) => new() { Name = name, Kind = LimitKind.Concurrency, Amount = 100, Text = "100 in flight" };
 
+    private static LimitSettings Shared(LimitSettings settings) => settings with
+    {
+        Shares = new ShareSettings(new KeyPart(KeyPartKind.Environment), [new("production", 0.7, 1), new("batch", 0.1, 0.5), new(ShareTerms.Others, 0, 1)]),
+    };
+
+    /// <summary>So little is free that it must be looked up what is kept for others.</summary>
+    private static Action NearlyUsedUp()
+    {
+        var settings = (LimitSettings[])[Shared(Rate("a")), Shared(Rate("b")), Shared(Quota("c")), Shared(Concurrency("d"))];
+        var store = new LimitStore(TimeProvider.System);
+        var limits = settings.Select(limit => new Limit(limit with { Amount = 1L << 40, Period = TimeSpan.FromDays(1) }, "api", store.Secret, store.Time)).ToList();
+        foreach (var limit in limits)
+        {
+            store.Cells.Charge(limit.AlgorithmOf(2), limit.OnlyKey, 1L << 38, store.Time.GetTimestamp());
+        }
+
+        return Start(new LimitsPolicy(PolicyStage.Attempt, limits, store, queue: null, QueueSettings.Default));
+    }
+
     private static Action Start(params LimitSettings[] settings)
     {
-        var (policy, exchange) = Make(settings);
+        return Start(Make(settings).Policy);
+    }
+
+    private static Action Start(LimitsPolicy policy)
+    {
+        var exchange = Make().Exchange;
         ExchangeHandler next = static _ => default;
         return () =>
         {

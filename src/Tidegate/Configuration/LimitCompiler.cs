@@ -98,9 +98,17 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
         }
 
         var per = config.Per.Select((text, i) => Part(text, api.Path, match, config, "per", i)).OfType<KeyPart>().ToArray();
-        return settings is null ? null : settings with
+        if (settings is null)
+        {
+            return null;
+        }
+
+        var shares = config.Shares is { } shared && By(api, shared, match) is { } by ? new ShareCompiler(positions, problems).Compile(config, shared, by, settings) : null;
+        return settings with
         {
             Name = name,
+            Shares = shares,
+            Text = shares is null ? settings.Text : $"{settings.Text} shared by {shares.By.Text}",
             Per = per,
             Cost = Cost(config, settings),
             WhenExceeded = config.WhenExceeded,
@@ -109,6 +117,8 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             Mode = config.Mode,
         };
     }
+
+    private KeyPart? By(ApiConfig api, SharesConfig shares, MatchConfig? match) => Part(shares.By, api.Path, match, shares, "by", null);
 
     private static string NameFor(string kind, HashSet<string> names)
     {

@@ -29,6 +29,9 @@ internal sealed record LimitConfig
     [Doc("What has a count of its own: consumer, tenant, environment, endpoint, host, client_address (of IPv6 its /64), header:NAME, path:NAME (a {NAME} of the endpoint's path). Default: one count for all.")]
     public IReadOnlyList<string> Per { get; init; } = [];
 
+    [Doc("Classes of callers that share the amount, each with a guaranteed part of it. Default: whoever comes first has it.")]
+    public SharesConfig? Shares { get; init; }
+
     [Doc("What a request costs, where the unit is points.")]
     public LimitCostConfig? Cost { get; init; }
 
@@ -73,6 +76,27 @@ internal sealed record LimitCostConfig
 
     [Doc("A field of the answer that holds what was really charged; the difference is charged or given back.")]
     public string? ResponseHeader { get; init; }
+}
+
+internal sealed record SharesConfig
+{
+    [Doc("What tells the classes apart: environment, tenant, consumer, header:NAME or another word of per.")]
+    public required string By { get; init; }
+
+    [Doc("The classes; at most 15, and one more for everybody else.")]
+    public required IReadOnlyList<ShareConfig> Of { get; init; }
+}
+
+internal sealed record ShareConfig
+{
+    [Doc("A value of by, for example production; * is every other.")]
+    public required string Value { get; init; }
+
+    [Doc("What the class gets whenever it asks, whatever others do; while it does not ask, others may use it (of a quota they may not). Default: 0%.")]
+    public double? Guaranteed { get; init; }
+
+    [Doc("The most that it gets, also when nobody else asks. Default: 100%.")]
+    public double? Max { get; init; }
 }
 
 internal sealed record QueueConfig

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Text;
 using Tidegate.Exchanges;
+using Tidegate.Policies.Limits.Shares;
 
 namespace Tidegate.Policies.Limits;
 
@@ -18,6 +19,7 @@ internal sealed class Limit
     private readonly byte[]? _requestCost;
     private readonly byte[]? _responseCost;
     private readonly UInt128 _onlyKey;
+    private readonly SharedCount? _shares;
 
     /// <param name="settings">What was written.</param>
     /// <param name="scope">The API, and the endpoint where the limit is written for one.</param>
@@ -40,6 +42,7 @@ internal sealed class Limit
             LimitKind.Quota => new CalendarWindow(settings.Amount, settings.Calendar!, time),
             _ => new ConcurrencyLimit(settings.Amount),
         };
+        _shares = settings.Shares is { } shares ? new SharedCount(settings, shares, Algorithm, periodTicks, ticksPerUtcTick, time) : null;
         _onlyKey = Key(Encoding.UTF8.GetBytes(string.Join('\0', scope, settings.Name, settings.Kind, Algorithm.Meaning)));
     }
 
@@ -57,7 +60,11 @@ internal sealed class Limit
 
     public string Scope { get; }
 
+    /// <summary>How it counts for everybody together.</summary>
     public LimitAlgorithm Algorithm { get; }
+
+    /// <summary>How many lines there are where it lets wait: one for each class that shares it.</summary>
+    public int Lines => _shares?.Classes.Count ?? 1;
 
     /// <summary>Its count, when it has only one.</summary>
     public UInt128 OnlyKey => _onlyKey;
@@ -67,6 +74,15 @@ internal sealed class Limit
 
     /// <summary>Whether the answer changes what an exchange costs.</summary>
     public bool IsSettled => Settings.Unit == LimitUnit.Bytes || _responseCost is not null;
+
+    /// <summary>Which of the classes that share the count the exchange belongs to; 0 when it is not shared.</summary>
+    public int ShareOf(Exchange exchange) => _shares?.ClassOf(exchange) ?? 0;
+
+    /// <summary>How the limit counts for a class.</summary>
+    public LimitAlgorithm AlgorithmOf(int share) => _shares is { } shares ? shares.Classes[share] : Algorithm;
+
+    /// <summary>What <c>explain</c> says of a class; empty when the count is not shared.</summary>
+    public string DescribeShare(int share) => _shares?.Classes[share].Text ?? "";
 
     /// <summary>Which count the exchange belongs to.</summary>
     public UInt128 KeyOf(Exchange exchange)

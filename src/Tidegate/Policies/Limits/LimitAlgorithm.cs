@@ -40,4 +40,20 @@ internal abstract class LimitAlgorithm
 
     /// <summary>How many ticks until there is room for the cost, when so much waits before it and takes its room as soon as it can; as <see cref="Take"/> otherwise.</summary>
     public abstract long WaitBehind(ref LimitCell cell, long ahead, long cost, long now);
+
+    /// <summary>How many classes share the count, each with a part that is saved under a key of its own.</summary>
+    public virtual int ShareCount => 0;
+
+    /// <summary>The key under which a class's part of a count is saved.</summary>
+    public virtual UInt128 ShareKey(UInt128 key, int share) => key;
+
+    /// <summary>What a class's part must remember; as <see cref="Save"/>.</summary>
+    public virtual void SaveShare(ref LimitCell cell, int share, long now, long utcTicks, List<SavedRun> runs)
+    {
+    }
+
+    /// <summary>Gives a class of a fresh cell what was remembered; after <see cref="Load"/>.</summary>
+    public virtual void LoadShare(ref LimitCell cell, int share, long now, long utcTicks, IReadOnlyList<SavedRun> runs)
+    {
+    }
 }

@@ -1,3 +1,5 @@
+using Tidegate.Policies.Limits.Shares;
+
 namespace Tidegate.Policies.Limits;
 
 /// <summary>The state of one limit for one key. What the numbers mean is the algorithm's.</summary>
@@ -10,9 +12,26 @@ internal struct LimitCell
 
     public long Time;
 
-    /// <summary>Of rates that have more to remember than one run.</summary>
-    public RunLog? Runs;
+    /// <summary>Runs of rates that have more to remember than one, and what classes have of a shared count. Most cells have neither.</summary>
+    public CellMemory? Memory;
 
     /// <summary>The timestamp from which this cell says no more than a fresh one.</summary>
     public long IdleAt;
+
+    /// <summary>Of rates that have more to remember than one run.</summary>
+    public RunLog? Runs
+    {
+        readonly get => Memory is RunLog runs ? runs : (Memory as ShareMemory)?.Runs;
+        set
+        {
+            if (Memory is ShareMemory shares)
+            {
+                shares.Runs = value;
+            }
+            else
+            {
+                Memory = value;
+            }
+        }
+    }
 }

@@ -165,6 +165,16 @@ internal sealed class LimitCells
                 }
 
                 changed.Add(new SavedCount(key, runs, expires));
+                for (var share = 0; share < algorithm.ShareCount; share++)
+                {
+                    var ofShare = new List<SavedRun>();
+                    if (!Unsafe.IsNullRef(ref cell))
+                    {
+                        algorithm.SaveShare(ref cell, share, now, utcTicks, ofShare);
+                    }
+
+                    changed.Add(new SavedCount(algorithm.ShareKey(key, share), ofShare, expires));
+                }
             }
 
             _changed.Clear();
@@ -186,12 +196,29 @@ internal sealed class LimitCells
             ref var cell = ref Place(_cells, key);
             cell = new LimitCell { Key = key, Time = now, IdleAt = now };
             Count++;
-            if (saved is not null && algorithm.IsKept && saved.TryRemove(key, out var runs))
+            if (saved is not null && algorithm.IsKept)
             {
-                algorithm.Load(ref cell, now, time.GetUtcNow().UtcTicks, runs);
+                Load(saved, ref cell, algorithm, now);
             }
 
             return ref cell;
+        }
+
+        private void Load(ConcurrentDictionary<UInt128, IReadOnlyList<SavedRun>> from, ref LimitCell cell, LimitAlgorithm algorithm, long now)
+        {
+            var utcTicks = time.GetUtcNow().UtcTicks;
+            if (from.TryRemove(cell.Key, out var runs))
+            {
+                algorithm.Load(ref cell, now, utcTicks, runs);
+            }
+
+            for (var share = 0; share < algorithm.ShareCount; share++)
+            {
+                if (from.TryRemove(algorithm.ShareKey(cell.Key, share), out var ofShare))
+                {
+                    algorithm.LoadShare(ref cell, share, now, utcTicks, ofShare);
+                }
+            }
         }
 
         private static ref LimitCell Place(LimitCell[] cells, UInt128 key)

@@ -55,7 +55,15 @@ internal sealed class LimitLease : IAnswerEnding
         }
     }
 
-    public void Add(Limit limit, Exchange exchange) => _charges[Count++] = new Charge { Limit = limit, Key = limit.KeyOf(exchange), Cost = limit.CostOf(exchange) };
+    public void Add(Limit limit, Exchange exchange)
+    {
+        var key = limit.KeyOf(exchange);
+        var share = limit.ShareOf(exchange);
+        _charges[Count++] = new Charge { Limit = limit, Algorithm = limit.AlgorithmOf(share), Key = key, Line = LineOf(key, share), Cost = limit.CostOf(exchange) };
+    }
+
+    /// <summary>Under which key the exchanges of a count's class stand in line.</summary>
+    public static UInt128 LineOf(UInt128 key, int share) => key + (UInt128)share;
 
     /// <summary>Adds what the provider says, and what it will have said by the time that room is found.</summary>
     public void Follow(LearnedLimits learned)
@@ -71,7 +79,7 @@ internal sealed class LimitLease : IAnswerEnding
     {
         for (var i = 0; i < Count; i++)
         {
-            if (ReferenceEquals(_charges[i].Limit.Algorithm, window))
+            if (ReferenceEquals(_charges[i].Algorithm, window))
             {
                 return _charges[i].IsTaken ? _charges[i].Cost : 0;
             }
@@ -82,7 +90,13 @@ internal sealed class LimitLease : IAnswerEnding
 
     public Limit LimitAt(int index) => _charges[index].Limit;
 
+    /// <summary>How it counts for this exchange's class.</summary>
+    public LimitAlgorithm AlgorithmAt(int index) => _charges[index].Algorithm;
+
     public UInt128 KeyAt(int index) => _charges[index].Key;
+
+    /// <summary>Where the exchange waits for it: the line of its class.</summary>
+    public UInt128 LineAt(int index) => _charges[index].Line;
 
     public long CostAt(int index) => _charges[index].Cost;
 
@@ -102,7 +116,7 @@ internal sealed class LimitLease : IAnswerEnding
         for (var i = 0; i < Count; i++)
         {
             ref var charge = ref _charges[i];
-            wait = _store.Cells.Take(charge.Limit.Algorithm, charge.Key, charge.Cost, now);
+            wait = _store.Cells.Take(charge.Algorithm, charge.Key, charge.Cost, now);
             charge.IsTaken = wait == 0;
             charge.TakenAt = now;
             if (wait > 0 && charge.Limit.Settings.Mode == PolicyMode.Enforce)
@@ -131,7 +145,7 @@ internal sealed class LimitLease : IAnswerEnding
 
             if (charge.Limit.IsHeld)
             {
-                _store.Cells.Give(charge.Limit.Algorithm, charge.Key, charge.Cost, charge.TakenAt, now);
+                _store.Cells.Give(charge.Algorithm, charge.Key, charge.Cost, charge.TakenAt, now);
                 hasFreed = true;
             }
             else if (charge.Limit.IsSettled)
@@ -161,7 +175,7 @@ internal sealed class LimitLease : IAnswerEnding
     {
         for (; from < limits.Length && Count < Capacity; from++)
         {
-            _charges[Count++] = new Charge { Limit = limits[from], Key = limits[from].OnlyKey, Cost = 1 };
+            _charges[Count++] = new Charge { Limit = limits[from], Algorithm = limits[from].Algorithm, Key = limits[from].OnlyKey, Line = limits[from].OnlyKey, Cost = 1 };
         }
 
         return from;
@@ -171,13 +185,13 @@ internal sealed class LimitLease : IAnswerEnding
     {
         if (trueCost > charge.Cost)
         {
-            _store.Cells.Charge(charge.Limit.Algorithm, charge.Key, trueCost - charge.Cost, now);
+            _store.Cells.Charge(charge.Algorithm, charge.Key, trueCost - charge.Cost, now);
             return false;
         }
 
         if (trueCost < charge.Cost)
         {
-            _store.Cells.Give(charge.Limit.Algorithm, charge.Key, charge.Cost - trueCost, charge.TakenAt, now);
+            _store.Cells.Give(charge.Algorithm, charge.Key, charge.Cost - trueCost, charge.TakenAt, now);
         }
 
         return trueCost < charge.Cost;
@@ -190,7 +204,7 @@ internal sealed class LimitLease : IAnswerEnding
             ref var charge = ref _charges[i];
             if (charge.IsTaken)
             {
-                _store.Cells.Give(charge.Limit.Algorithm, charge.Key, charge.Cost, now, now);
+                _store.Cells.Give(charge.Algorithm, charge.Key, charge.Cost, now, now);
                 charge.IsTaken = false;
             }
         }
@@ -199,7 +213,9 @@ internal sealed class LimitLease : IAnswerEnding
     private struct Charge
     {
         public Limit Limit;
+        public LimitAlgorithm Algorithm;
         public UInt128 Key;
+        public UInt128 Line;
         public long Cost;
         public long TakenAt;
         public bool IsTaken;

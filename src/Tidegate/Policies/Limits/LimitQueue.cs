@@ -22,6 +22,7 @@ internal sealed class LimitQueue : IDisposable
     private readonly ITimer _timer;
     private long _timerAt = long.MaxValue;
     private int _count;
+    private uint _turn;
 
     public LimitQueue(LimitCells cells, TimeProvider time)
     {
@@ -56,42 +57,26 @@ internal sealed class LimitQueue : IDisposable
     /// <returns>What to await; null when the exchange passes, or is refused, as the entry says.</returns>
     public LimitWaiter? Enter(LimitLease lease, Exchange exchange, QueueSettings settings, long now, out QueueEntry entry)
     {
+        List<LimitWaiter>? served = null;
+        LimitWaiter? waiter;
         lock (_gate)
         {
             // Before anything is looked at: who gives back from here on sees that somebody may wait, and waits for this lock.
             Interlocked.Increment(ref _count);
-            var refusing = LineOf(lease);
-            var wait = 0L;
-            if (refusing < 0)
-            {
-                refusing = lease.TryTake(now, out wait);
-                if (refusing < 0)
-                {
-                    Interlocked.Decrement(ref _count);
-                    entry = new QueueEntry(-1, 0);
-                    return null;
-                }
-            }
-
-            // :: What refuses, and how long that will be, behind those who have their turn before.
-            var limit = lease.LimitAt(refusing);
-            var line = _lines.GetValueOrDefault(lease.KeyAt(refusing));
-            var flow = FlowOf(settings.FairBy, exchange);
-            var expected = line is null ? wait : _cells.WaitBehind(limit.Algorithm, line.Key, line.Queue.CostBefore(flow), lease.CostAt(refusing), now);
-            entry = new QueueEntry(refusing, expected, Position: line?.Queue.Count ?? 0);
-            var longest = (long)(limit.Settings.MaxWait.TotalSeconds * _time.TimestampFrequency);
-            if (limit.Settings.WhenExceeded == WhenExceeded.Reject || (expected > longest && expected != LimitAlgorithm.UntilReleased) || IsFull(settings.Capacity, line, flow))
+            ServeDue(lease, now, ref served);
+            waiter = TakeOrJoin(lease, exchange, settings, now, out entry);
+            if (waiter is null)
             {
                 Interlocked.Decrement(ref _count);
-                return null;
             }
-
-            var waiter = new LimitWaiter(this, lease, exchange) { Deadline = now + longest, Flow = flow, Weight = WeightOf(settings, exchange) };
-            Join(waiter, refusing, wait, now);
-            _deadlines.Enqueue(waiter, waiter.Deadline);
-            Schedule(now);
-            return waiter;
         }
+
+        if (served is not null)
+        {
+            Resume(served);
+        }
+
+        return waiter;
     }
 
     /// <summary>A waiter's client has gone.</summary>
@@ -124,10 +109,7 @@ internal sealed class LimitQueue : IDisposable
             var now = _time.GetTimestamp();
             for (var i = 0; i < lease.Count; i++)
             {
-                if (_lines.TryGetValue(lease.KeyAt(i), out var line))
-                {
-                    Dispatch(line, now, done);
-                }
+                DispatchAll(lease, i, now, done);
             }
 
             Schedule(now);
@@ -196,7 +178,7 @@ internal sealed class LimitQueue : IDisposable
     {
         for (var i = 0; i < lease.Count && _lines.Count > 0; i++)
         {
-            if (lease.LimitAt(i).Settings.Mode == PolicyMode.Enforce && _lines.TryGetValue(lease.KeyAt(i), out var line) && line.Queue.Count > 0)
+            if (lease.LimitAt(i).Settings.Mode == PolicyMode.Enforce && _lines.TryGetValue(lease.LineAt(i), out var line) && line.Queue.Count > 0)
             {
                 return i;
             }
@@ -205,9 +187,72 @@ internal sealed class LimitQueue : IDisposable
         return -1;
     }
 
+    private LimitWaiter? TakeOrJoin(LimitLease lease, Exchange exchange, QueueSettings settings, long now, out QueueEntry entry)
+    {
+        var refusing = LineOf(lease);
+        var wait = 0L;
+        if (refusing < 0)
+        {
+            refusing = lease.TryTake(now, out wait);
+            if (refusing < 0)
+            {
+                entry = new QueueEntry(-1, 0);
+                return null;
+            }
+        }
+
+        // :: What refuses, and how long that will be, behind those who have their turn before.
+        var limit = lease.LimitAt(refusing);
+        var line = _lines.GetValueOrDefault(lease.LineAt(refusing));
+        var flow = FlowOf(settings.FairBy, exchange);
+        var expected = line is null ? wait : _cells.WaitBehind(lease.AlgorithmAt(refusing), lease.KeyAt(refusing), line.Queue.CostBefore(flow), lease.CostAt(refusing), now);
+        entry = new QueueEntry(refusing, expected, Position: line?.Queue.Count ?? 0);
+        var longest = (long)(limit.Settings.MaxWait.TotalSeconds * _time.TimestampFrequency);
+        if (limit.Settings.WhenExceeded == WhenExceeded.Reject || (expected > longest && expected != LimitAlgorithm.UntilReleased) || IsFull(settings.Capacity, line, flow))
+        {
+            return null;
+        }
+
+        var waiter = new LimitWaiter(this, lease, exchange) { Deadline = now + longest, Flow = flow, Weight = WeightOf(settings, exchange) };
+        Join(waiter, refusing, wait, now);
+        _deadlines.Enqueue(waiter, waiter.Deadline);
+        Schedule(now);
+        return waiter;
+    }
+
+    /// <summary>Room that time has made belongs to those who wait for it, of whatever class, before a newcomer of another class sees it.</summary>
+    private void ServeDue(LimitLease lease, long now, ref List<LimitWaiter>? served)
+    {
+        for (var i = 0; i < lease.Count; i++)
+        {
+            var lines = lease.LimitAt(i).Lines;
+            for (var share = 0; lines > 1 && share < lines; share++)
+            {
+                if (_lines.TryGetValue(LimitLease.LineOf(lease.KeyAt(i), share), out var line) && line.WakeAt <= now)
+                {
+                    Dispatch(line, now, served ??= []);
+                }
+            }
+        }
+    }
+
+    /// <summary>All classes that wait for a count have their turn, another one first each time.</summary>
+    private void DispatchAll(LimitLease lease, int index, long now, List<LimitWaiter> done)
+    {
+        var lines = lease.LimitAt(index).Lines;
+        var first = lines == 1 ? 0 : (int)(_turn++ % (uint)lines);
+        for (var i = 0; i < lines; i++)
+        {
+            if (_lines.TryGetValue(LimitLease.LineOf(lease.KeyAt(index), (first + i) % lines), out var line))
+            {
+                Dispatch(line, now, done);
+            }
+        }
+    }
+
     private void Join(LimitWaiter waiter, int refusing, long wait, long now)
     {
-        var key = waiter.Lease.KeyAt(refusing);
+        var key = waiter.Lease.LineAt(refusing);
         if (!_lines.TryGetValue(key, out var line))
         {
             _lines.Add(key, line = new Line(key));
@@ -239,7 +284,7 @@ internal sealed class LimitQueue : IDisposable
                 continue;
             }
 
-            if (waiter.Lease.KeyAt(refusing) == line.Key)
+            if (waiter.Lease.LineAt(refusing) == line.Key)
             {
                 if (wait < LimitAlgorithm.UntilReleased)
                 {

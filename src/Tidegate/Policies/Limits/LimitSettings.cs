@@ -1,3 +1,5 @@
+using Tidegate.Policies.Limits.Shares;
+
 namespace Tidegate.Policies.Limits;
 
 /// <summary>One limit as it was written, checked and in units that a machine counts in.</summary>
@@ -22,6 +24,9 @@ internal sealed record LimitSettings
 
     /// <summary>What shares one count; empty means: everything that the limit is written for.</summary>
     public IReadOnlyList<KeyPart> Per { get; init; } = [];
+
+    /// <summary>How classes of callers share the amount; null: whoever comes first has it.</summary>
+    public ShareSettings? Shares { get; init; }
 
     public LimitUnit Unit { get; init; }
 

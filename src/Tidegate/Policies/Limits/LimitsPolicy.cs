@@ -119,9 +119,15 @@ internal sealed class LimitsPolicy : IPolicy
             var per = limit.Settings.Per.Count == 0 ? "" : " per " + string.Join(", ", limit.Settings.Per.Select(part => part.Text));
             var used = _store.Cells.Used(limit.Algorithm, limit.KeyOf(exchange), now);
             var exceeded = limit.Settings.WhenExceeded == WhenExceeded.Queue ? $", queues up to {limit.Settings.MaxWait.TotalSeconds:0.###} s" : "";
-            return $"{limit.Settings.Name} ({limit.Settings.Text}{per}{exceeded}{(limit.Settings.Mode == PolicyMode.Observe ? ", observe" : "")}): {used} of {limit.Settings.Amount} used, costs {limit.CostOf(exchange)}";
+            return $"{limit.Settings.Name} ({limit.Settings.Text}{per}{exceeded}{(limit.Settings.Mode == PolicyMode.Observe ? ", observe" : "")}): {used} of {limit.Settings.Amount} used{Share(limit, exchange, now)}, costs {limit.CostOf(exchange)}";
         });
         return new PolicyExplanation(string.Join("; ", _learning is null ? parts : parts.Append(_learning.Explain())));
+    }
+
+    private string Share(Limit limit, Exchange exchange, long now)
+    {
+        var share = limit.ShareOf(exchange);
+        return limit.DescribeShare(share) is { Length: > 0 } text ? $" ({text}, {_store.Cells.Used(limit.AlgorithmOf(share), limit.KeyOf(exchange), now)} used)" : "";
     }
 
     private ValueTask Pass(Exchange exchange, LimitLease lease, ExchangeHandler next)

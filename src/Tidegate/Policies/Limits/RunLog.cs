@@ -4,7 +4,7 @@ namespace Tidegate.Policies.Limits;
 /// When what was taken, oldest first, in at most <see cref="MaxRuns"/> runs. When there are more, two become one that counts from the later time:
 /// memory is bounded, and what is remembered inexactly is remembered too strictly.
 /// </summary>
-internal sealed class RunLog
+internal sealed class RunLog : CellMemory
 {
     /// <summary>16: takers that wait for room all take at the moment that it comes, and such a moment is one run however many take.</summary>
     public const int MaxRuns = 16;

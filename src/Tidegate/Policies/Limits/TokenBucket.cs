@@ -78,6 +78,13 @@ internal sealed class TokenBucket : LimitAlgorithm
         Touch(ref cell);
     }
 
+    /// <summary>How full it is, in tokens.</summary>
+    public double Level(ref LimitCell cell, long now)
+    {
+        Drain(ref cell, now);
+        return (double)cell.Level / _unitsPerPeriod;
+    }
+
     public override string Meaning => $"{_unitsPerPeriod}/{_ticksPerUnit}";
 
     public override long Used(ref LimitCell cell, long now)

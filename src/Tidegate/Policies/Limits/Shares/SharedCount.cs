@@ -1,0 +1,351 @@
+using Tidegate.Exchanges;
+
+namespace Tidegate.Policies.Limits.Shares;
+
+/// <summary>
+/// One count that classes of callers share. The whole is never more than the amount. What a class is guaranteed, and has used of late or was just refused, is kept for
+/// it; everything else is lent to whoever asks. Among those for whom something is kept, the first that asked goes first. A quota lends nothing that is guaranteed:
+/// it would not come back before the period ends. See docs/decisions/0011.
+/// </summary>
+internal sealed class SharedCount
+{
+    // Whoever is refused hears when to come back in whole seconds, and has a way to come.
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+
+    private static readonly TimeSpan HorizonOfConcurrency = TimeSpan.FromSeconds(1);
+
+    private readonly ShareClass[] _classes;
+    private readonly KeyPart _by;
+    private readonly TokenBucket? _bucket;
+    private readonly long _room;
+    private readonly long _guaranteed;
+    private readonly long _horizonTicks;
+    private readonly long _graceTicks;
+    private readonly bool _isLent;
+
+    /// <param name="settings">The limit's.</param>
+    /// <param name="shares">Who shares it.</param>
+    /// <param name="whole">Counts for everybody together.</param>
+    /// <param name="periodTicks">In ticks of the clock.</param>
+    /// <param name="ticksPerUtcTick">Of the clock, in 100 ns.</param>
+    /// <param name="time">The clock.</param>
+    public SharedCount(LimitSettings settings, ShareSettings shares, LimitAlgorithm whole, long periodTicks, double ticksPerUtcTick, TimeProvider time)
+    {
+        Whole = whole;
+        _by = shares.By;
+        _bucket = whole as TokenBucket;
+        _room = _bucket is null ? settings.Amount : settings.Burst;
+        _isLent = settings.Kind != LimitKind.Quota;
+        _guaranteed = shares.Classes.Sum(terms => ShareTerms.Of(terms.Guaranteed, _room));
+        var patience = Grace + (settings.WhenExceeded == WhenExceeded.Queue ? settings.MaxWait : TimeSpan.Zero);
+        _graceTicks = (long)(patience.Ticks * ticksPerUtcTick);
+        _horizonTicks = Math.Max(1, settings.Kind switch
+        {
+            LimitKind.Rate => periodTicks,
+            LimitKind.TokenBucket => (long)Math.Min(long.MaxValue / 4, (double)settings.Burst / settings.Amount * periodTicks),
+            _ => (long)(HorizonOfConcurrency.Ticks * ticksPerUtcTick),
+        });
+        _classes = [.. shares.Classes.Select((terms, i) => Class(settings, terms, i, periodTicks, ticksPerUtcTick, time))];
+    }
+
+    /// <summary>Counts for everybody together.</summary>
+    public LimitAlgorithm Whole { get; }
+
+    public IReadOnlyList<ShareClass> Classes => _classes;
+
+    /// <summary>Which class an exchange belongs to.</summary>
+    public int ClassOf(Exchange exchange)
+    {
+        Span<byte> value = stackalloc byte[KeyPart.MaxBytes];
+        var written = value[.._by.Write(exchange, value)];
+        for (var i = 0; i < _classes.Length - 1; i++)
+        {
+            if (written.SequenceEqual(_classes[i].Value))
+            {
+                return i;
+            }
+        }
+
+        return _classes.Length - 1;
+    }
+
+    /// <summary>See <see cref="LimitAlgorithm.Take"/>.</summary>
+    public long Take(ref LimitCell cell, int index, long cost, long now)
+    {
+        var terms = _classes[index];
+        if (cost > terms.Max)
+        {
+            return LimitAlgorithm.Never;
+        }
+
+        var memory = Enter(ref cell, now);
+        var own = terms.Own is { } count ? count.WaitBehind(ref memory.States[index].Count, 0, cost, now) : 0;
+        var wait = Math.Max(own, WaitOfWhole(ref cell, memory, index, 0, cost, now));
+        if (wait == 0)
+        {
+            Add(ref cell, memory, index, cost, now);
+        }
+        else if (_isLent && UsedOf(memory, index, now) + cost <= terms.Guaranteed)
+        {
+            Claim(ref memory.States[index], wait, now);
+        }
+
+        return wait;
+    }
+
+    /// <summary>See <see cref="LimitAlgorithm.Charge"/>.</summary>
+    public void Charge(ref LimitCell cell, int index, long cost, long now) => Add(ref cell, Enter(ref cell, now), index, cost, now);
+
+    /// <summary>See <see cref="LimitAlgorithm.Give"/>.</summary>
+    public void Give(ref LimitCell cell, int index, long cost, long takenAt, long now)
+    {
+        var memory = Enter(ref cell, now);
+        ref var state = ref memory.States[index];
+        Whole.Give(ref cell, cost, takenAt, now);
+        _classes[index].Own?.Give(ref state.Count, cost, takenAt, now);
+        if (_bucket is not null)
+        {
+            state.Level = Math.Max(0, state.Level - cost);
+        }
+    }
+
+    /// <summary>How much the class has.</summary>
+    public long Used(ref LimitCell cell, int index, long now) => UsedOf(Enter(ref cell, now), index, now);
+
+    /// <summary>See <see cref="LimitAlgorithm.WaitBehind"/>; before it stands the class's own.</summary>
+    public long WaitBehind(ref LimitCell cell, int index, long ahead, long cost, long now)
+    {
+        var terms = _classes[index];
+        if (cost > terms.Max)
+        {
+            return LimitAlgorithm.Never;
+        }
+
+        var memory = Enter(ref cell, now);
+        var own = terms.Own is { } count ? count.WaitBehind(ref memory.States[index].Count, ahead, cost, now) : 0;
+        return Math.Max(own, WaitOfWhole(ref cell, memory, index, ahead, cost, now));
+    }
+
+    /// <summary>See <see cref="LimitAlgorithm.SaveShare"/>.</summary>
+    public void Save(ref LimitCell cell, int index, long now, long utcTicks, List<SavedRun> runs)
+    {
+        var memory = Enter(ref cell, now);
+        if (_bucket is null)
+        {
+            _classes[index].Own!.Save(ref memory.States[index].Count, now, utcTicks, runs);
+        }
+        else if (UsedOf(memory, index, now) is > 0 and var used)
+        {
+            runs.Add(new SavedRun(utcTicks, used));
+        }
+    }
+
+    /// <summary>See <see cref="LimitAlgorithm.LoadShare"/>.</summary>
+    public void Load(ref LimitCell cell, int index, long now, long utcTicks, IReadOnlyList<SavedRun> runs)
+    {
+        var memory = Enter(ref cell, now);
+        if (_bucket is null)
+        {
+            _classes[index].Own!.Load(ref memory.States[index].Count, now, utcTicks, runs);
+        }
+        else if (runs is [var only])
+        {
+            // What has flowed off since is taken from all of them in proportion, with the next look.
+            memory.States[index].Level = only.Count;
+        }
+    }
+
+    private ShareClass Class(LimitSettings settings, ShareTerms terms, int index, long periodTicks, double ticksPerUtcTick, TimeProvider time)
+    {
+        var guaranteed = ShareTerms.Of(terms.Guaranteed, _room);
+        var max = ShareTerms.Of(terms.Max, _room);
+        if (!_isLent)
+        {
+            max = Math.Min(max, _room - _guaranteed + guaranteed);
+        }
+
+        LimitAlgorithm? own = settings.Kind switch
+        {
+            LimitKind.Rate => new SlidingWindow(max, periodTicks, ticksPerUtcTick),
+            LimitKind.TokenBucket => terms.Max >= 1 ? null : new TokenBucket(Math.Max(1, ShareTerms.Of(terms.Max, settings.Amount)), periodTicks, max, ticksPerUtcTick),
+            LimitKind.Quota => new CalendarWindow(max, settings.Calendar!, time),
+            _ => new ConcurrencyLimit(max),
+        };
+        return new ShareClass(this, index, terms) { Guaranteed = guaranteed, Max = max, Own = own };
+    }
+
+    /// <summary>Until the whole has room, beside what is kept for others.</summary>
+    private long WaitOfWhole(ref LimitCell cell, ShareMemory memory, int index, long ahead, long cost, long now)
+    {
+        // Were everything kept that is guaranteed, there would be room: no need to look at what is.
+        var used = Whole.Used(ref cell, now);
+        var free = _room - used - ahead - cost;
+        if (free >= _guaranteed)
+        {
+            return 0;
+        }
+
+        var kept = KeptFrom(memory, index, ahead + cost, now, out var keptUntil);
+        if (free >= kept)
+        {
+            return 0;
+        }
+
+        var bare = Whole.WaitBehind(ref cell, ahead, cost, now);
+        if (kept == 0 || !_isLent)
+        {
+            return kept == 0 ? bare : Whole.WaitBehind(ref cell, ahead + kept, cost, now);
+        }
+
+        // Room comes when there is enough for both, or when nothing is kept any more because nobody came for it.
+        return Math.Min(Whole.WaitBehind(ref cell, ahead + kept, cost, now), Math.Max(bare, keptUntil - now + 1));
+    }
+
+    /// <summary>How much this class must leave for others, and until when nothing more would be kept if they never came.</summary>
+    private long KeptFrom(ShareMemory memory, int index, long cost, long now, out long until)
+    {
+        ref var own = ref memory.States[index];
+        var isCovered = UsedOf(memory, index, now) + cost <= WantedOf(in own, index, now);
+        var sum = 0L;
+        until = now;
+        for (var i = 0; i < _classes.Length; i++)
+        {
+            ref var other = ref memory.States[i];
+            if (i == index || _classes[i].Guaranteed == 0 || (isCovered && (own.Since < other.Since || (own.Since == other.Since && index < i))))
+            {
+                continue;
+            }
+
+            if (WantedOf(in other, i, now) - FloorOf(memory, i, now) is > 0 and var kept)
+            {
+                sum += kept;
+                until = Math.Max(until, Math.Max(other.ClaimedUntil, (memory.Slot + 2) * _horizonTicks));
+            }
+        }
+
+        return sum;
+    }
+
+    /// <summary>Up to how much is kept for a class: all of its guarantee once it was refused, else what it has used of late.</summary>
+    private long WantedOf(in ShareState state, int index, long now)
+    {
+        var guaranteed = _classes[index].Guaranteed;
+        return !_isLent || state.ClaimedUntil >= now ? guaranteed : Math.Min(guaranteed, Math.Max(state.High, state.HighBefore));
+    }
+
+    private long UsedOf(ShareMemory memory, int index, long now) =>
+        _bucket is null ? _classes[index].Own!.Used(ref memory.States[index].Count, now) : (long)Math.Ceiling(memory.States[index].Level - 1e-6);
+
+    // What is kept is rounded up, so what is used is rounded down.
+    private long FloorOf(ShareMemory memory, int index, long now) =>
+        _bucket is null ? UsedOf(memory, index, now) : (long)Math.Floor(memory.States[index].Level + 1e-6);
+
+    private void Add(ref LimitCell cell, ShareMemory memory, int index, long cost, long now)
+    {
+        ref var state = ref memory.States[index];
+        Whole.Charge(ref cell, cost, now);
+        _classes[index].Own?.Charge(ref state.Count, cost, now);
+        state.Level += _bucket is null ? 0 : cost;
+        if (!_isLent)
+        {
+            return;
+        }
+
+        if (state is { High: 0, HighBefore: 0 } && state.ClaimedUntil < now)
+        {
+            state.Since = now;
+        }
+
+        state.High = Math.Max(state.High, UsedOf(memory, index, now));
+    }
+
+    private void Claim(ref ShareState state, long wait, long now)
+    {
+        if (state.ClaimedUntil < now)
+        {
+            state.Since = now;
+        }
+
+        var patience = wait >= LimitAlgorithm.UntilReleased ? _graceTicks : Math.Min(wait, long.MaxValue / 4) + _graceTicks;
+        state.ClaimedUntil = Math.Max(state.ClaimedUntil, now + patience);
+    }
+
+    /// <summary>Finds what the classes have, as it is now.</summary>
+    private ShareMemory Enter(ref LimitCell cell, long now)
+    {
+        var memory = cell.Memory is ShareMemory found && found.Shape == this ? found : Adopt(ref cell, now);
+        var slot = now / _horizonTicks;
+        if (slot != memory.Slot && _isLent)
+        {
+            for (var i = 0; i < memory.States.Length; i++)
+            {
+                ref var state = ref memory.States[i];
+                state.HighBefore = slot == memory.Slot + 1 ? state.High : 0;
+
+                // Not what is used now: part of what the horizon began with may be over already.
+                state.High = slot == memory.Slot + 1 ? Peak(in state, i) : 0;
+            }
+
+            memory.Slot = slot;
+        }
+
+        if (_bucket is not null)
+        {
+            Drain(memory, _bucket.Level(ref cell, now));
+        }
+
+        return memory;
+    }
+
+    private long Peak(in ShareState state, int index) => _bucket is null ? state.Count.Level : (long)Math.Ceiling(state.Level - 1e-6);
+
+    /// <summary>What has flowed off is everybody's in proportion: together they have what is in the bucket.</summary>
+    private static void Drain(ShareMemory memory, double level)
+    {
+        var sum = 0.0;
+        foreach (ref readonly var state in memory.States.AsSpan())
+        {
+            sum += state.Level;
+        }
+
+        if (sum <= level)
+        {
+            return;
+        }
+
+        foreach (ref var state in memory.States.AsSpan())
+        {
+            state.Level *= level / sum;
+        }
+    }
+
+    /// <summary>A cell that was not shared, or by other classes: what is counted stays, and a class that was there keeps what it has.</summary>
+    private ShareMemory Adopt(ref LimitCell cell, long now)
+    {
+        var memory = new ShareMemory(this, cell.Runs) { Slot = now / _horizonTicks };
+        for (var i = 0; i < _classes.Length; i++)
+        {
+            memory.States[i].Count = new LimitCell { Time = now, IdleAt = now };
+            if (cell.Memory is ShareMemory before && before.Shape.IndexOf(_classes[i].Value) is >= 0 and var old)
+            {
+                memory.States[i] = before.States[old];
+            }
+        }
+
+        cell.Memory = memory;
+        return memory;
+    }
+
+    private int IndexOf(ReadOnlySpan<byte> value)
+    {
+        for (var i = 0; i < _classes.Length; i++)
+        {
+            if (_classes[i].Value.SequenceEqual(value))
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+}
