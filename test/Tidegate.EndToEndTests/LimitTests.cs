@@ -141,6 +141,34 @@ public sealed class LimitTests
     }
 
     [Fact]
+    public async Task A_class_has_its_guaranteed_part_after_another_took_all_that_it_could()
+    {
+        await using var upstream = await EchoUpstream.StartAsync();
+        await using var gateway = await TestGateway.StartAsync(
+            """
+            consumers:
+              - { name: a, environment: production, credentials: [{ api_key: key-of-consumer-a }] }
+              - { name: b, environment: batch, credentials: [{ api_key: key-of-consumer-b }] }
+
+            """ + Ingress(upstream.Port, "authenticate: [api_key], limits: [{ rate: 10/m, shares: { by: environment, of: [{ value: production, guaranteed: 30% }, { value: batch, max: 70% }] } }]"), Cancellation);
+        using var client = new HttpClient();
+
+        Assert.Equal((7, 3), (await PassedAsync("key-of-consumer-b"), await PassedAsync("key-of-consumer-a")));
+
+        async Task<int> PassedAsync(string key)
+        {
+            var passed = 0;
+            for (var i = 0; i < 12; i++)
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Get, $"http://{gateway["ingress"]}/") { Headers = { { "X-Api-Key", key } } };
+                passed += (await client.SendAsync(request, Cancellation)).StatusCode == HttpStatusCode.OK ? 1 : 0;
+            }
+
+            return passed;
+        }
+    }
+
+    [Fact]
     public async Task In_observe_mode_nobody_is_refused_and_the_record_says_who_would_have_been()
     {
         await using var upstream = await EchoUpstream.StartAsync();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Limits.Shares;
@@ -32,7 +33,7 @@ internal sealed class ShareCompiler(ConfigPositions positions, List<ConfigProble
 
         if (classes.Sum(terms => terms.Guaranteed) > 1 + Hair)
         {
-            Problem(config, "of", $"more than everything is guaranteed: {classes.Sum(terms => terms.Guaranteed):P0} together; lower some to 100% in all");
+            Problem(config, "of", $"more than everything is guaranteed: {Percent(classes.Sum(terms => terms.Guaranteed))} together; lower some to 100% in all");
             return null;
         }
 
@@ -65,20 +66,22 @@ internal sealed class ShareCompiler(ConfigPositions positions, List<ConfigProble
 
         if (terms.Max < terms.Guaranteed)
         {
-            Problem(share, "max", $"max is below what is guaranteed; write at least {terms.Guaranteed:P0}");
+            Problem(share, "max", $"max is below what is guaranteed; write at least {Percent(terms.Guaranteed)}");
         }
 
         // Of a bucket, the burst is what can be told apart.
         var whole = settings.Kind == LimitKind.TokenBucket ? $"a burst of {room}" : settings.Text;
         if (terms.Guaranteed > 0 && ShareTerms.Of(terms.Guaranteed, room) == 0)
         {
-            Problem(share, "guaranteed", $"{terms.Guaranteed:P0} of {whole} is less than one");
+            Problem(share, "guaranteed", $"{Percent(terms.Guaranteed)} of {whole} is less than one");
         }
         else if (ShareTerms.Of(terms.Max, room) == 0)
         {
-            Problem(share, "max", $"{terms.Max:P0} of {whole} is less than one, so nothing would ever pass");
+            Problem(share, "max", $"{Percent(terms.Max)} of {whole} is less than one, so nothing would ever pass");
         }
     }
+
+    private static string Percent(double share) => string.Create(CultureInfo.InvariantCulture, $"{share * 100:0.###}%");
 
     private void Problem(object record, string key, string message) => problems.Add(new ConfigProblem(positions.Of(record, key), ConfigSeverity.Error, message));
 }

@@ -83,6 +83,13 @@ public sealed class CheckTests
     [InlineData("{ rate: 5 points/s, cost: { points: 6 } }", "no request would ever pass")]
     [InlineData("{ quota: 5/day, reset_day: 15 }", "belongs to a quota of a month")]
     [InlineData("{ rate: 5/s, on_error: deny }", "outlive a restart")]
+    [InlineData("{ rate: 10/s, shares: { by: enviroment, of: [{ value: a }] } }", "did you mean 'environment'?")]
+    [InlineData("{ rate: 10/s, shares: { by: tenant, of: [{ value: a, guaranteed: 60% }, { value: b, guaranteed: 50% }] } }", "more than everything is guaranteed: 110%")]
+    [InlineData("{ rate: 10/s, shares: { by: tenant, of: [{ value: a, guaranteed: 5% }] } }", "5% of 10/s is less than one")]
+    [InlineData("{ rate: 10/s, burst: 2, shares: { by: tenant, of: [{ value: a, guaranteed: 20% }] } }", "20% of a burst of 2 is less than one")]
+    [InlineData("{ rate: 10/s, shares: { by: tenant, of: [{ value: a }, { value: a }] } }", "two shares of 'a'")]
+    [InlineData("{ rate: 10/s, shares: { by: tenant, of: [{ value: a, guaranteed: 50%, max: 40% }] } }", "max is below what is guaranteed")]
+    [InlineData("{ rate: 10/s, per: tenant, shares: { by: tenant, of: [{ value: a }] } }", "nobody is left to share it with")]
     [InlineData("{ rate: 5/s, per: ['header:a', 'header:b', 'header:c', 'header:d', 'header:e', 'header:f', 'header:g', 'header:h', 'header:i'] }", "at most 8")]
     public async Task A_limit_that_cannot_be_meant_is_an_error_at_its_place(string limit, string expected)
     {

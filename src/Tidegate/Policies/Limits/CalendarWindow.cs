@@ -28,6 +28,8 @@ internal sealed class CalendarWindow(long amount, CalendarPeriod calendar, TimeP
         cell.Level += cost;
     }
 
+    public override void ChargeSeen(ref LimitCell cell, long cost, long now) => cell.Level += cost;
+
     public override void Give(ref LimitCell cell, long cost, long takenAt, long now)
     {
         Enter(ref cell, now);

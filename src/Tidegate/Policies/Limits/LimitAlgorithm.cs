@@ -16,6 +16,9 @@ internal abstract class LimitAlgorithm
     /// <summary>Takes the cost in any case; what is too much is owed.</summary>
     public abstract void Charge(ref LimitCell cell, long cost, long now);
 
+    /// <summary>As <see cref="Charge"/>, of a cell that was looked at for the same time just before.</summary>
+    public virtual void ChargeSeen(ref LimitCell cell, long cost, long now) => Charge(ref cell, cost, now);
+
     /// <summary>Gives back what was taken and not used: only from what was taken then, and nothing of what no longer counts.</summary>
     public abstract void Give(ref LimitCell cell, long cost, long takenAt, long now);
 

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 using Tidegate.Exchanges;
 using Tidegate.Policies;
 using Tidegate.Policies.Limits;
+using Tidegate.Policies.Limits.Shares;
 using Xunit;
 
 namespace Tidegate.Tests.Policies.Limits;
@@ -344,6 +345,79 @@ public sealed class LimitQueueTests : IDisposable
 
         await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
     }
+
+    [Fact]
+    public async Task A_class_whose_guarantee_has_room_passes_those_who_wait_for_borrowed_room()
+    {
+        var policy = Policy(Shared(Rate(10, TimeSpan.FromSeconds(1), maxWaitSeconds: 60)));
+        await InvokeAsync(policy, Call("a", "production"));
+        await InvokeAsync(policy, Call("a", "production"));
+        var batch = Enumerable.Range(0, 100).Select(_ => InvokeAsync(policy, Call("b", "batch"))).ToList();
+        Assert.Equal((10, 92), (Passed(), policy.Queue!.Count));
+
+        // Of the ten that are free again two are kept for production, which comes later than all who wait.
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await UntilAsync(() => Passed() == 18);
+        await InvokeAsync(policy, Call("a", "production")).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        await InvokeAsync(policy, Call("a", "production")).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.Equal(20, Passed());
+
+        // A third has to wait with the others, and from then on has all of its guarantee.
+        var third = InvokeAsync(policy, Call("a", "production"));
+        Assert.False(third.IsCompleted);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await third.WaitAsync(Patience, TestContext.Current.CancellationToken);
+        await UntilAsync(() => Passed() == 24);
+        for (var i = 0; i < 6; i++)
+        {
+            await InvokeAsync(policy, Call("a", "production")).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        }
+
+        for (var second = 0; second < 40; second++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Yield();
+        }
+
+        await Task.WhenAll(batch).WaitAsync(Patience, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task A_place_in_flight_that_ends_goes_to_the_class_whose_guarantee_it_is_before_those_who_came_earlier()
+    {
+        var policy = Policy(Shared(new LimitSettings { Name = "concurrency", Kind = LimitKind.Concurrency, Amount = 10, Text = "10", WhenExceeded = WhenExceeded.Queue, MaxWait = TimeSpan.FromMinutes(1) }));
+        var batch = Enumerable.Range(0, 20).Select(_ => Call("b", "batch")).ToList();
+        var waits = batch.Select(call => InvokeAsync(policy, call)).ToList();
+        var production = Enumerable.Range(0, 3).Select(_ => Call("a", "production")).ToList();
+        waits.AddRange(production.Select(call => InvokeAsync(policy, call)));
+        Assert.Equal(10, Passed());
+
+        for (var ended = 0; ended < 3; ended++)
+        {
+            batch[ended].EndAnswer(0);
+            await UntilAsync(() => Passed() == 11 + ended);
+            Assert.Same(production[ended], _passed[^1]);
+        }
+
+        // Nobody of production waits any more: two seconds later the rest of its guarantee is lent again.
+        _time.Advance(TimeSpan.FromSeconds(5));
+        while (waits.Exists(wait => !wait.IsCompleted))
+        {
+            foreach (var call in batch.Concat(production))
+            {
+                call.EndAnswer(0);
+            }
+
+            await Task.Delay(1, TestContext.Current.CancellationToken);
+        }
+
+        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
+    }
+
+    private static LimitSettings Shared(LimitSettings limit) => limit with
+    {
+        Shares = new ShareSettings(new KeyPart(KeyPartKind.Environment), [new("production", 0.7, 1), new(ShareTerms.Others, 0, 1)]),
+    };
 
     private static LimitSettings Rate(long amount, TimeSpan period, int maxWaitSeconds) => new()
     {

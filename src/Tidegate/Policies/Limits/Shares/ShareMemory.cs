@@ -11,7 +11,7 @@ internal sealed class ShareMemory(SharedCount shape, RunLog? runs) : CellMemory
     /// <summary>Of the whole count.</summary>
     public RunLog? Runs = runs;
 
-    /// <summary>Which horizon <see cref="ShareState.High"/> is of.</summary>
+    /// <summary>Which horizon <see cref="ShareState.High"/> is of; of a quota, when its period ends.</summary>
     public long Slot;
 }
 

@@ -21,7 +21,11 @@ internal sealed class SharedCount
     private readonly long _guaranteed;
     private readonly long _horizonTicks;
     private readonly long _graceTicks;
+
+    // Who waits here does not ask again before it is served.
+    private readonly long _queueTicks;
     private readonly bool _isLent;
+    private readonly bool _slides;
 
     /// <param name="settings">The limit's.</param>
     /// <param name="shares">Who shares it.</param>
@@ -36,9 +40,10 @@ internal sealed class SharedCount
         _bucket = whole as TokenBucket;
         _room = _bucket is null ? settings.Amount : settings.Burst;
         _isLent = settings.Kind != LimitKind.Quota;
+        _slides = settings.Kind == LimitKind.Rate;
         _guaranteed = shares.Classes.Sum(terms => ShareTerms.Of(terms.Guaranteed, _room));
-        var patience = Grace + (settings.WhenExceeded == WhenExceeded.Queue ? settings.MaxWait : TimeSpan.Zero);
-        _graceTicks = (long)(patience.Ticks * ticksPerUtcTick);
+        _graceTicks = (long)(Grace.Ticks * ticksPerUtcTick);
+        _queueTicks = settings.WhenExceeded == WhenExceeded.Queue ? (long)(settings.MaxWait.Ticks * ticksPerUtcTick) : 0;
         _horizonTicks = Math.Max(1, settings.Kind switch
         {
             LimitKind.Rate => periodTicks,
@@ -78,12 +83,16 @@ internal sealed class SharedCount
             return LimitAlgorithm.Never;
         }
 
-        var memory = Enter(ref cell, now);
-        var own = terms.Own is { } count ? count.WaitBehind(ref memory.States[index].Count, 0, cost, now) : 0;
-        var wait = Math.Max(own, WaitOfWhole(ref cell, memory, index, 0, cost, now));
+        var memory = Enter(ref cell, now, out var used);
+        var wait = Math.Max(WaitOfOwn(memory, index, 0, cost, now), WaitOfWhole(ref cell, memory, index, used, 0, cost, now));
         if (wait == 0)
         {
             Add(ref cell, memory, index, cost, now);
+            if (_queueTicks > 0)
+            {
+                // Served; where others of the class still wait, the next of them claims anew at once.
+                memory.States[index].ClaimedUntil = Math.Min(memory.States[index].ClaimedUntil, now + _graceTicks);
+            }
         }
         else if (_isLent && UsedOf(memory, index, now) + cost <= terms.Guaranteed)
         {
@@ -94,12 +103,12 @@ internal sealed class SharedCount
     }
 
     /// <summary>See <see cref="LimitAlgorithm.Charge"/>.</summary>
-    public void Charge(ref LimitCell cell, int index, long cost, long now) => Add(ref cell, Enter(ref cell, now), index, cost, now);
+    public void Charge(ref LimitCell cell, int index, long cost, long now) => Add(ref cell, Enter(ref cell, now, out _), index, cost, now);
 
     /// <summary>See <see cref="LimitAlgorithm.Give"/>.</summary>
     public void Give(ref LimitCell cell, int index, long cost, long takenAt, long now)
     {
-        var memory = Enter(ref cell, now);
+        var memory = Enter(ref cell, now, out _);
         ref var state = ref memory.States[index];
         Whole.Give(ref cell, cost, takenAt, now);
         _classes[index].Own?.Give(ref state.Count, cost, takenAt, now);
@@ -110,7 +119,7 @@ internal sealed class SharedCount
     }
 
     /// <summary>How much the class has.</summary>
-    public long Used(ref LimitCell cell, int index, long now) => UsedOf(Enter(ref cell, now), index, now);
+    public long Used(ref LimitCell cell, int index, long now) => UsedOf(Enter(ref cell, now, out _), index, now);
 
     /// <summary>See <see cref="LimitAlgorithm.WaitBehind"/>; before it stands the class's own.</summary>
     public long WaitBehind(ref LimitCell cell, int index, long ahead, long cost, long now)
@@ -121,15 +130,14 @@ internal sealed class SharedCount
             return LimitAlgorithm.Never;
         }
 
-        var memory = Enter(ref cell, now);
-        var own = terms.Own is { } count ? count.WaitBehind(ref memory.States[index].Count, ahead, cost, now) : 0;
-        return Math.Max(own, WaitOfWhole(ref cell, memory, index, ahead, cost, now));
+        var memory = Enter(ref cell, now, out var used);
+        return Math.Max(WaitOfOwn(memory, index, ahead, cost, now), WaitOfWhole(ref cell, memory, index, used, ahead, cost, now));
     }
 
     /// <summary>See <see cref="LimitAlgorithm.SaveShare"/>.</summary>
     public void Save(ref LimitCell cell, int index, long now, long utcTicks, List<SavedRun> runs)
     {
-        var memory = Enter(ref cell, now);
+        var memory = Enter(ref cell, now, out _);
         if (_bucket is null)
         {
             _classes[index].Own!.Save(ref memory.States[index].Count, now, utcTicks, runs);
@@ -143,7 +151,7 @@ internal sealed class SharedCount
     /// <summary>See <see cref="LimitAlgorithm.LoadShare"/>.</summary>
     public void Load(ref LimitCell cell, int index, long now, long utcTicks, IReadOnlyList<SavedRun> runs)
     {
-        var memory = Enter(ref cell, now);
+        var memory = Enter(ref cell, now, out _);
         if (_bucket is null)
         {
             _classes[index].Own!.Load(ref memory.States[index].Count, now, utcTicks, runs);
@@ -174,11 +182,17 @@ internal sealed class SharedCount
         return new ShareClass(this, index, terms) { Guaranteed = guaranteed, Max = max, Own = own };
     }
 
+    /// <summary>Until the class is below its own bound.</summary>
+    private long WaitOfOwn(ShareMemory memory, int index, long ahead, long cost, long now)
+    {
+        var own = _classes[index].Own;
+        return own is null || (_bucket is null && UsedOf(memory, index, now) + ahead + cost <= _classes[index].Max) ? 0 : own.WaitBehind(ref memory.States[index].Count, ahead, cost, now);
+    }
+
     /// <summary>Until the whole has room, beside what is kept for others.</summary>
-    private long WaitOfWhole(ref LimitCell cell, ShareMemory memory, int index, long ahead, long cost, long now)
+    private long WaitOfWhole(ref LimitCell cell, ShareMemory memory, int index, long used, long ahead, long cost, long now)
     {
         // Were everything kept that is guaranteed, there would be room: no need to look at what is.
-        var used = Whole.Used(ref cell, now);
         var free = _room - used - ahead - cost;
         if (free >= _guaranteed)
         {
@@ -233,8 +247,11 @@ internal sealed class SharedCount
         return !_isLent || state.ClaimedUntil >= now ? guaranteed : Math.Min(guaranteed, Math.Max(state.High, state.HighBefore));
     }
 
-    private long UsedOf(ShareMemory memory, int index, long now) =>
-        _bucket is null ? _classes[index].Own!.Used(ref memory.States[index].Count, now) : (long)Math.Ceiling(memory.States[index].Level - 1e-6);
+    private long UsedOf(ShareMemory memory, int index, long now)
+    {
+        ref var state = ref memory.States[index];
+        return _slides ? _classes[index].Own!.Used(ref state.Count, now) : Peak(in state);
+    }
 
     // What is kept is rounded up, so what is used is rounded down.
     private long FloorOf(ShareMemory memory, int index, long now) =>
@@ -243,8 +260,8 @@ internal sealed class SharedCount
     private void Add(ref LimitCell cell, ShareMemory memory, int index, long cost, long now)
     {
         ref var state = ref memory.States[index];
-        Whole.Charge(ref cell, cost, now);
-        _classes[index].Own?.Charge(ref state.Count, cost, now);
+        Whole.ChargeSeen(ref cell, cost, now);
+        _classes[index].Own?.ChargeSeen(ref state.Count, cost, now);
         state.Level += _bucket is null ? 0 : cost;
         if (!_isLent)
         {
@@ -266,16 +283,17 @@ internal sealed class SharedCount
             state.Since = now;
         }
 
-        var patience = wait >= LimitAlgorithm.UntilReleased ? _graceTicks : Math.Min(wait, long.MaxValue / 4) + _graceTicks;
-        state.ClaimedUntil = Math.Max(state.ClaimedUntil, now + patience);
+        var patience = wait >= LimitAlgorithm.UntilReleased ? 0 : Math.Min(wait, long.MaxValue / 4);
+        state.ClaimedUntil = Math.Max(state.ClaimedUntil, now + Math.Max(patience, _queueTicks) + _graceTicks);
     }
 
     /// <summary>Finds what the classes have, as it is now.</summary>
-    private ShareMemory Enter(ref LimitCell cell, long now)
+    private ShareMemory Enter(ref LimitCell cell, long now, out long used)
     {
+        used = Whole.Used(ref cell, now);
         var memory = cell.Memory is ShareMemory found && found.Shape == this ? found : Adopt(ref cell, now);
-        var slot = now / _horizonTicks;
-        if (slot != memory.Slot && _isLent)
+        var slot = _isLent ? now / _horizonTicks : memory.Slot;
+        if (slot != memory.Slot)
         {
             for (var i = 0; i < memory.States.Length; i++)
             {
@@ -283,7 +301,7 @@ internal sealed class SharedCount
                 state.HighBefore = slot == memory.Slot + 1 ? state.High : 0;
 
                 // Not what is used now: part of what the horizon began with may be over already.
-                state.High = slot == memory.Slot + 1 ? Peak(in state, i) : 0;
+                state.High = slot == memory.Slot + 1 ? Peak(in state) : 0;
             }
 
             memory.Slot = slot;
@@ -293,11 +311,23 @@ internal sealed class SharedCount
         {
             Drain(memory, _bucket.Level(ref cell, now));
         }
+        else if (!_isLent && memory.Slot != cell.Time)
+        {
+            // All have the same period, so that the calendar is asked once.
+            foreach (ref var state in memory.States.AsSpan())
+            {
+                state.Count.Level = state.Count.Time == cell.Time ? state.Count.Level : 0;
+                state.Count.Time = cell.Time;
+            }
+
+            memory.Slot = cell.Time;
+        }
 
         return memory;
     }
 
-    private long Peak(in ShareState state, int index) => _bucket is null ? state.Count.Level : (long)Math.Ceiling(state.Level - 1e-6);
+    // As it was when somebody last looked.
+    private long Peak(in ShareState state) => _bucket is null ? state.Count.Level : (long)Math.Ceiling(state.Level - 1e-6);
 
     /// <summary>What has flowed off is everybody's in proportion: together they have what is in the bucket.</summary>
     private static void Drain(ShareMemory memory, double level)
@@ -322,7 +352,7 @@ internal sealed class SharedCount
     /// <summary>A cell that was not shared, or by other classes: what is counted stays, and a class that was there keeps what it has.</summary>
     private ShareMemory Adopt(ref LimitCell cell, long now)
     {
-        var memory = new ShareMemory(this, cell.Runs) { Slot = now / _horizonTicks };
+        var memory = new ShareMemory(this, cell.Runs) { Slot = _isLent ? now / _horizonTicks : 0 };
         for (var i = 0; i < _classes.Length; i++)
         {
             memory.States[i].Count = new LimitCell { Time = now, IdleAt = now };
