@@ -66,7 +66,7 @@ internal sealed class GatewayResponder(TimeProvider time)
         fields.Add(KnownHeader.CacheControl, "no-store"u8);
         exchange.Id.TryFormat(text, out length, "x16", CultureInfo.InvariantCulture);
         fields.Add("Tidegate-Exchange"u8, text[..length]);
-        if (exchange.Cache is not (CacheResult.None or CacheResult.WouldHit))
+        if (exchange.Cache != CacheResult.None && !exchange.IsCacheObserved)
         {
             AddCacheStatus(exchange, code);
         }

@@ -127,6 +127,9 @@ public sealed class Exchange
     /// <summary>What the cache made of it.</summary>
     public CacheResult Cache { get; set; }
 
+    /// <summary>The cache only watches: the client is not told of it.</summary>
+    public bool IsCacheObserved { get; set; }
+
     /// <summary>The configuration decided against the upstream how long the answer is kept.</summary>
     public bool IsCacheOverridden { get; set; }
 
@@ -275,6 +278,7 @@ public sealed class Exchange
     {
         ForgetAnswer();
         Cache = CacheResult.None;
+        IsCacheObserved = false;
         IsCacheOverridden = false;
         Id = 0;
         ClientAddress = null!;

@@ -20,7 +20,7 @@ internal sealed class AnswerShard
     private readonly Dictionary<UInt128, StoredAnswer> _index = [];
     private readonly AnswerQueue _small = new();
     private readonly AnswerQueue _main = new();
-    private readonly uint[] _ghosts = new uint[GhostCount];
+    private uint[]? _ghosts;
 
     public int Count { get; private set; }
 
@@ -77,10 +77,8 @@ internal sealed class AnswerShard
             answer.NextVariant = _index.GetValueOrDefault(answer.Key);
             _index[answer.Key] = answer;
             Count++;
-            ref var ghost = ref Ghost(answer.Key, out var fingerprint);
-            if (ghost == fingerprint || answer.Frequency > 1)
+            if (ForgetGhost(answer.Key) || answer.Frequency > 1)
             {
-                ghost = 0;
                 _main.Add(answer);
             }
             else
@@ -138,7 +136,8 @@ internal sealed class AnswerShard
 
                 if (isSmall)
                 {
-                    Ghost(oldest.Key, out var fingerprint) = fingerprint;
+                    // Made by the first that leaves: a store that never fills needs none.
+                    (_ghosts ??= new uint[GhostCount])[GhostIndex(oldest.Key)] = Fingerprint(oldest.Key);
                 }
 
                 Remove(oldest);
@@ -179,9 +178,18 @@ internal sealed class AnswerShard
 
     private static bool SameVary(byte[]? one, byte[]? other) => one.AsSpan().SequenceEqual(other);
 
-    private ref uint Ghost(UInt128 key, out uint fingerprint)
+    private bool ForgetGhost(UInt128 key)
     {
-        fingerprint = (uint)(key >> 64) | 1;
-        return ref _ghosts[(int)((ulong)key >> 20) & (GhostCount - 1)];
+        if (_ghosts is not { } ghosts || ghosts[GhostIndex(key)] != Fingerprint(key))
+        {
+            return false;
+        }
+
+        ghosts[GhostIndex(key)] = 0;
+        return true;
     }
+
+    private static int GhostIndex(UInt128 key) => (int)((ulong)key >> 20) & (GhostCount - 1);
+
+    private static uint Fingerprint(UInt128 key) => (uint)(key >> 64) | 1;
 }

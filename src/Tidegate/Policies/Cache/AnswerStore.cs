@@ -73,6 +73,9 @@ internal sealed class AnswerStore
         return false;
     }
 
+    /// <summary>Counts room that is taken in any case.</summary>
+    public void Take(long bytes) => Interlocked.Add(ref _bytes, bytes);
+
     /// <summary>Gives room back.</summary>
     public void Release(long bytes) => Interlocked.Add(ref _bytes, -bytes);
 

@@ -65,8 +65,14 @@ internal readonly record struct AnswerTerms
             lifetime = ttl;
         }
 
-        lifetime ??= hasValidator && !fields.Contains(KnownHeader.SetCookie) && (IsHeuristicallyCacheable(status) || control.Public) ? Heuristic(fields, date, now) : null;
-        var whyNot = isOverridden ? WhyNotOverridden(status, fields, isShared) : WhyNotStored(control, status, fields, request, isShared, ttl is not null);
+        // RFC 9110 9.3.3: of an answer to POST nothing is guessed.
+        lifetime ??= hasValidator && !request.IsPost && !fields.Contains(KnownHeader.SetCookie) && (IsHeuristicallyCacheable(status) || control.Public) ? Heuristic(fields, date, now) : null;
+        var whyNot = isOverridden ? WhyNotOverridden(status, fields) : WhyNotStored(control, status, fields, request, isShared, ttl is not null);
+        if (whyNot.Length == 0 && ttl is not null && (isOverridden || saysNothing))
+        {
+            whyNot = WhyNotShared(control, fields, request);
+        }
+
         if (whyNot.Length == 0 && lifetime is null && !hasValidator)
         {
             whyNot = "no-freshness";
@@ -84,7 +90,7 @@ internal readonly record struct AnswerTerms
             StaleWhileRevalidate = Window(control.StaleWhileRevalidate),
             StaleIfError = Window(control.StaleIfError),
             IsOverridden = isOverridden,
-            UnstoredFields = isOverridden ? null : control.UnstoredFields,
+            UnstoredFields = control.UnstoredFields,
         };
     }
 
@@ -127,13 +133,14 @@ internal readonly record struct AnswerTerms
     private static bool IsHeuristicallyCacheable(int status) => status is 200 or 203 or 204 or 300 or 301 or 308 or 404 or 405 or 410 or 414 or 501;
 
     /// <summary>Statuses whose meaning for a cache we know (RFC 9111 3, must-understand).</summary>
-    private static bool IsUnderstood(int status) => status is 200 or 203 or 204 or 300 or 301 or 302 or 303 or 307 or 308 or 400 or 403 or 404 or 405 or 406 or 410 or 414 or 451 or 500 or 501 or 502 or 503 or 504;
+    private static bool IsUnderstood(int status) => status is 200 or 203 or 204 or 300 or 301 or 302 or 303 or 307 or 308 or 403 or 404 or 405 or 410 or 414 or 451 or 500 or 501 or 502 or 503 or 504;
 
     /// <summary>
     /// These say that something was wrong with how one request was sent: a request that was spoiled on purpose must not spoil everybody's. 206 and 304 are parts
     /// of another answer, and 401 and 407 ask one caller.
     /// </summary>
-    private static bool IsForOneRequest(int status) => status is 206 or 304 or 401 or 407 or 408 or 413 or 416 or 417 or 421 or 425 or 426 or 428 or 429 or 431;
+    private static bool IsForOneRequest(int status) =>
+        status is 206 or 304 or 400 or 401 or 406 or 407 or 408 or 411 or 412 or 413 or 415 or 416 or 417 or 421 or 422 or 425 or 426 or 428 or 429 or 431;
 
     private static string WhyNotStored(in CacheControl control, int status, HeaderList fields, in RequestTerms request, bool isShared, bool hasTtl)
     {
@@ -175,9 +182,29 @@ internal readonly record struct AnswerTerms
         return hasPermission ? "" : "status";
     }
 
-    /// <summary>What not even the configuration may do: share what is for one caller.</summary>
-    private static string WhyNotOverridden(int status, HeaderList fields, bool isShared) =>
-        IsForOneRequest(status) ? "status" : fields.Contains(KnownHeader.Trailer) ? "trailers" : isShared && fields.Contains(KnownHeader.SetCookie) ? "set-cookie" : "";
+    private static string WhyNotOverridden(int status, HeaderList fields) => IsForOneRequest(status) ? "status" : fields.Contains(KnownHeader.Trailer) ? "trailers" : "";
+
+    /// <summary>
+    /// What not even the configuration may do: share what may be for one caller alone. Whoever wrote a rule for a URL knew what the answers say, and not what
+    /// each of them would be.
+    /// </summary>
+    private static string WhyNotShared(in CacheControl control, HeaderList fields, in RequestTerms request)
+    {
+        // A cookie is a user's, and a consumer may have many.
+        if (!request.IsPrivatePartition && fields.Contains(KnownHeader.SetCookie))
+        {
+            return "set-cookie";
+        }
+
+        if (request.IsOneCaller)
+        {
+            return "";
+        }
+
+        return control.Private ? "private"
+            : request.HasUnkeyedCredential && !control.Public && !control.MustRevalidate && control.SharedMaxAge == CacheControl.Absent ? "authorization"
+            : "";
+    }
 
     /// <summary>RFC 9111 5.1: the first member of the first line; what is no number says nothing.</summary>
     private static TimeSpan Age(HeaderList fields)

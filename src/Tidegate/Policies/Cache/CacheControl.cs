@@ -129,7 +129,8 @@ internal struct CacheControl()
             scoped ReadOnlySpan<byte> value = default;
             if (hasValue && !line.IsEmpty && line[0] == '"')
             {
-                value = unescaped[..Quoted(ref line, unescaped)];
+                // What is too long to be read whole is not read in part: it counts as what cannot be read.
+                value = Quoted(ref line, unescaped) is >= 0 and var length ? unescaped[..length] : "?"u8;
             }
             else if (hasValue)
             {
@@ -156,7 +157,7 @@ internal struct CacheControl()
     }
 
     /// <summary>A quoted string (RFC 9110 5.6.4) and everything up to the next comma. An unterminated one takes the rest of the line.</summary>
-    /// <returns>How many bytes it means.</returns>
+    /// <returns>How many bytes it means; -1 when they are too many.</returns>
     private static int Quoted(scoped ref ReadOnlySpan<byte> line, scoped Span<byte> unescaped)
     {
         var length = 0;
@@ -166,14 +167,16 @@ internal struct CacheControl()
             i += line[i] == '\\' && i + 1 < line.Length ? 1 : 0;
             if (length < unescaped.Length)
             {
-                unescaped[length++] = line[i];
+                unescaped[length] = line[i];
             }
+
+            length++;
         }
 
         line = i < line.Length ? line[(i + 1)..] : default;
         var comma = line.IndexOf((byte)',');
         line = comma < 0 ? default : line[(comma + 1)..];
-        return length;
+        return length > unescaped.Length ? -1 : length;
     }
 
     private void Qualified(ref bool directive, ReadOnlySpan<byte> value, bool hasValue)

@@ -16,10 +16,6 @@ internal readonly record struct CacheKey
     // A head's own bound, and room for what is added to it.
     private const int LargeBytes = 128 * 1024;
 
-    // Where keys of APIs travel when it is not in Authorization.
-    private static readonly byte[][] CredentialFields =
-        [[.. "Api-Key"u8], [.. "X-Auth-Token"u8], [.. "X-Access-Token"u8], [.. "X-Api-Token"u8], [.. "Private-Token"u8], [.. "X-Auth-Key"u8], [.. "X-Goog-Api-Key"u8], [.. "Apikey"u8], [.. "X-Amz-Security-Token"u8]];
-
     public UInt128 Value { get; private init; }
 
     /// <summary>The URL in every partition.</summary>
@@ -32,6 +28,9 @@ internal readonly record struct CacheKey
 
     /// <summary>One credential's: what is private to it may be kept.</summary>
     public bool IsPrivate { get; private init; }
+
+    /// <summary>One credential's, or those of one consumer that has a name.</summary>
+    public bool IsOneCaller { get; private init; }
 
     /// <summary>The key; null when the request is too large to have one.</summary>
     /// <param name="exchange">Its target, consumer and fields.</param>
@@ -110,15 +109,16 @@ internal readonly record struct CacheKey
 
         foreach (var name in (byte[][])settings.KeyHeaders)
         {
-            var isThere = exchange.RequestHeaders.TryGet(name, out var value);
-            writer.AddByte(isThere ? (byte)1 : (byte)0);
-            writer.AddPart(value);
+            AddLines(ref writer, exchange.RequestHeaders, name);
         }
 
         if (exchange.Method == "POST")
         {
+            // The same bytes mean something else as another type, or in another coding.
             writer.AddByte((byte)'P');
             writer.Add(SipHash.Compute(secret, body));
+            AddLines(ref writer, exchange.RequestHeaders, "Content-Type"u8);
+            AddLines(ref writer, exchange.RequestHeaders, "Content-Encoding"u8);
         }
 
         if (writer.IsFull)
@@ -133,6 +133,7 @@ internal readonly record struct CacheKey
             Api = OfApiBytes(secret, settings.Api),
             Partition = (ulong)partition,
             IsPrivate = isPrivate,
+            IsOneCaller = isPrivate || (settings.Partition == CachePartition.Consumer && !exchange.Consumer.IsAnonymous),
         };
         return true;
     }
@@ -169,7 +170,7 @@ internal readonly record struct CacheKey
         for (var i = 0; i < fields.Count; i++)
         {
             var field = fields[i];
-            if (field.Known is KnownHeader.Authorization or KnownHeader.Cookie or KnownHeader.XApiKey || (field.Known == KnownHeader.None && IsCredential(field.Name)))
+            if (field.Known is KnownHeader.Authorization or KnownHeader.Cookie or KnownHeader.XApiKey || (field.Known == KnownHeader.None && FieldNames.IsCredential(field.Name)))
             {
                 hasCredential = true;
                 writer.AddPart(field.Name);
@@ -180,17 +181,20 @@ internal readonly record struct CacheKey
         return hasCredential;
     }
 
-    private static bool IsCredential(ReadOnlySpan<byte> name)
+    /// <summary>Every line of a field, in its order: a service may read the first, the last or all of them.</summary>
+    private static void AddLines(ref Writer writer, HeaderList fields, ReadOnlySpan<byte> name)
     {
-        foreach (var candidate in CredentialFields)
+        for (var i = 0; i < fields.Count; i++)
         {
-            if (candidate.Length == name.Length && Ascii.EqualsIgnoreCase(candidate, name))
+            var field = fields[i];
+            if (FieldNames.AreSame(field.Name, name))
             {
-                return true;
+                writer.AddByte(field.Name.Contains((byte)'_') ? (byte)2 : (byte)1);
+                writer.AddPart(field.Value);
             }
         }
 
-        return false;
+        writer.AddByte(0);
     }
 
     private static void AddQuery(ref Writer writer, string? query, CacheSettings settings)
@@ -211,9 +215,7 @@ internal readonly record struct CacheKey
         foreach (var range in query.AsSpan().Split('&'))
         {
             var parameter = query.AsSpan(range);
-            var equals = parameter.IndexOf('=');
-            var name = (equals < 0 ? parameter : parameter[..equals]).ToString();
-            if (settings.Query.Keeps(name))
+            if (settings.Query.Keeps(parameter))
             {
                 writer.AddByte(isFirst ? (byte)'?' : (byte)'&');
                 writer.Add(parameter);

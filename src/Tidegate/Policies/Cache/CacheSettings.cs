@@ -66,6 +66,20 @@ internal sealed record CacheSettings
     /// <summary>POST is a read here: its content is a part of the key.</summary>
     public bool KeysBody { get; init; }
 
+    /// <summary>Whether a request field is one of <see cref="KeyHeaders"/>.</summary>
+    public bool IsKeyed(ReadOnlySpan<byte> name)
+    {
+        for (var i = 0; i < KeyHeaders.Count; i++)
+        {
+            if (FieldNames.AreSame(KeyHeaders[i], name))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>The time that the configuration gives an answer; null when none.</summary>
     public TimeSpan? TtlOf(int status) => status is 404 or 405 or 410 or 501 && NegativeTtl is { } negative ? negative : Ttl[status / 100 % 10];
 }

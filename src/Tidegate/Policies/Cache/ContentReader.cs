@@ -27,6 +27,8 @@ internal sealed class ContentReader : MessageBody
 
     public override long? Length => _length ?? _content?.TotalLength;
 
+    public override HeaderList? Trailers => _content?.Trailers;
+
     /// <summary>Begins to read; false when the content can no longer be read from its beginning.</summary>
     /// <param name="content">Complete or filling.</param>
     /// <param name="seat">In the flight that fills it, given up at the end; null when it is complete.</param>
@@ -38,6 +40,7 @@ internal sealed class ContentReader : MessageBody
         _end = range is { } part ? part.Start + part.Length : long.MaxValue;
         _isAborted = false;
         _hasJoined = !content.IsComplete;
+        _content = null;
         if (!content.TryJoin(this))
         {
             return false;

@@ -5,35 +5,19 @@ using Tidegate.Transport;
 
 namespace Tidegate.Policies.Cache;
 
-/// <summary>What became of a flight once its head was there.</summary>
-internal enum FlightResult
-{
-    /// <summary>The upstream has not answered yet.</summary>
-    Asking,
-
-    /// <summary>The answer is being stored, or is stored: everybody may read it.</summary>
-    Stored,
-
-    /// <summary>The upstream said that the stored answer still holds.</summary>
-    Validated,
-
-    /// <summary>The answer is for the exchange that asked for it alone.</summary>
-    NotStored,
-
-    /// <summary>There is no answer.</summary>
-    Failed,
-}
-
 /// <summary>
 /// One request to an upstream on behalf of every exchange that waits for its answer. It is an exchange of its own, so that a client who leaves takes nothing
 /// away from the others: content flows from the upstream into the store, and from there to each client.
 /// </summary>
-internal sealed class Flight : IDisposable
+internal sealed class Flight
 {
     private const int BufferBytes = 16 * 1024;
 
     private static readonly Failure NobodyWaits = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "Every client that waited for the answer went away.");
     private static readonly Failure OurBug = new(FailureSource.Gateway, FailureKind.GatewayError, Retryable: false, "The gateway failed while it stored the answer. The log says why.");
+
+    // A refresh that nobody waits for ends with this; whoever has joined it by then keeps it going.
+    private static readonly TimeSpan MaxRefreshTime = TimeSpan.FromMinutes(1);
 
     private readonly HttpCache _cache;
     private readonly CacheSettings _settings;
@@ -47,36 +31,36 @@ internal sealed class Flight : IDisposable
     private readonly HeaderList _requested = new();
     private readonly long _epoch;
     private long _asked;
-    private long _reserved;
+    private bool _isBroken;
+    private Task? _storing;
 
     /// <param name="cache">Where the answer goes.</param>
     /// <param name="settings">The route's.</param>
-    /// <param name="key">The answer's place.</param>
-    /// <param name="tableKey">Who wants this one, wants the same.</param>
     /// <param name="exchange">On whose behalf; what matters of it is copied.</param>
-    /// <param name="request">What it says.</param>
-    /// <param name="validated">The stored answer that the upstream is asked about; null when there is none.</param>
-    /// <param name="client">Where interim answers go; null when nobody wants them.</param>
-    public Flight(HttpCache cache, CacheSettings settings, CacheKey key, UInt128 tableKey, Exchange exchange, in RequestTerms request, StoredAnswer? validated, ClientResponseWriter? client)
+    /// <param name="wanted">What it wants.</param>
+    /// <param name="client">Where interim answers go; null when nobody wants them, because the request is made in the background.</param>
+    public Flight(HttpCache cache, CacheSettings settings, Exchange exchange, in Wanted wanted, ClientResponseWriter? client)
     {
         _cache = cache;
         _settings = settings;
-        _key = key;
-        _request = request;
+        _key = wanted.Key;
+        _request = wanted.Request;
         _epoch = cache.Epochs.Current;
-        TableKey = tableKey;
-        Validated = validated;
+        Validated = wanted.Validated;
         Exchange = new Exchange { Connection = exchange.Connection, Client = new InterimWriter(client) };
         Exchange.CopyRequest(exchange, _broken.Token);
         _requested.AddAll(exchange.RequestHeaders);
         Exchange.Timings.Received = cache.Time.GetTimestamp();
-        if (validated is not null)
+        FirstSeat = new FlightSeat(this);
+        _seats.Add(FirstSeat);
+        if (Validated is not null)
         {
-            AskWhetherItHolds(validated);
+            AskWhetherItHolds(Validated);
         }
     }
 
-    public UInt128 TableKey { get; }
+    /// <summary>Who wants this one, wants the same.</summary>
+    public UInt128 Key => _key.Value;
 
     /// <summary>The request and, after <see cref="AskAsync"/>, its answer.</summary>
     public Exchange Exchange { get; }
@@ -86,8 +70,8 @@ internal sealed class Flight : IDisposable
     /// <summary>Of the exchange that asks: it reads from the first byte on, before anything can be let go.</summary>
     public ContentReader? FirstReader { private get; set; }
 
-    /// <summary>The seat of the exchange that asks.</summary>
-    public FlightSeat? FirstSeat { private get; set; }
+    /// <summary>The seat of whoever asks. A flight begins with it, so that none is ever without one before it is over.</summary>
+    public FlightSeat FirstSeat { get; }
 
     public FlightResult Result { get; private set; }
 
@@ -102,7 +86,7 @@ internal sealed class Flight : IDisposable
     {
         lock (_gate)
         {
-            if (_broken.IsCancellationRequested)
+            if (_isBroken)
             {
                 return null;
             }
@@ -121,18 +105,27 @@ internal sealed class Flight : IDisposable
     /// <summary>Somebody is no longer interested.</summary>
     public void SeatLeft(FlightSeat seat)
     {
-        bool isLast;
         lock (_gate)
         {
             _seats.Remove(seat);
-            isLast = _seats.Count == 0;
+            if (_isBroken || _seats.Count > 0 || Answer?.Content.IsComplete == true)
+            {
+                return;
+            }
+
+            // In the lock, so that nobody takes a seat in what is being broken off.
+            _isBroken = true;
         }
 
-        if (isLast && Answer?.Content.IsComplete != true)
-        {
-            _cache.Flights.Remove(this);
-            _broken.Cancel();
-        }
+        _cache.Flights.Remove(this);
+        _broken.Cancel();
+    }
+
+    /// <summary>Nobody needs to be asked after all. Whoever waits already looks into the store.</summary>
+    public void Withdraw()
+    {
+        Arrive(FlightResult.Withdrawn);
+        FirstSeat.Leave();
     }
 
     /// <summary>Asks the upstream, up to the head of its answer, and tells everybody who waits.</summary>
@@ -156,8 +149,11 @@ internal sealed class Flight : IDisposable
         }
         catch
         {
+            // Whoever waits is told, and what lasts as long as the answer (a place in flight, for one) ends.
             Exchange.Fail(OurBug);
             Arrive(FlightResult.Failed);
+            FirstSeat.Leave();
+            await EndAsync();
             throw;
         }
     }
@@ -165,8 +161,13 @@ internal sealed class Flight : IDisposable
     /// <summary>As <see cref="AskAsync"/>, with nobody who waits: on this thread's reactor, or the thread pool, after what is being done now.</summary>
     public void AskInBackground(ExchangeHandler next)
     {
-        // A seat that nobody gives up: those who join may leave without breaking it off.
-        _seats.Add(new FlightSeat(this));
+        // It is nobody's own request: the whole is wanted, whatever the client has or wants of it.
+        Exchange.Method = Exchange.Method == "HEAD" ? "GET" : Exchange.Method;
+        if (Validated is null)
+        {
+            ForgetConditions();
+        }
+
         var work = (this, next);
         if (Reactor.Current is { } reactor)
         {
@@ -189,14 +190,17 @@ internal sealed class Flight : IDisposable
         Exchange.EndAnswer(downTo: 0);
     }
 
-    public void Dispose() => _broken.Dispose();
-
     private async Task AskUnwatchedAsync(ExchangeHandler next)
     {
+        var limit = _cache.Time.CreateTimer(static seat => ((FlightSeat)seat!).Leave(), FirstSeat, MaxRefreshTime, Timeout.InfiniteTimeSpan);
         try
         {
             await AskAsync(next);
-            if (Result is FlightResult.NotStored or FlightResult.Failed)
+            if (_storing is not null)
+            {
+                await _storing;
+            }
+            else if (Result is FlightResult.NotStored or FlightResult.Failed)
             {
                 if (Result == FlightResult.Failed || Exchange.ResponseStatus >= 500)
                 {
@@ -215,15 +219,27 @@ internal sealed class Flight : IDisposable
         {
             _cache.OnBug(bug);
         }
+        finally
+        {
+            await limit.DisposeAsync();
+            FirstSeat.Leave();
+            _cache.Refreshes.End();
+        }
     }
 
-    private void AskWhetherItHolds(StoredAnswer stored)
+    private void ForgetConditions()
     {
         var fields = Exchange.RequestHeaders;
         fields.Remove(KnownHeader.IfNoneMatch);
         fields.Remove(KnownHeader.IfModifiedSince);
         fields.Remove(KnownHeader.IfRange);
         fields.Remove(KnownHeader.Range);
+    }
+
+    private void AskWhetherItHolds(StoredAnswer stored)
+    {
+        ForgetConditions();
+        var fields = Exchange.RequestHeaders;
         if (StoredHead.TryGet(stored.Head, KnownHeader.ETag, out var tag))
         {
             fields.Add(KnownHeader.IfNoneMatch, tag);
@@ -254,6 +270,12 @@ internal sealed class Flight : IDisposable
             var fields = new HeaderList();
             StoredHead.Decode(stored.Head, fields);
             StoredHead.Update(fields, Exchange.ResponseHeaders);
+            if (!Exchange.ResponseHeaders.Contains(KnownHeader.Date))
+            {
+                // RFC 9110 6.6.1: without one it is of now; the stored answer's would make it as old as that.
+                fields.Remove(KnownHeader.Date);
+            }
+
             var updated = TryMake(stored.Status, fields, stored.Content, stored.Vary, now);
             await EndAsync();
             if (updated is not null)
@@ -278,7 +300,7 @@ internal sealed class Flight : IDisposable
         }
 
         var length = Exchange.ResponseBody.Length;
-        var content = new StoredContent { TotalLength = length };
+        var content = new StoredContent(_cache.Store, _key.Value) { TotalLength = length };
         if (!VaryKey.TryMake(Exchange.ResponseHeaders, _requested, out var vary))
         {
             WhyNot = "vary";
@@ -296,20 +318,19 @@ internal sealed class Flight : IDisposable
         {
             if (Exchange.ResponseStatus != 304 && !_request.IsConditional)
             {
-                _cache.Uncacheable.Remember(TableKey);
+                _cache.Uncacheable.Remember(Key);
             }
 
             Arrive(FlightResult.NotStored);
             return;
         }
 
-        _cache.Uncacheable.Forget(TableKey);
+        _cache.Uncacheable.Forget(Key);
 
         // What is there already is stored before anybody reads it: most answers are.
         FirstReader?.TryBegin(content, FirstSeat);
-        var storing = StoreAsync(Answer);
+        _storing = StoreAsync(Answer);
         Arrive(FlightResult.Stored);
-        _ = storing;
     }
 
     /// <summary>The answer as it is stored; null when it is not to be.</summary>
@@ -359,32 +380,34 @@ internal sealed class Flight : IDisposable
         }
     }
 
-    /// <summary>From the upstream into the content, at the upstream's pace; into the store when it is complete.</summary>
-    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
-    private async ValueTask FillAsync(StoredAnswer answer)
+    /// <summary>From the upstream into the content, a bounded way ahead of whoever reads it; into the store when it is complete.</summary>
+    /// <returns>How much room it has taken in the store.</returns>
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<long> FillAsync(StoredContent content)
     {
-        var content = answer.Content;
         var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
         try
         {
             while (await Exchange.ResponseBody.ReadAsync(buffer, _broken.Token) is > 0 and var read)
             {
                 Exchange.ResponseBodyBytes += read;
-                if (content.IsKept && (content.Length + read > _settings.MaxEntryBytes || !_cache.Store.TryReserve(_key.Value, read)))
+                if (content.IsKept && (content.Length + read > _settings.MaxEntryBytes || !content.TryReserve(read)))
                 {
                     // Too large after all: those who read it go on, nobody else begins, and what they have read is let go.
                     _cache.Flights.Remove(this);
                     content.BecomeWindow();
-                    _cache.Store.Release(_reserved);
-                    _reserved = 0;
                 }
 
-                _reserved += content.IsKept ? read : 0;
+                if (!content.IsKept && !content.HasReaders)
+                {
+                    throw new OperationCanceledException("Nobody reads it, and it is not kept.");
+                }
+
                 content.Append(buffer.AsSpan(0, read));
                 await content.WaitForRoomAsync();
             }
 
-            content.Complete();
+            return content.Complete(Exchange.ResponseBody.Trailers);
         }
         finally
         {
@@ -394,33 +417,30 @@ internal sealed class Flight : IDisposable
 
     private async Task StoreAsync(StoredAnswer answer)
     {
+        var content = answer.Content;
         try
         {
-            await FillAsync(answer);
-            if (answer.Content.IsKept)
+            var reserved = await FillAsync(content);
+            if (content.IsKept)
             {
-                var reserved = _reserved;
-                _reserved = 0;
                 _cache.Store.Put(answer, Validated, reserved);
             }
         }
         catch (MessageBodyException broken)
         {
-            answer.Content.Fail(broken.Failure);
+            content.Fail(broken.Failure);
         }
         catch (OperationCanceledException)
         {
-            answer.Content.Fail(NobodyWaits);
+            content.Fail(NobodyWaits);
         }
         catch (Exception bug)
         {
-            answer.Content.Fail(OurBug);
+            content.Fail(OurBug);
             _cache.OnBug(bug);
         }
         finally
         {
-            _cache.Store.Release(_reserved);
-            _reserved = 0;
             _cache.Flights.Remove(this);
             await EndAsync();
         }

@@ -13,8 +13,11 @@ internal sealed class FlightTable
     /// <summary>Takes a seat in the flight for a key; null when there is none that can be joined.</summary>
     public FlightSeat? TryJoin(UInt128 key) => _flights.TryGetValue(key, out var flight) ? flight.TryTakeSeat() : null;
 
-    /// <summary>Lets others join; false when somebody else was first.</summary>
-    public bool TryAdd(Flight flight) => _flights.TryAdd(flight.TableKey, flight);
+    /// <summary>Whether somebody asks.</summary>
+    public bool Contains(UInt128 key) => _flights.ContainsKey(key);
 
-    public void Remove(Flight flight) => _flights.TryRemove(new KeyValuePair<UInt128, Flight>(flight.TableKey, flight));
+    /// <summary>Lets others join; false when somebody else was first.</summary>
+    public bool TryAdd(Flight flight) => _flights.TryAdd(flight.Key, flight);
+
+    public void Remove(Flight flight) => _flights.TryRemove(new KeyValuePair<UInt128, Flight>(flight.Key, flight));
 }

@@ -13,6 +13,8 @@ internal sealed class HttpCache(TimeProvider time)
 
     public FlightTable Flights { get; } = new();
 
+    public RefreshPlaces Refreshes { get; } = new();
+
     public UncacheableMemory Uncacheable { get; } = new(time);
 
     public CacheCounters Counters { get; } = new();

@@ -19,8 +19,9 @@ internal sealed class PurgeEpochs
     // An operator purges a few. The oldest is dropped for everything that is older than it, so that none is forgotten.
     private const int MaxPrefixes = 256;
 
-    private readonly long[] _hard = new long[Places * 2];
-    private readonly long[] _soft = new long[SoftPlaces * 2];
+    // Made by the first purge: most gateways never see one.
+    private long[]? _hard;
+    private long[]? _soft;
     private readonly Lock _gate = new();
     private Prefix[] _prefixes = [];
     private long _current;
@@ -35,7 +36,7 @@ internal sealed class PurgeEpochs
     public void Purge(ulong name, bool isSoft = false)
     {
         var epoch = Interlocked.Increment(ref _current);
-        var places = isSoft ? _soft : _hard;
+        var places = isSoft ? LazyInitializer.EnsureInitialized(ref _soft, static () => new long[SoftPlaces * 2]) : LazyInitializer.EnsureInitialized(ref _hard, static () => new long[Places * 2]);
         Raise(ref places[First(name, places.Length)], epoch);
         Raise(ref places[Second(name, places.Length)], epoch);
 
@@ -63,30 +64,48 @@ internal sealed class PurgeEpochs
     }
 
     /// <summary>Whether a stored answer is gone. Marks one that is only stale.</summary>
-    public bool IsPurged(StoredAnswer answer, ExchangeTarget target)
+    /// <param name="answer">Stored.</param>
+    /// <param name="target">What it is the answer of.</param>
+    /// <param name="now">The timestamp.</param>
+    public bool IsPurged(StoredAnswer answer, ExchangeTarget target, long now)
     {
         var current = Current;
         if (answer.CheckedEpoch == current)
         {
+            if (!answer.IsSoftPurged)
+            {
+                answer.SeenGood = now;
+            }
+
             return false;
         }
 
-        if (answer.Epoch < Volatile.Read(ref _floor) || IsNamed(_hard, answer) || MatchesPrefix(answer, target, isSoft: false))
+        if (answer.Epoch < Volatile.Read(ref _floor) || IsNamed(Volatile.Read(ref _hard), answer) || MatchesPrefix(answer, target, isSoft: false))
         {
             return true;
         }
 
-        if (IsNamed(_soft, answer) || MatchesPrefix(answer, target, isSoft: true))
+        if (IsNamed(Volatile.Read(ref _soft), answer) || MatchesPrefix(answer, target, isSoft: true))
         {
             answer.IsSoftPurged = true;
+        }
+
+        if (!answer.IsSoftPurged)
+        {
+            answer.SeenGood = now;
         }
 
         answer.CheckedEpoch = current;
         return false;
     }
 
-    private static bool IsNamed(long[] places, StoredAnswer answer)
+    private static bool IsNamed(long[]? places, StoredAnswer answer)
     {
+        if (places is null)
+        {
+            return false;
+        }
+
         if (IsAfter(places, answer.Url, answer.Epoch) || IsAfter(places, answer.Api, answer.Epoch) || IsAfter(places, answer.Partition, answer.Epoch))
         {
             return true;

@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+using System.Net;
 using System.Text;
 
 namespace Tidegate.Policies.Cache;
@@ -12,8 +14,47 @@ internal sealed record QueryRule(IReadOnlySet<string>? Ignore, IReadOnlySet<stri
 
     public bool IsWhole => Ignore is null && Allow is null;
 
-    /// <summary>Whether a parameter stays.</summary>
-    public bool Keeps(string name) => Ignore?.Contains(name) != true && Allow?.Contains(name) != false;
+    /// <summary>
+    /// Whether a parameter stays. Services read one in many ways, and what one of them could take for a parameter that matters stays: a name may be
+    /// percent-encoded, a semicolon may separate parameters, and for those that are allowed neither case nor an index in brackets tells names apart.
+    /// </summary>
+    /// <param name="parameter">Between two ampersands: name, equals sign, value.</param>
+    public bool Keeps(ReadOnlySpan<char> parameter)
+    {
+        foreach (var range in parameter.Split(';'))
+        {
+            var piece = parameter[range];
+            var equals = piece.IndexOf('=');
+            if (KeepsName(equals < 0 ? piece : piece[..equals]))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private bool KeepsName(ReadOnlySpan<char> written)
+    {
+        // WebUtility leaves alone what is no valid encoding, as most services do.
+        var name = WebUtility.UrlDecode(written.ToString());
+        if (Ignore is not null)
+        {
+            return !Ignore.Contains(name);
+        }
+
+        var bracket = name.IndexOf('[', StringComparison.Ordinal);
+        name = (bracket < 0 ? name : name[..bracket]).Trim();
+        foreach (var allowed in Allow ?? ReadOnlySet<string>.Empty)
+        {
+            if (string.Equals(allowed, name, StringComparison.OrdinalIgnoreCase))
+            {
+                return true;
+            }
+        }
+
+        return Allow is null || Allow.Contains(WebUtility.UrlDecode(written.ToString()));
+    }
 
     /// <summary>A URL with the parameters that stay.</summary>
     public string Reduce(string url)
@@ -28,8 +69,7 @@ internal sealed record QueryRule(IReadOnlySet<string>? Ignore, IReadOnlySet<stri
         foreach (var range in url.AsSpan(question + 1).Split('&'))
         {
             var parameter = url.AsSpan(question + 1)[range];
-            var equals = parameter.IndexOf('=');
-            if (Keeps((equals < 0 ? parameter : parameter[..equals]).ToString()))
+            if (Keeps(parameter))
             {
                 reduced.Append(reduced.Length == question ? '?' : '&').Append(parameter);
             }

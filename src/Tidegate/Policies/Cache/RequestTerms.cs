@@ -14,10 +14,19 @@ internal struct RequestTerms
 
     public CacheControl Control;
 
+    /// <summary>A POST that is a read here.</summary>
+    public bool IsPost;
+
     public bool HasAuthorization;
+
+    /// <summary>It carries a credential that no part of the key tells apart from others.</summary>
+    public bool HasUnkeyedCredential;
 
     /// <summary>The answer is kept for calls with this credential only, so that what is private to it may be kept too.</summary>
     public bool IsPrivatePartition;
+
+    /// <summary>The answer is kept for one caller: a credential or a consumer that has a name.</summary>
+    public bool IsOneCaller;
 
     /// <summary>If-None-Match or If-Modified-Since.</summary>
     public bool IsConditional;
@@ -27,11 +36,16 @@ internal struct RequestTerms
     /// <summary>Why no stored answer is looked for; null when one is.</summary>
     public string? Bypass;
 
-    public static RequestTerms Read(Exchange exchange, bool keysBody)
+    /// <summary>Reads a request's terms.</summary>
+    /// <param name="exchange">Its fields.</param>
+    /// <param name="settings">Of its route.</param>
+    /// <param name="keysBody">Its content is a part of the key.</param>
+    public static RequestTerms Read(Exchange exchange, CacheSettings settings, bool keysBody)
     {
         var terms = default(RequestTerms);
         var fields = exchange.RequestHeaders;
         terms.Control = CacheControl.Read(fields, isRequest: true);
+        terms.IsPost = exchange.Method == "POST";
         if (!keysBody && !exchange.RequestBody.IsEmpty)
         {
             // Content of a GET means nothing (RFC 9110 9.3.1), and yet services read it.
@@ -45,6 +59,14 @@ internal struct RequestTerms
             {
                 case KnownHeader.Authorization:
                     terms.HasAuthorization = true;
+                    terms.HasUnkeyedCredential |= !settings.IsKeyed(field.Name);
+                    break;
+                case KnownHeader.Cookie or KnownHeader.XApiKey:
+                    terms.HasUnkeyedCredential |= !settings.IsKeyed(field.Name);
+                    break;
+                case KnownHeader.IfNoneMatch or KnownHeader.IfModifiedSince or KnownHeader.Range when terms.IsPost:
+                    // They mean something else with a POST (RFC 9110 13.2 and 14.2): it is for the origin to judge.
+                    terms.Bypass ??= "precondition";
                     break;
                 case KnownHeader.IfNoneMatch or KnownHeader.IfModifiedSince:
                     terms.IsConditional = true;
@@ -59,6 +81,9 @@ internal struct RequestTerms
                 case KnownHeader.None when field.Name.Length > 5 && (field.Name[0] | 0x20) == 'x' && IsRerouting(field.Name):
                     terms.Bypass ??= "rerouting-field";
                     break;
+                case KnownHeader.None when FieldNames.IsCredential(field.Name):
+                    terms.HasUnkeyedCredential |= !settings.IsKeyed(field.Name);
+                    break;
                 default:
                     break;
             }
@@ -71,7 +96,7 @@ internal struct RequestTerms
     {
         foreach (var candidate in Rerouting)
         {
-            if (candidate.Length == name.Length && System.Text.Ascii.EqualsIgnoreCase(candidate, name))
+            if (FieldNames.AreSame(candidate, name))
             {
                 return true;
             }

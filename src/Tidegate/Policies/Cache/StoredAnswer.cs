@@ -61,6 +61,9 @@ internal sealed class StoredAnswer
 
     public bool IsSoftPurged { get; set; }
 
+    /// <summary>The last timestamp at which it was seen not to be purged; 0 before the first look.</summary>
+    public long SeenGood { get; set; }
+
     /// <summary>What it weighs.</summary>
     public long Bytes => OverheadBytes + Head.Length + (Vary?.Length ?? 0) + (Tags?.Length ?? 0) * sizeof(ulong) + Content.Length;
 
@@ -77,8 +80,18 @@ internal sealed class StoredAnswer
 
     public TimeSpan Age(long now, TimeProvider time) => Terms.InitialAge + time.GetElapsedTime(Received, now);
 
-    /// <summary>How long it is fresh yet; negative when it is stale.</summary>
-    public TimeSpan FreshFor(long now, TimeProvider time) => IsSoftPurged ? -time.GetElapsedTime(Received, now) : Terms.Lifetime - Age(now, time);
+    /// <summary>How long it is fresh yet; negative when it is stale. A soft purge made it stale, at the earliest, when it was last seen to be none.</summary>
+    public TimeSpan FreshFor(long now, TimeProvider time)
+    {
+        var freshFor = Terms.Lifetime - Age(now, time);
+        if (!IsSoftPurged)
+        {
+            return freshFor;
+        }
+
+        var purged = -time.GetElapsedTime(SeenGood == 0 ? Received : SeenGood, now);
+        return purged < freshFor ? purged : freshFor;
+    }
 
     public bool HasValidator => StoredHead.TryGet(Head, KnownHeader.ETag, out _) || StoredHead.TryGet(Head, KnownHeader.LastModified, out _);
 

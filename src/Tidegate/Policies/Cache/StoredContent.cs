@@ -11,7 +11,10 @@ internal sealed class StoredContent
     /// <summary>Below what the garbage collector treats as large.</summary>
     public const int PieceBytes = 32 * 1024;
 
-    /// <summary>How far the upstream may be ahead of the slowest reader, once content is not kept: some round trips' worth.</summary>
+    /// <summary>How far the upstream may be ahead of the fastest reader: what that one reads in some round trips, so that it never waits for more.</summary>
+    private const long AheadBytes = 1024 * 1024;
+
+    /// <summary>How far it may be ahead of the slowest one, once content is not kept.</summary>
     private const long WindowBytes = 256 * 1024;
 
     private const int FirstPieceBytes = 1024;
@@ -21,8 +24,12 @@ internal sealed class StoredContent
     private long _length;
     private long _total = Unknown;
 
-    // What only matters while it fills: a million stored answers do without it.
-    private volatile Filling? _filling = new();
+    // What only matters while it fills, and for content that is not kept: a million stored answers do without it.
+    private volatile Filling? _filling;
+
+    /// <param name="store">Where room for it is taken; null where nobody counts.</param>
+    /// <param name="key">Where it belongs there.</param>
+    public StoredContent(AnswerStore? store = null, UInt128 key = default) => _filling = new Filling { Store = store, Key = key };
 
     /// <summary>Bytes in all, once known.</summary>
     public long? TotalLength
@@ -32,7 +39,27 @@ internal sealed class StoredContent
     }
 
     /// <summary>Everything is there.</summary>
-    public bool IsComplete => _filling is null;
+    public bool IsComplete => _filling is not { } filling || filling.IsComplete;
+
+    /// <summary>Somebody reads it while it comes.</summary>
+    public bool HasReaders
+    {
+        get
+        {
+            if (_filling is not { } filling)
+            {
+                return false;
+            }
+
+            lock (filling.Gate)
+            {
+                return filling.Readers.Count > 0;
+            }
+        }
+    }
+
+    /// <summary>Fields behind the content. Content that has some is not kept.</summary>
+    public HeaderList? Trailers => _filling?.Trailers;
 
     /// <summary>Bytes so far.</summary>
     public long Length => Interlocked.Read(ref _length);
@@ -40,12 +67,36 @@ internal sealed class StoredContent
     /// <summary>False once it is only a window: nobody may begin to read it.</summary>
     public bool IsKept { get; private set; } = true;
 
+    /// <summary>Takes room in the store for what comes next; false when there is none.</summary>
+    public bool TryReserve(int bytes)
+    {
+        var filling = _filling!;
+        if (filling.Store?.TryReserve(filling.Key, bytes) == false)
+        {
+            return false;
+        }
+
+        lock (filling.Gate)
+        {
+            filling.Held += bytes;
+        }
+
+        return true;
+    }
+
     /// <summary>Adds bytes and wakes whoever waits for them.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
         var filling = _filling!;
         lock (filling.Gate)
         {
+            if (!IsKept)
+            {
+                // A window is small, and what it takes is counted all the same: others make room for it.
+                filling.Held += bytes.Length;
+                filling.Store?.Take(bytes.Length);
+            }
+
             while (!bytes.IsEmpty)
             {
                 var (index, offset) = ((int)(_length / PieceBytes), (int)(_length % PieceBytes));
@@ -61,12 +112,34 @@ internal sealed class StoredContent
     }
 
     /// <summary>Nothing more comes. Spare room is given back.</summary>
-    public void Complete()
+    /// <param name="trailers">What came behind it.</param>
+    /// <returns>The room that was taken in the store, and is the caller's from now on; 0 when the content is not kept.</returns>
+    public long Complete(HeaderList? trailers = null)
     {
         var filling = _filling!;
         lock (filling.Gate)
         {
-            if (IsKept && _pieces.Length > 0)
+            if (trailers is { Count: > 0 })
+            {
+                // The upstream's own list goes with its exchange.
+                filling.Trailers = new HeaderList();
+                filling.Trailers.AddAll(trailers);
+                IsKept = false;
+            }
+            else
+            {
+                Volatile.Write(ref _total, _length);
+            }
+
+            if (!IsKept)
+            {
+                filling.IsComplete = true;
+                Release(filling);
+                filling.Wake();
+                return 0;
+            }
+
+            if (_pieces.Length > 0)
             {
                 var used = (int)((_length + PieceBytes - 1) / PieceBytes);
                 Array.Resize(ref _pieces, used);
@@ -77,19 +150,21 @@ internal sealed class StoredContent
                 }
             }
 
-            Volatile.Write(ref _total, _length);
             _filling = null;
             filling.Wake();
+            return filling.Held;
         }
     }
 
-    /// <summary>The rest will not come.</summary>
+    /// <summary>The rest will not come. Readers get what there is, and then the failure.</summary>
     public void Fail(Failure failure)
     {
         var filling = _filling!;
         lock (filling.Gate)
         {
             filling.Failure = failure;
+            IsKept = false;
+            Release(filling);
             filling.Wake();
         }
     }
@@ -105,13 +180,13 @@ internal sealed class StoredContent
         }
     }
 
-    /// <summary>Waits until the slowest reader has caught up. Only for a window.</summary>
+    /// <summary>Waits until the readers have caught up: for content that is kept the fastest one, for a window the slowest.</summary>
     public ValueTask WaitForRoomAsync()
     {
         var filling = _filling!;
         lock (filling.Gate)
         {
-            return IsKept || filling.Readers.Count == 0 || _length - filling.Slowest() < WindowBytes ? default : (filling.Filler ??= new HomeSignal()).WaitAsync();
+            return HasRoom(filling) ? default : (filling.Filler ??= new HomeSignal()).WaitAsync();
         }
     }
 
@@ -120,12 +195,12 @@ internal sealed class StoredContent
     {
         if (_filling is not { } filling)
         {
-            return IsKept;
+            return true;
         }
 
         lock (filling.Gate)
         {
-            if (!IsKept || filling.Failure is not null)
+            if (!IsKept)
             {
                 return false;
             }
@@ -144,7 +219,7 @@ internal sealed class StoredContent
             {
                 if (filling.Readers.Remove(reader))
                 {
-                    MoveWindow(filling);
+                    ReadersMoved(filling);
                 }
             }
         }
@@ -157,7 +232,7 @@ internal sealed class StoredContent
     {
         if (_filling is not { } filling)
         {
-            // Nothing changes any more; a window's last pieces are still what its readers need.
+            // Nothing changes any more.
             return Copy(offset, into);
         }
 
@@ -167,7 +242,7 @@ internal sealed class StoredContent
             {
                 var count = Copy(offset, into);
                 reader.Position = offset + count;
-                MoveWindow(filling);
+                ReadersMoved(filling);
                 return count;
             }
 
@@ -206,34 +281,62 @@ internal sealed class StoredContent
         return piece!;
     }
 
-    private void MoveWindow(Filling filling)
+    private void ReadersMoved(Filling filling)
     {
         if (!IsKept)
         {
             Release(filling);
-            if (filling.Readers.Count == 0 || _length - filling.Slowest() < WindowBytes)
-            {
-                filling.Filler?.Set();
-            }
+        }
+
+        if (filling.Filler is { } filler && HasRoom(filling))
+        {
+            filler.Set();
         }
     }
 
+    private bool HasRoom(Filling filling) =>
+        filling.Readers.Count == 0 || (IsKept ? _length - filling.Fastest() < AheadBytes : _length - filling.Slowest() < WindowBytes);
+
+    /// <summary>Lets go of what every reader has read, and of everything when nobody reads and nobody will.</summary>
     private void Release(Filling filling)
     {
-        var read = filling.Readers.Count == 0 ? _length : Math.Min(_length, filling.Slowest());
-        for (var i = (int)(read / PieceBytes) - 1; i >= 0 && _pieces[i] is not null; i--)
+        if (filling.Readers.Count == 0)
+        {
+            _pieces = [];
+            filling.Store?.Release(filling.Held);
+            filling.Held = 0;
+            return;
+        }
+
+        for (var i = (int)(Math.Min(_length, filling.Slowest()) / PieceBytes) - 1; i >= 0 && _pieces[i] is not null; i--)
         {
             _pieces[i] = null!;
+            filling.Held -= PieceBytes;
+            filling.Store?.Release(PieceBytes);
         }
     }
 
     private sealed class Filling
     {
+        private volatile bool _isComplete;
+
         public Lock Gate { get; } = new();
+
+        public AnswerStore? Store { get; init; }
+
+        public UInt128 Key { get; init; }
+
+        /// <summary>Bytes of the store's room that it takes.</summary>
+        public long Held { get; set; }
+
+        /// <summary>Everything has come, and is not kept.</summary>
+        public bool IsComplete { get => _isComplete; set => _isComplete = value; }
+
+        public HeaderList? Trailers { get; set; }
 
         public List<ContentReader> Readers { get; } = [];
 
-        /// <summary>Whoever fills a window waits here for its readers.</summary>
+        /// <summary>Whoever fills waits here for the readers.</summary>
         public HomeSignal? Filler { get; set; }
 
         /// <summary>Why there will be no more.</summary>
@@ -248,6 +351,17 @@ internal sealed class StoredContent
             }
 
             return slowest;
+        }
+
+        public long Fastest()
+        {
+            var fastest = 0L;
+            foreach (var reader in Readers)
+            {
+                fastest = Math.Max(fastest, reader.Position);
+            }
+
+            return fastest;
         }
 
         public void Wake()

@@ -12,14 +12,24 @@ internal sealed class UncacheableMemory(TimeProvider time)
     private const int SecondsBits = 24;
     private const ulong SecondsMask = (1UL << SecondsBits) - 1;
 
-    private readonly ulong[] _places = new ulong[Places];
+    // Made by the first answer that could not be stored.
+    private ulong[]? _places;
     private readonly long _start = time.GetTimestamp();
 
-    public void Remember(UInt128 key) => Volatile.Write(ref Place(key), (Tag(key) << SecondsBits) | ((Now() + Seconds) & SecondsMask));
+    public void Remember(UInt128 key)
+    {
+        var places = LazyInitializer.EnsureInitialized(ref _places, static () => new ulong[Places]);
+        Volatile.Write(ref Place(places, key), (Tag(key) << SecondsBits) | ((Now() + Seconds) & SecondsMask));
+    }
 
     public void Forget(UInt128 key)
     {
-        ref var place = ref Place(key);
+        if (Volatile.Read(ref _places) is not { } places)
+        {
+            return;
+        }
+
+        ref var place = ref Place(places, key);
         if (Volatile.Read(ref place) >> SecondsBits == Tag(key))
         {
             Volatile.Write(ref place, 0);
@@ -28,11 +38,16 @@ internal sealed class UncacheableMemory(TimeProvider time)
 
     public bool Contains(UInt128 key)
     {
-        var value = Volatile.Read(ref Place(key));
+        if (Volatile.Read(ref _places) is not { } places)
+        {
+            return false;
+        }
+
+        var value = Volatile.Read(ref Place(places, key));
         return value != 0 && value >> SecondsBits == Tag(key) && (((value & SecondsMask) - Now()) & SecondsMask) <= Seconds;
     }
 
-    private ref ulong Place(UInt128 key) => ref _places[(int)((ulong)key & (Places - 1))];
+    private static ref ulong Place(ulong[] places, UInt128 key) => ref places[(int)((ulong)key & (Places - 1))];
 
     private static ulong Tag(UInt128 key) => (ulong)(key >> 64) >> SecondsBits;
 

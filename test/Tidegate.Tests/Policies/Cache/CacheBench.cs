@@ -87,17 +87,20 @@ internal sealed class CacheBench
     public static async Task<CacheAnswer> ReadAsync(Exchange exchange)
     {
         var content = new MemoryStream();
-        if (exchange.Outcome is Outcome.Forwarded or Outcome.ServedFromCache && exchange.Method != "HEAD")
+        try
         {
             var buffer = new byte[1000];
-            while (await exchange.ResponseBody.ReadAsync(buffer, exchange.Aborted) is > 0 and var read)
+            while (exchange.Outcome is Outcome.Forwarded or Outcome.ServedFromCache && exchange.Method != "HEAD" && await exchange.ResponseBody.ReadAsync(buffer, exchange.Aborted) is > 0 and var read)
             {
                 content.Write(buffer, 0, read);
             }
         }
+        finally
+        {
+            await exchange.ResponseBody.DisposeAsync();
+            exchange.EndAnswer(downTo: 0);
+        }
 
-        await exchange.ResponseBody.DisposeAsync();
-        exchange.EndAnswer(downTo: 0);
         return new CacheAnswer(exchange, Encoding.UTF8.GetString(content.ToArray()));
     }
 

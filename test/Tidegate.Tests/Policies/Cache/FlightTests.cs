@@ -224,6 +224,231 @@ public sealed class FlightTests
         Assert.NotEqual("old", (await _bench.CallAsync()).Content);
     }
 
+    [Fact]
+    public async Task Whoever_waits_for_a_flight_that_is_withdrawn_looks_into_the_store()
+    {
+        // The answer comes into the store between the first look and the last one, and somebody joins in between.
+        await _bench.CallAsync();
+        var settings = new CacheSettings { Api = "api", Partition = CachePartition.None };
+        var exchange = CacheBench.Request();
+        var key = CacheKey.Of(exchange, settings, _bench.Cache.Secret)!.Value;
+        var flight = new Flight(_bench.Cache, settings, exchange, new Wanted(key, default, null, CacheResult.Miss), null);
+        Assert.True(_bench.Cache.Flights.TryAdd(flight));
+        var follower = CacheBench.Request();
+        follower.RequestHeaders.Add("Cache-Control", "max-age=0");
+        _bench.Time.Advance(TimeSpan.FromSeconds(1));
+        var waits = _bench.RunAsync(follower);
+        Assert.False(waits.IsCompleted);
+
+        flight.Withdraw();
+        Assert.Equal("content", (await waits.WaitAsync(Patience, Cancellation)).Content);
+        Assert.Equal(0, _bench.Cache.Flights.Count);
+    }
+
+    [Fact]
+    public async Task A_seat_in_a_flight_that_is_withdrawn_is_told_so_at_once()
+    {
+        var settings = new CacheSettings { Api = "api", Partition = CachePartition.None };
+        var exchange = CacheBench.Request();
+        var key = CacheKey.Of(exchange, settings, _bench.Cache.Secret)!.Value;
+        var flight = new Flight(_bench.Cache, settings, exchange, new Wanted(key, default, null, CacheResult.Miss), null);
+        Assert.True(_bench.Cache.Flights.TryAdd(flight));
+        var seat = _bench.Cache.Flights.TryJoin(key.Value)!;
+        flight.Withdraw();
+        await seat.Signal.WaitAsync().AsTask().WaitAsync(Patience, Cancellation);
+        Assert.Equal(FlightResult.Withdrawn, flight.Result);
+        seat.Leave();
+        Assert.Null(flight.TryTakeSeat());
+    }
+
+    [Fact]
+    public async Task Whoever_comes_to_read_content_of_which_the_beginning_has_gone_asks_by_himself()
+    {
+        // The flight ends between the signal and the look: its content is complete, and a window.
+        var bench = new CacheBench(new CacheSettings { Api = "api", Partition = CachePartition.None, MaxEntryBytes = 50_000 });
+        var bodies = new Queue<FedBody>([new FedBody(), new FedBody()]);
+        var (first, second) = (bodies.First(), bodies.Last());
+        bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", bodies.Dequeue());
+        var settings = bench.Policy.Settings;
+        var leads = bench.CallAsync();
+        var key = CacheKey.Of(CacheBench.Request(), settings, bench.Cache.Secret)!.Value;
+        var seat = bench.Cache.Flights.TryJoin(key.Value)!;
+        for (var i = 0; i < 10; i++)
+        {
+            first.Feed(new string('x', 10_000));
+        }
+
+        first.End();
+        Assert.Equal(100_000, (await leads.WaitAsync(Patience, Cancellation)).Content.Length);
+        Assert.True(seat.Flight.Answer!.Content is { IsComplete: true, IsKept: false });
+
+        var delivery = new AnswerDelivery(settings, bench.Cache);
+        var late = CacheBench.Request();
+        Assert.True(bench.Cache.Flights.TryAdd(seat.Flight));
+        var fetched = delivery.FetchAsync(late, asked => new ValueTask(bench.Upstream(asked)), new Wanted(key, default, null, CacheResult.Miss));
+        second.Feed("own");
+        second.End();
+        await fetched.AsTask().WaitAsync(Patience, Cancellation);
+        Assert.Equal("own", (await CacheBench.ReadAsync(late)).Content);
+    }
+
+    [Fact]
+    public async Task A_bug_further_in_ends_what_lasts_as_long_as_the_answer_and_frees_whoever_waits()
+    {
+        var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var ended = new CountedEnding();
+        var attempts = 0;
+        _bench.Upstream = async asked =>
+        {
+            asked.WhenAnswerEnds(ended);
+            await gate.Task;
+            if (Interlocked.Increment(ref attempts) == 1)
+            {
+                throw new InvalidOperationException("bug");
+            }
+
+            await CacheBench.Answer(asked, 200, "Cache-Control: max-age=60");
+        };
+        var leads = _bench.CallAsync();
+        var follows = _bench.CallAsync();
+        gate.SetResult();
+        await Assert.ThrowsAsync<InvalidOperationException>(() => leads.WaitAsync(Patience, Cancellation));
+        Assert.Equal("content", (await follows.WaitAsync(Patience, Cancellation)).Content);
+        Assert.Equal(2, ended.Count);
+    }
+
+    [Fact]
+    public async Task Whoever_joins_a_refresh_and_leaves_does_not_break_it_off()
+    {
+        _bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=10, stale-while-revalidate=60");
+        await _bench.CallAsync();
+        _bench.Time.Advance(TimeSpan.FromSeconds(20));
+        var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Exchange? refresh = null;
+        _bench.Upstream = async asked =>
+        {
+            refresh = asked;
+            await gate.Task;
+            await CacheBench.Answer(asked, 200, "Cache-Control: max-age=10", "second");
+        };
+        await _bench.CallAsync();
+        var key = CacheKey.Of(CacheBench.Request(), _bench.Policy.Settings, _bench.Cache.Secret)!.Value.Value;
+        _bench.Cache.Flights.TryJoin(key)!.Leave();
+        await UntilAsync(() => refresh is not null);
+        Assert.False(refresh!.Aborted.IsCancellationRequested);
+        gate.SetResult();
+        await UntilAsync(() => _bench.Cache.Flights.Count == 0);
+        Assert.Equal("second", (await _bench.CallAsync()).Content);
+    }
+
+    [Fact]
+    public async Task A_refresh_that_takes_too_long_is_broken_off_and_there_are_never_too_many()
+    {
+        _bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=10, stale-while-revalidate=6000");
+        for (var i = 0; i < RefreshPlaces.Max + 10; i++)
+        {
+            await _bench.CallAsync(path: "/" + i);
+        }
+
+        _bench.Time.Advance(TimeSpan.FromSeconds(20));
+        _bench.Asked.Clear();
+        _bench.Upstream = async asked =>
+        {
+            var gone = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            await using var registration = asked.Aborted.Register(gone.SetResult);
+            await gone.Task;
+            asked.Fail(new Failure(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "gone"));
+        };
+        for (var i = 0; i < RefreshPlaces.Max + 10; i++)
+        {
+            Assert.Equal(CacheResult.HitStale, (await _bench.CallAsync(path: "/" + i)).Cache);
+        }
+
+        await UntilAsync(() => _bench.Asked.Count == RefreshPlaces.Max);
+        Assert.Equal(RefreshPlaces.Max, _bench.Cache.Refreshes.Taken);
+        _bench.Time.Advance(TimeSpan.FromMinutes(1));
+        await UntilAsync(() => _bench.Cache.Refreshes.Taken == 0);
+        Assert.Equal((RefreshPlaces.Max, 0), (_bench.Asked.Count, _bench.Cache.Flights.Count));
+        Assert.Empty(_bench.Bugs);
+    }
+
+    [Fact]
+    public async Task The_upstream_is_never_far_ahead_of_the_fastest_reader()
+    {
+        var body = new FedBody();
+        _bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", body);
+        var exchange = CacheBench.Request();
+        await _bench.Policy.InvokeAsync(exchange, asked => new ValueTask(_bench.Upstream(asked)));
+        for (var i = 0; i < 400; i++)
+        {
+            body.Feed(new string('x', 10_000));
+        }
+
+        body.End();
+        await UntilAsync(() => _bench.Cache.Store.Bytes >= 1_000_000);
+        await Task.Delay(50, Cancellation);
+        Assert.InRange(_bench.Cache.Store.Bytes, 1_000_000, 1_100_000);
+        Assert.Equal(4_000_000, (await CacheBench.ReadAsync(exchange).WaitAsync(Patience, Cancellation)).Content.Length);
+        Assert.Equal(1, _bench.Cache.Store.Count);
+    }
+
+    [Fact]
+    public async Task What_a_window_holds_is_counted_until_the_slowest_reader_has_it()
+    {
+        var bench = new CacheBench(new CacheSettings { Api = "api", Partition = CachePartition.None, MaxEntryBytes = 500_000 });
+        var body = new FedBody();
+        bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", body);
+        var exchange = CacheBench.Request();
+        await bench.Policy.InvokeAsync(exchange, asked => new ValueTask(bench.Upstream(asked)));
+        for (var i = 0; i < 60; i++)
+        {
+            body.Feed(new string('x', 10_000));
+        }
+
+        await UntilAsync(() => bench.Cache.Flights.Count == 0);
+        Assert.InRange(bench.Cache.Store.Bytes, 500_000, 600_000);
+        body.End();
+        Assert.Equal(600_000, (await CacheBench.ReadAsync(exchange).WaitAsync(Patience, Cancellation)).Content.Length);
+        Assert.Equal(0, bench.Cache.Store.Bytes);
+    }
+
+    [Fact]
+    public async Task Trailers_reach_whoever_reads_and_what_has_some_is_not_kept()
+    {
+        var body = new FedBody { After = new HeaderList() };
+        body.After.Add("Checksum", "1");
+        _bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", body);
+        var exchange = CacheBench.Request();
+        await _bench.Policy.InvokeAsync(exchange, asked => new ValueTask(_bench.Upstream(asked)));
+        body.Feed("all");
+        body.End();
+        var buffer = new byte[100];
+        Assert.Equal(3, await exchange.ResponseBody.ReadAsync(buffer, Cancellation).AsTask().WaitAsync(Patience, Cancellation));
+        Assert.Equal(0, await exchange.ResponseBody.ReadAsync(buffer, Cancellation).AsTask().WaitAsync(Patience, Cancellation));
+        Assert.Equal("1", exchange.ResponseBody.Trailers!.Get("Checksum"));
+        await exchange.ResponseBody.DisposeAsync();
+        Assert.Equal((0, 0L), (_bench.Cache.Store.Count, _bench.Cache.Store.Bytes));
+    }
+
+    private static async Task UntilAsync(Func<bool> condition)
+    {
+        for (var i = 0; i < 2000 && !condition(); i++)
+        {
+            await Task.Delay(5, Cancellation);
+        }
+
+        Assert.True(condition());
+    }
+
+    private sealed class CountedEnding : IAnswerEnding
+    {
+        private int _count;
+
+        public int Count => Volatile.Read(ref _count);
+
+        public void AnswerEnded(Exchange exchange) => Interlocked.Increment(ref _count);
+    }
+
     /// <summary>Content that comes when the test says so.</summary>
     internal sealed class FedBody : MessageBody
     {
@@ -232,6 +457,10 @@ public sealed class FlightTests
         private byte[] _rest = [];
 
         public CancellationToken Token { get; set; }
+
+        public HeaderList? After { get; init; }
+
+        public override HeaderList? Trailers => After;
 
         public override long? Length => null;
 

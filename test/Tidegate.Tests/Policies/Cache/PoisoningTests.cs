@@ -19,6 +19,8 @@ public sealed class PoisoningTests
     [InlineData("X-Forwarded-Scheme: http")]
     [InlineData("X-Forwarded-Prefix: /evil")]
     [InlineData("X-Host: evil.test")]
+    [InlineData("X_Original_URL: /admin")]
+    [InlineData("x_http_method_override: DELETE")]
     public async Task A_field_that_reroutes_a_request_neither_spoils_nor_gets_what_is_stored(string field)
     {
         _bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", asked.RequestHeaders.Count > 0 ? "spoiled" : "good");
@@ -39,26 +41,40 @@ public sealed class PoisoningTests
     }
 
     [Theory]
-    [InlineData("/account/x.css")]
-    [InlineData("/account;x.js")]
-    [InlineData("/account/logo.png?v=1")]
-    public async Task A_path_that_looks_static_makes_nothing_storable(string path)
+    [InlineData("/account/x.css", "")]
+    [InlineData("/account;x.js", "Cache-Control: private")]
+    [InlineData("/account/logo.png?v=1", "Set-Cookie: session=new")]
+    [InlineData("/account%2Fx.css", "Cache-Control: no-store")]
+    public async Task A_path_that_looks_static_does_not_share_the_page_of_a_session_not_even_by_a_time_for_it(string path, string fields)
     {
-        _bench.Upstream = asked => CacheBench.Answer(asked, 200, "Content-Type: text/html", "of the one who called");
-        await _bench.CallAsync(path: path, fields: "Cookie: session=victim");
-        Assert.False((await _bench.CallAsync(path: path)).IsFromStore);
-        Assert.Equal(0, _bench.Cache.Store.Count);
+        var ttl = new TimeSpan?[10];
+        ttl[2] = TimeSpan.FromMinutes(5);
+        foreach (var isOverride in (bool[])[false, true])
+        {
+            var bench = new CacheBench(new CacheSettings { Api = "api", Partition = CachePartition.None, Ttl = ttl, IsOverride = isOverride })
+            {
+                Upstream = asked => CacheBench.Answer(asked, 200, "Content-Type: text/html\n" + fields, asked.RequestHeaders.Get("Cookie") ?? "public"),
+            };
+            Assert.Equal("session=victim", (await bench.CallAsync(path: path, fields: "Cookie: session=victim")).Content);
+            Assert.Equal(0, bench.Cache.Store.Count);
+            Assert.Equal("public", (await bench.CallAsync(path: path)).Content);
+        }
     }
 
     [Theory]
     [InlineData(400)]
-    [InlineData(413)]
-    [InlineData(431)]
+    [InlineData(406)]
     [InlineData(408)]
+    [InlineData(411)]
+    [InlineData(412)]
+    [InlineData(413)]
+    [InlineData(415)]
+    [InlineData(422)]
     [InlineData(429)]
+    [InlineData(431)]
     public async Task An_error_that_a_spoiled_request_brought_is_not_everybodys(int status)
     {
-        _bench.Upstream = asked => asked.RequestHeaders.Count > 0 ? CacheBench.Answer(asked, status, "", "spoiled") : CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", "good");
+        _bench.Upstream = asked => asked.RequestHeaders.Count > 0 ? CacheBench.Answer(asked, status, "Cache-Control: public, max-age=60", "spoiled") : CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", "good");
         await _bench.CallAsync(fields: "X-Oversize: " + new string('x', 9000));
         Assert.Equal("good", (await _bench.CallAsync()).Content);
     }
@@ -117,5 +133,39 @@ public sealed class PoisoningTests
         Assert.Equal("a", (await bench.CallAsync(fields: "X-Tenant: a")).Content);
         Assert.Equal("b", (await bench.CallAsync(fields: "X-Tenant: b")).Content);
         Assert.Equal("none", (await bench.CallAsync()).Content);
+
+        // A service may read any line, and take an underscore for a hyphen.
+        bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", "other");
+        Assert.Equal("other", (await bench.CallAsync(fields: "X-Tenant: a\nX-Tenant: b")).Content);
+        Assert.Equal("other", (await bench.CallAsync(fields: "X-Tenant: a\nX_Tenant: b")).Content);
+        Assert.Equal("other", (await bench.CallAsync(fields: "X_Tenant: a")).Content);
+        Assert.Equal("a", (await bench.CallAsync(fields: "X-Tenant: a")).Content);
+    }
+
+    [Theory]
+    [InlineData("/a?%75tm_source=x", "/a", true)]
+    [InlineData("/a?utm_source=x;id=2", "/a", false)]
+    [InlineData("/a?utm_source=x;utm_source=y", "/a", true)]
+    [InlineData("/a?utm_source[]=x", "/a", false)]
+    [InlineData("/a?utm_source%=x", "/a", false)]
+    public Task What_is_left_out_of_a_query_is_left_out_however_it_is_written_and_nothing_else(string one, string other, bool isSame) => AreSameAsync(Rule, one, other, isSame);
+
+    [Theory]
+    [InlineData("/a?x=1", "/a", true)]
+    [InlineData("/a?id=1", "/a", false)]
+    [InlineData("/a?%69d=1", "/a", false)]
+    [InlineData("/a?ID=1", "/a", false)]
+    [InlineData("/a?id[]=1", "/a", false)]
+    [InlineData("/a?x=1;id=2", "/a", false)]
+    [InlineData("/a?id=1;x=2", "/a?id=1", false)]
+    [InlineData("/a?+id=1", "/a", false)]
+    [InlineData("/a?id", "/a", false)]
+    public Task What_could_be_read_as_a_parameter_that_matters_stays_in_the_key(string one, string other, bool isSame) => AreSameAsync(new QueryRule(null, new HashSet<string> { "id" }), one, other, isSame);
+
+    private static async Task AreSameAsync(QueryRule rule, string one, string other, bool isSame)
+    {
+        var bench = new CacheBench(new CacheSettings { Api = "api", Partition = CachePartition.None, Query = rule, ApiQueries = [rule] });
+        await bench.CallAsync(path: one);
+        Assert.Equal(isSame, (await bench.CallAsync(path: other)).IsFromStore);
     }
 }
