@@ -156,6 +156,12 @@ public sealed class CacheTests
     [InlineData("POST", "application/json", "{\"tag\":\"red\"}", null, 400)]
     [InlineData("POST", "application/json", "{\"al\":true}", null, 400)]
     [InlineData("POST", "application/json", "[]", null, 400)]
+    [InlineData("POST", "application/json", "{\"all\":true,\"url\":5}", null, 400)]
+    [InlineData("POST", "application/json", "{\"all\":\"true\"}", null, 400)]
+    [InlineData("POST", "application/json", "{\"all\":true,\"soft\":\"yes\"}", null, 400)]
+    [InlineData("POST", "application/json", "{\"all\":true,\"tag\":null}", null, 400)]
+    [InlineData("POST", "application/json", "{\"api\":\"all\",\"tag\":\"\"}", null, 400)]
+    [InlineData("POST", "application/json", "{\"url\":\"http://a.test/%zz\"}", null, 400)]
     [InlineData("POST", "text/plain", "{\"all\":true}", null, 415)]
     [InlineData("POST", "application/json", "{\"all\":true}", "Origin: https://evil.test", 403)]
     [InlineData("POST", "application/json", "{\"all\":true}", "Sec-Fetch-Site: cross-site", 403)]
@@ -174,6 +180,91 @@ public sealed class CacheTests
 
         Assert.Equal(status, (int)(await client.SendAsync(request, Cancellation)).StatusCode);
         Assert.Contains("tidegate_cache_purges_total{kind=\"all\"} 0", await client.GetStringAsync($"http://{gateway["admin"]}/metrics", Cancellation), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_purge_that_is_too_large_is_a_problem_and_says_how_large_it_may_be()
+    {
+        await using var gateway = await TestGateway.StartAsync(Ingress(1), Cancellation);
+        using var client = new HttpClient();
+        foreach (var content in (HttpContent[])[Json(new string('x', 5000)), new StreamContent(new ChunkedOnly(Encoding.UTF8.GetBytes($"{{\"url\":\"{new string('x', 9000)}\"}}"))) { Headers = { ContentType = new("application/json") } }])
+        {
+            using var answer = await client.PostAsync($"http://{gateway["admin"]}/api/v1/cache/purge", content, Cancellation);
+            Assert.Equal(HttpStatusCode.RequestEntityTooLarge, answer.StatusCode);
+            Assert.Contains("content_too_large", await answer.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+        }
+
+        static StringContent Json(string url) => new($"{{\"url\":\"{url}\"}}", Encoding.UTF8, "application/json");
+    }
+
+    [Theory]
+    [InlineData("/a/%7Eb", "/a/~b")]
+    [InlineData("/a/~b", "/a/%7eb")]
+    [InlineData("/a/b", "/a/./c/../b")]
+    [InlineData("/a%3ab", "/a%3Ab")]
+    [InlineData("/a//b", "/a/b")]
+    [InlineData("/a/b", "/a//b")]
+    [InlineData("/a?x=%7e", "/a?x=%7e#top")]
+    public async Task A_purge_by_url_or_prefix_means_what_a_request_for_it_means(string path, string purged)
+    {
+        await using var upstream = new CountingUpstream(_ => Text(200, "Cache-Control: max-age=60", "hello"));
+        await using var gateway = await TestGateway.StartAsync(Ingress(upstream.Port), Cancellation);
+        using var client = new HttpClient();
+        await GetAsync();
+        await GetAsync();
+        Assert.Equal(1, upstream.Requests);
+        var requests = 1;
+        foreach (var kind in (string[])["url", "prefix"])
+        {
+            var json = $"{{\"{kind}\":\"http://{gateway["ingress"]}{purged}\"}}";
+            Assert.Equal(HttpStatusCode.OK, (await client.PostAsync($"http://{gateway["admin"]}/api/v1/cache/purge", new StringContent(json, Encoding.UTF8, "application/json"), Cancellation)).StatusCode);
+            await GetAsync();
+            Assert.Equal(++requests, upstream.Requests);
+        }
+
+        async Task GetAsync()
+        {
+            // As it is written, not as System.Uri would write it.
+            var uri = new Uri($"http://{gateway["ingress"]}{path}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+            (await client.GetAsync(uri, Cancellation)).EnsureSuccessStatusCode();
+        }
+    }
+
+    [Fact]
+    public async Task A_purge_from_the_command_line_goes_through_no_proxy_and_says_what_is_wrong_with_its_arguments()
+    {
+        await using var upstream = new CountingUpstream(_ => Text(200, "Cache-Control: max-age=60", "hello"));
+        await using var proxy = new CountingUpstream(_ => Text(502, "", "proxy"));
+        await using var gateway = await TestGateway.StartAsync(Ingress(upstream.Port), Cancellation);
+        using (var purge = TidegateProcess.Start(["purge", "--all", "--admin", gateway["admin"].ToString()], ("http_proxy", $"http://127.0.0.1:{proxy.Port}"), ("HTTP_PROXY", $"http://127.0.0.1:{proxy.Port}"), ("no_proxy", "")))
+        {
+            Assert.Equal(ExitCode.Success, await purge.ExitCodeAsync(Cancellation));
+        }
+
+        Assert.Equal(0, proxy.Requests);
+
+        foreach (var (arguments, expected) in ((string[], string)[])
+        [
+            (["--all", "--admin", "not an address"], "'not an address' is no address. Write --admin HOST:PORT, for example 127.0.0.1:9900."),
+            (["--all", "--admin", "http://127.0.0.1:9900"], "'http://127.0.0.1:9900' is no address."),
+            (["--all", "--admin", "127.0.0.1:99999"], "'127.0.0.1:99999' is no address."),
+            (["--all", "--token-env", "TIDEGATE_TEST_NOT_SET"], "The environment variable TIDEGATE_TEST_NOT_SET is not set."),
+        ])
+        {
+            var console = new InvocationConfiguration { Output = new StringWriter(), Error = new StringWriter() };
+            Assert.Equal(ExitCode.Configuration, await PurgeCommand.Create().Parse(arguments).InvokeAsync(console, Cancellation));
+            Assert.Contains(expected, console.Error.ToString(), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task In_observe_mode_a_failure_says_nothing_of_the_cache_either()
+    {
+        await using var gateway = await TestGateway.StartAsync(Ingress(1).Replace("mode: standard", "mode: observe", StringComparison.Ordinal), Cancellation);
+        using var client = new HttpClient();
+        var answer = await client.GetAsync($"http://{gateway["ingress"]}/a", Cancellation);
+        Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
+        Assert.False(answer.Headers.Contains("Cache-Status"));
     }
 
     [Fact]
@@ -244,6 +335,12 @@ public sealed class CacheTests
         apis:
           - { name: all, direction: ingress, upstream: { destinations: [http://127.0.0.1:{{port}}] }, cache: { mode: standard } }
         """;
+
+    /// <summary>A stream whose length nobody knows.</summary>
+    private sealed class ChunkedOnly(byte[] content) : MemoryStream(content)
+    {
+        public override bool CanSeek => false;
+    }
 
     private sealed class CountingUpstream : IAsyncDisposable
     {

@@ -16,7 +16,7 @@ internal sealed class AdminListener : IAsyncDisposable
     // A scrape, an orchestrator's probes and a few people. More is a mistake, or somebody who should not be here.
     private const int MaxConnections = 64;
 
-    // Nothing that is asked here has content, and a token is short.
+    // Only a purge has content, and it names one thing. Tokens are short.
     private const int MaxContentBytes = 4 * 1024;
     private const int MaxHeadBytes = 16 * 1024;
     private static readonly TimeSpan HeadTimeout = TimeSpan.FromSeconds(10);

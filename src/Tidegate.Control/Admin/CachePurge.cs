@@ -1,5 +1,7 @@
+using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Tidegate.Edge;
 using Tidegate.Policies.Cache;
 
 namespace Tidegate.Control.Admin;
@@ -54,6 +56,13 @@ internal static class CachePurge
             await AdminReply.ProblemAsync(context, 400, "purge_invalid", "The content is not JSON: " + broken.Message);
             return;
         }
+        catch (BadHttpRequestException refused)
+        {
+            await (refused.StatusCode == StatusCodes.Status413PayloadTooLarge
+                ? AdminReply.ProblemAsync(context, 413, "content_too_large", "A purge has at most 4 KB. Name one thing at a time, or a prefix.")
+                : AdminReply.ProblemAsync(context, 400, "purge_invalid", "The content did not come whole: " + refused.Message));
+            return;
+        }
 
         using (document)
         {
@@ -87,6 +96,15 @@ internal static class CachePurge
             return $"'{unknown.Name}' is not known here; use {string.Join(", ", Names)}.";
         }
 
+        foreach (var property in purge.EnumerateObject())
+        {
+            var isFlag = property.Name is "all" or "soft";
+            if (isFlag ? property.Value.ValueKind is not (JsonValueKind.True or JsonValueKind.False) : property.Value.ValueKind != JsonValueKind.String || property.Value.ValueEquals(""))
+            {
+                return $"'{property.Name}' must be {(isFlag ? "true or false" : "a string, and not an empty one")}.";
+            }
+        }
+
         var (url, prefix, tag, api) = (Text(purge, "url"), Text(purge, "prefix"), Text(purge, "tag"), Text(purge, "api"));
         var isAll = Flag(purge, "all");
         var isSoft = Flag(purge, "soft");
@@ -109,19 +127,23 @@ internal static class CachePurge
         var cache = gateway.Cache;
         if ((url ?? prefix) is { } written)
         {
-            if (!Uri.TryCreate(written, UriKind.Absolute, out var parsed) || parsed.Scheme is not ("http" or "https"))
+            // Ingress merges runs of slashes and egress does not: where it makes a difference, both are meant.
+            var (ingress, egress) = (Target(written, isIngress: true, out var problem), Target(written, isIngress: false, out _));
+            if (ingress is null || egress is null)
             {
-                return $"'{written}' is no absolute http or https URL.";
+                return problem;
             }
 
-            var target = parsed.IdnHost.ToLowerInvariant() + (parsed.IsDefaultPort ? "" : ":" + parsed.Port) + parsed.PathAndQuery;
-            if (url is not null)
+            foreach (var target in ingress == egress ? (string[])[ingress] : [ingress, egress])
             {
-                cache.PurgeUrl(target, isSoft, Queries(gateway));
-            }
-            else
-            {
-                cache.PurgePrefix(target, isSoft);
+                if (url is not null)
+                {
+                    cache.PurgeUrl(target, isSoft, Queries(gateway));
+                }
+                else
+                {
+                    cache.PurgePrefix(target, isSoft);
+                }
             }
         }
         else if (tag is not null)
@@ -139,6 +161,22 @@ internal static class CachePurge
 
         return null;
     }
+
+    /// <summary>A URL in the form in which requests for it are stored; null when no request could be for it.</summary>
+    private static string? Target(string url, bool isIngress, out string? problem)
+    {
+        var fragment = url.IndexOf('#', StringComparison.Ordinal);
+        var written = fragment < 0 ? url : url[..fragment];
+        var result = CanonicalTarget.ParseAbsolute(Encoding.UTF8.GetBytes(AsciiHost(written)), isIngress);
+        problem = result.IsTarget ? null : $"'{url}' is no absolute http or https URL that a request could have: {result.Rejection.Detail}";
+        return result.IsTarget ? result.Target.Authority + result.Target.PathAndQuery : null;
+    }
+
+    /// <summary>A host with letters beyond ASCII as requests have it.</summary>
+    private static string AsciiHost(string url) =>
+        !Ascii.IsValid(url) && Uri.TryCreate(url, UriKind.Absolute, out var parsed) && !Ascii.IsValid(parsed.Host) && url.Contains(parsed.Host, StringComparison.OrdinalIgnoreCase)
+            ? url.Replace(parsed.Host, parsed.IdnHost, StringComparison.OrdinalIgnoreCase)
+            : url;
 
     /// <summary>By which parts of a query answers are stored, anywhere.</summary>
     private static IEnumerable<QueryRule> Queries(IGatewayView gateway) => gateway.Configuration.Snapshot.Plans

@@ -9,6 +9,8 @@ namespace Tidegate.Host.Commands;
 /// <summary><c>tidegate purge</c>: tells a running gateway, over its admin listener, which stored answers are no longer true.</summary>
 internal static class PurgeCommand
 {
+    private const string PurgePath = "/api/v1/cache/purge";
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     public static Command Create()
@@ -24,17 +26,31 @@ internal static class PurgeCommand
         var command = new Command("purge", "Drop stored answers of a running gateway.") { url, prefix, tag, api, all, soft, admin, token };
         command.SetAction((parsed, cancellationToken) => RunAsync(
             parsed.GetRequiredValue(admin),
-            parsed.GetValue(token) is { } name ? Environment.GetEnvironmentVariable(name) : null,
+            parsed.GetValue(token),
             Json(("url", parsed.GetValue(url)), ("prefix", parsed.GetValue(prefix)), ("tag", parsed.GetValue(tag)), ("api", parsed.GetValue(api)), parsed.GetValue(all), parsed.GetValue(soft)),
             parsed.InvocationConfiguration,
             cancellationToken));
         return command;
     }
 
-    private static async Task<int> RunAsync(string admin, string? token, string purge, InvocationConfiguration console, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(string admin, string? tokenName, string purge, InvocationConfiguration console, CancellationToken cancellationToken)
     {
-        using var client = new HttpClient { Timeout = Patience };
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"http://{admin}/api/v1/cache/purge") { Content = new StringContent(purge, Encoding.UTF8, "application/json") };
+        if (!Uri.TryCreate($"http://{admin}{PurgePath}", UriKind.Absolute, out var target) || target.AbsolutePath != PurgePath || target.Query.Length > 0 || target.UserInfo.Length > 0)
+        {
+            await console.Error.WriteLineAsync($"'{admin}' is no address. Write --admin HOST:PORT, for example {AdminListenerConfig.DefaultAddress}.");
+            return ExitCode.Configuration;
+        }
+
+        var token = tokenName is null ? null : Environment.GetEnvironmentVariable(tokenName);
+        if (tokenName is not null && string.IsNullOrEmpty(token))
+        {
+            await console.Error.WriteLineAsync($"The environment variable {tokenName} is not set. --token-env names the one that holds the admin token.");
+            return ExitCode.Configuration;
+        }
+
+        // The listener is on this machine or one of our own: no proxy of the environment, which may be this very gateway, gets the token to see.
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false }) { Timeout = Patience };
+        using var request = new HttpRequestMessage(HttpMethod.Post, target) { Content = new StringContent(purge, Encoding.UTF8, "application/json") };
         if (token is not null)
         {
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
@@ -52,7 +68,7 @@ internal static class PurgeCommand
 
             await console.Error.WriteLineAsync(Detail(text) ?? $"The gateway answered {(int)answer.StatusCode}.");
         }
-        catch (Exception unreachable) when (unreachable is HttpRequestException or TaskCanceledException or UriFormatException)
+        catch (Exception unreachable) when (unreachable is HttpRequestException or TaskCanceledException)
         {
             await console.Error.WriteLineAsync($"No gateway answers at {admin}: {unreachable.Message} Name its admin listener with --admin.");
         }
