@@ -6,8 +6,8 @@ using Tidegate.Exchanges;
 namespace Tidegate.Policies.Cache;
 
 /// <summary>
-/// The request fields that an answer was chosen by (RFC 9111 4.1), with their values in a form in which equal meanings are equal bytes: lines joined, no white
-/// space around commas, and for languages and encodings one case and one order. Nothing else is assumed of a field's meaning.
+/// The request fields that an answer was chosen by (RFC 9111 4.1), with their values in a form in which equal meanings are equal bytes. Lines are joined as lists
+/// are; only of fields whose syntax is known, white space goes too, and case or order where it means nothing.
 /// </summary>
 internal static class VaryKey
 {
@@ -155,7 +155,7 @@ internal static class VaryKey
                 continue;
             }
 
-            if (length + field.Value.Length + 1 > into.Length)
+            if (length + field.Value.Length + 2 > into.Length)
             {
                 return TooLong;
             }
@@ -163,6 +163,7 @@ internal static class VaryKey
             if (isThere)
             {
                 into[length++] = (byte)',';
+                into[length++] = (byte)' ';
             }
 
             isThere = true;
@@ -182,11 +183,23 @@ internal static class VaryKey
             return length;
         }
 
-        length = RemoveSpaces(value);
-        if (Ascii.EqualsIgnoreCase(name, "accept-language"u8) || Ascii.EqualsIgnoreCase(name, "accept-encoding"u8))
+        // Only where the field's own syntax has a list (RFC 9110 12.5): of another field nothing is known.
+        var isLanguage = Ascii.EqualsIgnoreCase(name, "accept-language"u8);
+        var isEncoding = Ascii.EqualsIgnoreCase(name, "accept-encoding"u8);
+        if (!isLanguage && !isEncoding && !Ascii.EqualsIgnoreCase(name, "accept"u8))
         {
-            // RFC 9110 12.4.2: preference is in the weights. Neither order nor case means anything.
+            return length;
+        }
+
+        length = RemoveSpaces(value);
+        if (isLanguage || isEncoding)
+        {
             Ascii.ToLowerInPlace(value[..length], out _);
+        }
+
+        if (isEncoding)
+        {
+            // Preference is in the weights. Among languages many services take the first of equal ones (RFC 9110 12.5.4): there order stays.
             SortItems(value[..length]);
         }
 

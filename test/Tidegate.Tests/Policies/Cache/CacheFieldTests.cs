@@ -52,6 +52,14 @@ public sealed class CacheFieldTests
         Assert.Equal("Set-Cookie, X-A,X-B", control.UnstoredFields);
     }
 
+    [Fact]
+    public void A_list_of_names_that_is_too_long_to_be_read_counts_for_the_whole_answer()
+    {
+        var names = string.Join(", ", Enumerable.Range(0, 40).Select(i => $"X-Private-{i}"));
+        var control = CacheControl.Read(Fields("Cache-Control", $"max-age=60, private=\"{names}\", no-cache=\"{names}\""), isRequest: false);
+        Assert.True(control is { Private: true, NoCache: true, MaxAge: 60, UnstoredFields: null });
+    }
+
     [Theory]
     [InlineData("max-age=60", true, 60)]
     [InlineData("max-age=60, foo, bar=?0, x=1.5, y=:AQ==:, z=(a b);q=1, d=@5", true, 60)]
@@ -146,10 +154,20 @@ public sealed class CacheFieldTests
         Assert.Equal(matches, EntityTags.AnyMatches(Fields("If-None-Match", condition), KnownHeader.IfNoneMatch, Encoding.ASCII.GetBytes(tag)));
 
     [Theory]
-    [InlineData("Accept-Language", "en, de", "de,EN", true)]
+    [InlineData("Accept-Language", "en, de", "EN,de", true)]
+    [InlineData("Accept-Language", "en, de", "de, en", false)]
+    [InlineData("Accept-Encoding", "gzip;q=1, br", "br, gzip; q=1", true)]
+    [InlineData("Accept-Encoding", "gzip", "gzip;q=0", false)]
+    [InlineData("Accept-Encoding", "", "identity", false)]
+    [InlineData("Accept", "text/html, */*;q=0.1", "text/html,*/*; q=0.1", true)]
+    [InlineData("Accept", "text/html;charset=a", "text/html;charset=A", false)]
+    [InlineData("Accept", "a/b, c/d", "c/d, a/b", false)]
     [InlineData("Accept-Encoding", "gzip, br", " br ,  GZIP", true)]
     [InlineData("Accept-Language", "en;q=0.5, de", "en, de;q=0.5", false)]
-    [InlineData("Foo", "a, b", "a,b", true)]
+    [InlineData("Foo", "a, b", "a, b", true)]
+    [InlineData("Foo", "a, b", "a,b", false)]
+    [InlineData("Foo", "a,,b", "a,b", false)]
+    [InlineData("Foo", "a ; b", "a;b", false)]
     [InlineData("Foo", "a, b", "b, a", false)]
     [InlineData("Foo", "a", "A", false)]
     [InlineData("Foo", "\"a, b\"", "\"a,b\"", false)]

@@ -85,8 +85,10 @@ public sealed class CachePolicyTests
         Assert.Equal(("new", "gzip"), (validated["X-A"], validated["Content-Encoding"]));
         Assert.Equal("tidegate; fwd=stale; fwd-status=304; stored", validated["Cache-Status"]);
 
+        // The 304 had no date: it is of when it came, and so is the answer.
         _bench.Time.Advance(TimeSpan.FromSeconds(99));
-        Assert.True((await _bench.CallAsync()) is { IsFromStore: true, Content: "content" });
+        Assert.True((await _bench.CallAsync()) is { Cache: CacheResult.Hit, Content: "content" } hit && hit["Age"] == "99");
+        Assert.Equal(2, _bench.Asked.Count);
     }
 
     [Fact]
@@ -262,6 +264,40 @@ public sealed class CachePolicyTests
         Assert.Empty(_bench.Bugs);
     }
 
+    [Fact]
+    public async Task A_refresh_asks_for_the_whole_whatever_its_client_wants_or_has()
+    {
+        Answers(200, "Cache-Control: max-age=10, stale-while-revalidate=30");
+        await _bench.CallAsync();
+        _bench.Time.Advance(TimeSpan.FromSeconds(20));
+        Answers(200, "Cache-Control: max-age=10", "second");
+        await _bench.CallAsync("HEAD", fields: "If-None-Match: \"x\"\nRange: bytes=0-1\nIf-Range: \"x\"");
+        await UntilAsync(() => _bench.Asked.Count == 2 && _bench.Cache.Flights.Count == 0);
+        Assert.Equal("GET", _bench.Asked[1].Method);
+        Assert.Equal(0, _bench.Asked[1].RequestHeaders.Count);
+    }
+
+    [Fact]
+    public async Task What_is_stale_by_a_soft_purge_is_so_since_the_purge_and_not_since_it_came()
+    {
+        Answers(200, "Cache-Control: max-age=1000, stale-while-revalidate=30");
+        await _bench.CallAsync();
+        _bench.Time.Advance(TimeSpan.FromSeconds(500));
+        Assert.Equal(CacheResult.Hit, (await _bench.CallAsync()).Cache);
+        _bench.Cache.PurgeUrl("api.test/a", isSoft: true);
+        _bench.Time.Advance(TimeSpan.FromSeconds(10));
+        _bench.Upstream = static asked =>
+        {
+            asked.Fail(new Failure(FailureSource.Upstream, FailureKind.ConnectFailed, Retryable: true, "down"));
+            return Task.CompletedTask;
+        };
+        var stale = await _bench.CallAsync();
+        Assert.Equal((CacheResult.HitStale, "tidegate; hit; ttl=-10; detail=stale-while-revalidate"), (stale.Cache, stale["Cache-Status"]));
+        await UntilAsync(() => _bench.Cache.Refreshes.Taken == 0);
+        _bench.Time.Advance(TimeSpan.FromSeconds(25));
+        Assert.Equal(Outcome.Failed, (await _bench.CallAsync()).Exchange.Outcome);
+    }
+
     [Theory]
     [InlineData("max-age=10, stale-if-error=60", 500, true)]
     [InlineData("max-age=10, stale-if-error=60", 404, false)]
@@ -386,19 +422,26 @@ public sealed class CachePolicyTests
         Assert.Equal(2, bench.Asked.Count);
     }
 
-    [Fact]
-    public async Task A_declared_post_is_a_read_whose_content_is_part_of_the_key()
+    [Theory]
+    [InlineData("Range: bytes=0-1")]
+    [InlineData("If-None-Match: \"v1\"")]
+    [InlineData("Cache-Control: only-if-cached")]
+    [InlineData("Cache-Control: no-store")]
+    [InlineData("")]
+    public async Task In_observe_mode_no_answer_is_another_than_without_a_cache(string field)
     {
-        var bench = new CacheBench(new CacheSettings { Api = "api", Partition = CachePartition.None, KeysBody = true });
-        bench.Upstream = async asked =>
+        // A service that knows neither ranges nor conditions.
+        var bench = new CacheBench(new CacheSettings { Api = "api", Partition = CachePartition.None, Mode = CacheMode.Observe })
         {
-            var buffer = new byte[100];
-            var read = await asked.RequestBody.ReadAsync(buffer, default);
-            await CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", "answer to " + System.Text.Encoding.UTF8.GetString(buffer, 0, read));
+            Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60\nETag: \"v1\""),
         };
-        Assert.Equal("answer to one", (await bench.CallAsync("POST", content: "one")).Content);
-        Assert.Equal("answer to two", (await bench.CallAsync("POST", content: "two")).Content);
-        Assert.True((await bench.CallAsync("POST", content: "one")) is { IsFromStore: true, Content: "answer to one" });
+        for (var i = 0; i < 2; i++)
+        {
+            var answer = await bench.CallAsync(fields: field);
+            Assert.Equal((200, "content", 2), (answer.Status, answer.Content, answer.Exchange.ResponseHeaders.Count));
+            Assert.True(answer.Exchange.IsCacheObserved);
+        }
+
         Assert.Equal(2, bench.Asked.Count);
     }
 

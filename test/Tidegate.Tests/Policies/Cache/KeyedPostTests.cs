@@ -18,6 +18,15 @@ public sealed class KeyedPostTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
+    public async Task Each_content_has_an_answer_of_its_own()
+    {
+        Assert.Equal("POST one", (await _bench.CallAsync("POST", content: "one")).Content);
+        Assert.Equal("POST two", (await _bench.CallAsync("POST", content: "two")).Content);
+        Assert.True((await _bench.CallAsync("POST", content: "one")) is { IsFromStore: true, Content: "POST one" });
+        Assert.Equal(2, _bench.Asked.Count);
+    }
+
+    [Fact]
     public async Task A_stale_answer_is_asked_for_again_by_post_with_its_content_and_without_conditions()
     {
         _given = "Cache-Control: max-age=10\nETag: \"v1\"\nLast-Modified: Wed, 25 Nov 2026 09:00:00 GMT";
