@@ -306,6 +306,48 @@ public sealed class CacheTests
     }
 
     [Fact]
+    public async Task A_post_that_is_a_read_is_asked_once_and_asked_again_in_the_background_with_the_same_content()
+    {
+        var asked = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        await using var upstream = new CountingUpstream(request =>
+        {
+            asked.Enqueue(request);
+            return Text(200, "Cache-Control: max-age=0, stale-while-revalidate=60\r\nETag: \"v1\"", request.Split("\r\n\r\n")[1]);
+        });
+        await using var gateway = await TestGateway.StartAsync(
+            $$"""
+            listeners: { ingress: { address: 127.0.0.1:0 } }
+            apis:
+              - name: all
+                direction: ingress
+                upstream: { destinations: [http://127.0.0.1:{{upstream.Port}}] }
+                retry: { attempts: 2 }
+                endpoints: [{ match: { path: /search, methods: [POST] }, cache: { key: { body: true } } }]
+            """,
+            Cancellation);
+        using var client = new HttpClient();
+        Assert.Equal("one", await SearchAsync("one"));
+        Assert.Equal("two", await SearchAsync("two"));
+        Assert.Equal("one", await SearchAsync("one"));
+        for (var i = 0; i < 2000 && upstream.Requests < 3; i++)
+        {
+            await Task.Delay(5, Cancellation);
+        }
+
+        Assert.Equal(3, upstream.Requests);
+        Assert.All(asked, request => Assert.StartsWith("POST /search ", request, StringComparison.Ordinal));
+        Assert.All(asked, request => Assert.DoesNotContain("If-None-Match", request, StringComparison.OrdinalIgnoreCase));
+        Assert.Equal(["one", "two", "one"], asked.Select(request => request.Split("\r\n\r\n")[1]));
+        Assert.All(await gateway.RecordsAsync(3, Cancellation), record => Assert.Equal(3, record.RequestBytes));
+
+        async Task<string> SearchAsync(string content)
+        {
+            using var answer = await client.PostAsync($"http://{gateway["ingress"]}/search", new StringContent(content), Cancellation);
+            return await answer.Content.ReadAsStringAsync(Cancellation);
+        }
+    }
+
+    [Fact]
     public async Task Only_if_cached_is_a_problem_that_says_what_the_cache_did()
     {
         await using var gateway = await TestGateway.StartAsync(Ingress(1), Cancellation);

@@ -418,11 +418,11 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
         }
     }
 
-    private static ContentReader Reader(Exchange exchange)
+    private ContentReader Reader(Exchange exchange)
     {
         if (exchange.CachingState is not ContentReader { IsSpoiled: false } reader)
         {
-            exchange.CachingState = reader = new ContentReader();
+            exchange.CachingState = reader = new ContentReader(cache.Store);
         }
 
         return reader;

@@ -67,7 +67,7 @@ internal sealed class AnswerShard
                 if (variant == replaced || SameVary(variant.Vary, answer.Vary) || ++variants >= MaxVariants)
                 {
                     answer.Frequency = Math.Max(answer.Frequency, variant.Frequency);
-                    freed += variant.Bytes;
+                    freed += variant.Content == answer.Content ? variant.Bytes : Freed(variant);
                     Remove(variant);
                 }
 
@@ -102,7 +102,7 @@ internal sealed class AnswerShard
             }
 
             Remove(answer);
-            return answer.Bytes;
+            return Freed(answer);
         }
     }
 
@@ -141,7 +141,7 @@ internal sealed class AnswerShard
                 }
 
                 Remove(oldest);
-                return oldest.Bytes;
+                return Freed(oldest);
             }
         }
     }
@@ -175,6 +175,9 @@ internal sealed class AnswerShard
 
         answer.NextVariant = null;
     }
+
+    /// <summary>What an answer that goes gives back: all but content that is still being read.</summary>
+    private static long Freed(StoredAnswer answer) => answer.Bytes - answer.Content.Length + answer.Content.LetGo();
 
     private static bool SameVary(byte[]? one, byte[]? other) => one.AsSpan().SequenceEqual(other);
 

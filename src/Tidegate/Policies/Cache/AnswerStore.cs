@@ -88,7 +88,8 @@ internal sealed class AnswerStore
         var more = answer.Bytes - reserved;
         if (more > 0 && !TryReserve(answer.Key, more))
         {
-            Release(reserved);
+            // A validated answer's content is another answer's too.
+            Release(reserved == 0 ? 0 : reserved - answer.Content.Length + answer.Content.LetGo());
             return;
         }
 

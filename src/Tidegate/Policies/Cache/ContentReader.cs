@@ -5,13 +5,12 @@ using Tidegate.Transport;
 namespace Tidegate.Policies.Cache;
 
 /// <summary>One exchange's way through stored content: all of it, a range, or none (HEAD, 304). Kept by the exchange and used again.</summary>
-internal sealed class ContentReader : MessageBody
+internal sealed class ContentReader(AnswerStore store) : MessageBody
 {
     private StoredContent? _content;
     private FlightSeat? _seat;
     private CancellationTokenRegistration _aborted;
     private volatile bool _isAborted;
-    private bool _hasJoined;
     private long _offset;
     private long _end;
     private long? _length;
@@ -21,6 +20,9 @@ internal sealed class ContentReader : MessageBody
 
     /// <summary>Everything before it was read.</summary>
     public long Position { get; set; }
+
+    /// <summary>Set by complete content: it knows of this reader.</summary>
+    public bool IsCounted { get; set; }
 
     /// <summary>A cancellation may still come for an earlier use: it must not be used again.</summary>
     public bool IsSpoiled { get; private set; }
@@ -39,7 +41,6 @@ internal sealed class ContentReader : MessageBody
         Position = _offset;
         _end = range is { } part ? part.Start + part.Length : long.MaxValue;
         _isAborted = false;
-        _hasJoined = !content.IsComplete;
         _content = null;
         if (!content.TryJoin(this))
         {
@@ -77,11 +78,7 @@ internal sealed class ContentReader : MessageBody
         if (_content is { } content)
         {
             _content = null;
-            if (_hasJoined)
-            {
-                content.Leave(this);
-            }
-
+            content.Leave(this, store);
             _seat?.Leave();
             _seat = null;
         }

@@ -1,4 +1,3 @@
-using System.Collections.ObjectModel;
 using System.Net;
 using System.Text;
 
@@ -36,16 +35,26 @@ internal sealed record QueryRule(IReadOnlySet<string>? Ignore, IReadOnlySet<stri
 
     private bool KeepsName(ReadOnlySpan<char> written)
     {
-        // WebUtility leaves alone what is no valid encoding, as most services do.
-        var name = WebUtility.UrlDecode(written.ToString());
-        if (Ignore is not null)
+        var name = written.ToString();
+        if (written.ContainsAny('%', '+'))
         {
-            return !Ignore.Contains(name);
+            // What is no valid encoding is left alone, as most services do.
+            name = WebUtility.UrlDecode(name);
+        }
+
+        if (Ignore?.Contains(name) == true)
+        {
+            return false;
+        }
+
+        if (Allow is null || Allow.Contains(name))
+        {
+            return true;
         }
 
         var bracket = name.IndexOf('[', StringComparison.Ordinal);
         name = (bracket < 0 ? name : name[..bracket]).Trim();
-        foreach (var allowed in Allow ?? ReadOnlySet<string>.Empty)
+        foreach (var allowed in Allow)
         {
             if (string.Equals(allowed, name, StringComparison.OrdinalIgnoreCase))
             {
@@ -53,7 +62,7 @@ internal sealed record QueryRule(IReadOnlySet<string>? Ignore, IReadOnlySet<stri
             }
         }
 
-        return Allow is null || Allow.Contains(WebUtility.UrlDecode(written.ToString()));
+        return false;
     }
 
     /// <summary>A URL with the parameters that stay.</summary>

@@ -18,11 +18,17 @@ internal sealed class StoredContent
     private const long WindowBytes = 256 * 1024;
 
     private const int FirstPieceBytes = 1024;
+
+    // Above any number of readers.
+    private const int Gone = 1 << 30;
     private const long Unknown = -1;
 
     private byte[][] _pieces = [];
     private long _length;
     private long _total = Unknown;
+
+    // Who reads complete content that is kept; with Gone, once the store has let it go.
+    private int _readers;
 
     // What only matters while it fills, and for content that is not kept: a million stored answers do without it.
     private volatile Filling? _filling;
@@ -150,6 +156,12 @@ internal sealed class StoredContent
                 }
             }
 
+            foreach (var reader in filling.Readers)
+            {
+                reader.IsCounted = true;
+            }
+
+            _readers = filling.Readers.Count;
             _filling = null;
             filling.Wake();
             return filling.Held;
@@ -193,36 +205,77 @@ internal sealed class StoredContent
     /// <summary>A reader begins; false when it comes too late for that.</summary>
     public bool TryJoin(ContentReader reader)
     {
-        if (_filling is not { } filling)
+        if (_filling is { } filling)
         {
-            return true;
+            lock (filling.Gate)
+            {
+                if (!IsKept)
+                {
+                    return false;
+                }
+
+                if (_filling is not null)
+                {
+                    filling.Readers.Add(reader);
+                    return true;
+                }
+            }
         }
 
-        lock (filling.Gate)
+        // What the store has let go before anybody read it is not counted any more: it is gone in a moment.
+        var readers = Volatile.Read(ref _readers);
+        while ((readers & Gone) == 0)
         {
-            if (!IsKept)
+            var found = Interlocked.CompareExchange(ref _readers, readers + 1, readers);
+            if (found == readers)
             {
-                return false;
+                reader.IsCounted = true;
+                break;
             }
 
-            filling.Readers.Add(reader);
-            return true;
+            readers = found;
         }
+
+        return true;
     }
 
     /// <summary>A reader is done.</summary>
-    public void Leave(ContentReader reader)
+    /// <param name="reader">Who began to read.</param>
+    /// <param name="store">Where the content was counted.</param>
+    public void Leave(ContentReader reader, AnswerStore store)
     {
         if (_filling is { } filling)
         {
             lock (filling.Gate)
             {
-                if (filling.Readers.Remove(reader))
+                if (_filling is not null)
                 {
-                    ReadersMoved(filling);
+                    if (filling.Readers.Remove(reader))
+                    {
+                        ReadersMoved(filling);
+                    }
+
+                    return;
                 }
             }
         }
+
+        if (reader.IsCounted)
+        {
+            reader.IsCounted = false;
+            if (Interlocked.Decrement(ref _readers) == Gone)
+            {
+                store.Release(Length);
+            }
+        }
+    }
+
+    /// <summary>The store lets it go. While somebody reads it, it takes its room all the same, and the last reader gives that back.</summary>
+    /// <returns>The room that is free at once.</returns>
+    public long LetGo()
+    {
+        var readers = Interlocked.Or(ref _readers, Gone);
+        return (readers & Gone) == 0 && readers > 0 ? 0 : Length;
     }
 
     /// <summary>Copies what is there behind an offset.</summary>

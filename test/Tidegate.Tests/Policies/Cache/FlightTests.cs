@@ -430,6 +430,72 @@ public sealed class FlightTests
         Assert.Equal((0, 0L), (_bench.Cache.Store.Count, _bench.Cache.Store.Bytes));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task In_a_storm_nobody_is_left_waiting_every_answer_is_whole_and_the_books_balance(int seed)
+    {
+        const long MaxBytes = 300_000;
+        var bench = new CacheBench(new CacheSettings { Api = "api", Partition = CachePartition.None, MaxEntryBytes = 40_000 }) { Cache = { Store = { MaxBytes = MaxBytes } } };
+        bench.Upstream = async asked =>
+        {
+            await Task.Yield();
+            var path = asked.Target.Path;
+            var number = int.Parse(path[1..], System.Globalization.CultureInfo.InvariantCulture);
+            var body = new FedBody();
+            for (var i = 0; i < number; i++)
+            {
+                body.Feed(new string((char)('a' + number), 3000));
+            }
+
+            body.End();
+            await CacheBench.Answer(asked, 200, number % 5 == 0 ? "Cache-Control: no-store" : $"Cache-Control: max-age={number % 3}, stale-while-revalidate=2", body);
+        };
+        async Task CallManyAsync(int worker)
+        {
+            var random = new Random((seed * 100) + worker);
+            for (var i = 0; i < 200; i++)
+            {
+                var number = random.Next(1, 20);
+                using var leaving = new CancellationTokenSource();
+                var exchange = CacheBench.Request(path: "/" + number);
+                exchange.Aborted = leaving.Token;
+                if (random.Next(8) == 0)
+                {
+                    await leaving.CancelAsync();
+                }
+
+                try
+                {
+                    var answer = await bench.RunAsync(exchange).WaitAsync(Patience, Cancellation);
+                    Assert.True(exchange.Failure?.Source == FailureSource.Client || answer.Content == new string((char)('a' + number), number * 3000), $"{number}: {answer.Content.Length}");
+                }
+                catch (Exception left) when (leaving.IsCancellationRequested && left is OperationCanceledException or MessageBodyException)
+                {
+                    // This one has left.
+                    continue;
+                }
+
+                if (random.Next(10) == 0)
+                {
+                    bench.Cache.PurgeUrl("api.test/" + number, isSoft: random.Next(2) == 0);
+                    bench.Time.Advance(TimeSpan.FromMilliseconds(500));
+                }
+            }
+        }
+
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(worker => Task.Run(() => CallManyAsync(worker), Cancellation)));
+        await UntilAsync(() => bench.Cache.Flights.Count == 0 && bench.Cache.Refreshes.Taken == 0);
+        Assert.Empty(bench.Bugs);
+        Assert.InRange(bench.Cache.Store.Bytes, 0, MaxBytes);
+
+        // With everything let go, and what was broken off ended, there is room for exactly as much as there is.
+        var isEmpty = false;
+        await UntilAsync(() => isEmpty = isEmpty || bench.Cache.Store.TryReserve(0, MaxBytes));
+        Assert.Equal((MaxBytes, 0), (bench.Cache.Store.Bytes, bench.Cache.Store.Count));
+    }
+
     private static async Task UntilAsync(Func<bool> condition)
     {
         for (var i = 0; i < 2000 && !condition(); i++)

@@ -33,6 +33,32 @@ public sealed class StoreTests
         Assert.InRange(bench.Cache.Store.Bytes, 0, 50_000);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_leaves_the_store_while_it_is_read_counts_until_it_has_been_read(bool beganBeforeItWasStored)
+    {
+        var bench = new CacheBench { Cache = { Store = { MaxBytes = 100_000 } } };
+        bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=600", new string('x', 40_000));
+        if (!beganBeforeItWasStored)
+        {
+            await bench.CallAsync();
+        }
+
+        Exchange[] readers = [CacheBench.Request(), CacheBench.Request()];
+        foreach (var reader in readers)
+        {
+            await bench.Policy.InvokeAsync(reader, asked => new ValueTask(bench.Upstream(asked)));
+        }
+
+        bench.Cache.Store.Drop(bench.Cache.Store.Find(CacheKey.Of(readers[0], bench.Policy.Settings, bench.Cache.Secret)!.Value.Value, new HeaderList(), out _)!);
+        Assert.Equal((0, 40_000L), (bench.Cache.Store.Count, bench.Cache.Store.Bytes));
+        Assert.Equal(40_000, (await CacheBench.ReadAsync(readers[0])).Content.Length);
+        Assert.Equal(40_000, bench.Cache.Store.Bytes);
+        Assert.Equal(40_000, (await CacheBench.ReadAsync(readers[1])).Content.Length);
+        Assert.Equal(0, bench.Cache.Store.Bytes);
+    }
+
     [Fact]
     public void A_scan_leaves_what_is_used_often_alone()
     {
