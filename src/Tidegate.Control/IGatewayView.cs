@@ -1,5 +1,6 @@
 using System.Net;
 using Tidegate.Configuration;
+using Tidegate.Forwarding;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Limits;
@@ -25,7 +26,7 @@ internal interface IGatewayView
     Circuits Circuits { get; }
 
     /// <summary>Destinations that are one of several: whether each is left out now, and how often it was.</summary>
-    IEnumerable<(string Api, string Destination, bool IsEjected, long Ejected)> Destinations { get; }
+    IEnumerable<DestinationView> Destinations { get; }
 
     /// <summary>What is stored of answers.</summary>
     HttpCache Cache { get; }
@@ -46,3 +47,10 @@ internal interface IGatewayView
 /// <param name="Open">Connections open now.</param>
 /// <param name="Refused">Connections closed at once because a limit was reached.</param>
 internal readonly record struct ListenerView(string Name, IPEndPoint EndPoint, int Open, long Refused);
+
+/// <summary>A destination that is one of several.</summary>
+/// <param name="Api">Whose.</param>
+/// <param name="Destination">As scheme, host and port.</param>
+/// <param name="Health">What is known of it.</param>
+/// <param name="IsEjected">It is left out now.</param>
+internal sealed record DestinationView(string Api, string Destination, DestinationHealth Health, bool IsEjected);

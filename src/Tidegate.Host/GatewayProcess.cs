@@ -96,8 +96,8 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
 
     Circuits IGatewayView.Circuits => _services.Circuits;
 
-    IEnumerable<(string Api, string Destination, bool IsEjected, long Ejected)> IGatewayView.Destinations =>
-        _services.Forwarder.Balancer.All.Select(entry => (entry.Upstream, entry.Destination.ToString(), entry.Health.IsEjected(_services.Time.GetTimestamp()), entry.Health.Ejected));
+    IEnumerable<DestinationView> IGatewayView.Destinations =>
+        _services.Forwarder.Balancer.All.Select(entry => new DestinationView(entry.Upstream, entry.Destination.ToString(), entry.Health, entry.Health.IsEjected(_services.Time.GetTimestamp())));
 
     HttpCache IGatewayView.Cache => _services.Cache;
 

@@ -94,12 +94,12 @@ public sealed partial class SampleTests : IDisposable
         Apis =
         [
             .. config.Apis.Select(api => api.Direction == Direction.Ingress
-                ? api with { Upstream = api.Upstream! with { Destinations = [.. api.Upstream.Destinations.Select((_, i) => $"http://127.0.0.1:{instances[i]}")] } }
+                ? api with { Upstream = api.Upstream! with { Destinations = [.. api.Upstream.Destinations.Select((_, i) => new DestinationConfig { Url = $"http://127.0.0.1:{instances[i]}" })] } }
                 : api with
                 {
                     // A tunnel goes where its CONNECT says: to localhost, in these tests.
                     Hosts = [.. api.Hosts, .. IsCarried(api) ? (string[])["localhost"] : []],
-                    Upstream = new UpstreamConfig { Destinations = [$"https://127.0.0.1:{thirdPartyPort}"], Tls = new UpstreamTlsConfig { Authority = Path.Combine(_directory.Directory, "upstream.pem") } },
+                    Upstream = new UpstreamConfig { Destinations = [new DestinationConfig { Url = $"https://127.0.0.1:{thirdPartyPort}" }], Tls = new UpstreamTlsConfig { Authority = Path.Combine(_directory.Directory, "upstream.pem") } },
                 }),
         ],
         Recording = new RecordingConfig { AccessLog = new AccessLogConfig { Path = "off" } },

@@ -8,7 +8,7 @@ namespace Tidegate.Control.Admin;
 /// <summary><c>/api/v1/apis</c>: what every API does, since the start and over the last minute.</summary>
 internal sealed class ApisDocument(IGatewayView gateway, ApiStatistics statistics, TimeProvider time)
 {
-    private static readonly Outcome[] Outcomes = [Outcome.Forwarded, Outcome.ServedFromCache, Outcome.Rejected, Outcome.Failed];
+    private static readonly Outcome[] Outcomes = [Outcome.Forwarded, Outcome.ServedFromCache, Outcome.ServedFromFallback, Outcome.Rejected, Outcome.Failed];
     private static readonly (string Name, double Share)[] Quantiles = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];
     private static readonly TrafficCounts Nothing = new();
 

@@ -26,7 +26,7 @@ internal sealed class RecentExchanges(int capacity) : IExchangeSink
         {
             foreach (ref readonly var record in batch.Span)
             {
-                var isTrouble = record.Outcome is Outcome.Rejected or Outcome.Failed || record.Status >= ServerError;
+                var isTrouble = record.Outcome is Outcome.Rejected or Outcome.Failed or Outcome.ServedFromFallback || record.Status >= ServerError;
                 (isTrouble ? _trouble : _good).Add(++_sequence, in record);
             }
         }

@@ -8,7 +8,7 @@ internal sealed class TrafficCounts
 {
     private const int SwitchingProtocols = 101;
 
-    private readonly long[] _byOutcome = new long[(int)Outcome.Failed + 1];
+    private readonly long[] _byOutcome = new long[(int)Outcome.ServedFromFallback + 1];
     private readonly long[] _byStatusClass = new long[10];
 
     public long Exchanges { get; private set; }

@@ -23,6 +23,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription Waiting = new("tidegate_limit_waiting", "tidegate.limit.waiting", "{exchange}", MetricKind.Gauge, "Exchanges that wait until a limit has room.");
     private static readonly MetricDescription CircuitStates = new("tidegate_circuit_state", "tidegate.circuit.state", "1", MetricKind.Gauge, "0 closed, 1 half open, 2 open: nothing is sent to the upstream.");
     private static readonly MetricDescription CircuitsOpened = new("tidegate_circuit_opened_total", "tidegate.circuit.opened", "{opening}", MetricKind.Counter, "How often an upstream was found to be down.");
+    private static readonly MetricDescription DestinationAttempts = new("tidegate_destination_attempts_total", "tidegate.destination.attempts", "{request}", MetricKind.Counter, "Requests sent to a destination of several, by whether it answered.");
     private static readonly MetricDescription DestinationEjected = new("tidegate_destination_ejected", "tidegate.destination.ejected", "1", MetricKind.Gauge, "1 while a destination of several is left out because it does not answer.");
     private static readonly MetricDescription DestinationEjections = new("tidegate_destination_ejections_total", "tidegate.destination.ejections", "{ejection}", MetricKind.Counter, "How often a destination was left out.");
     private static readonly MetricDescription Throttled = new("tidegate_provider_throttled_total", "tidegate.provider.throttled", "{answer}", MetricKind.Counter, "Answers in which a provider refused, by what it meant.");
@@ -44,6 +45,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
 
     private static readonly MetricLabelName Listener = new("listener", "tidegate.listener");
     private static readonly MetricLabelName Destination = new("destination", "tidegate.destination");
+    private static readonly MetricLabelName Region = new("region", "tidegate.region");
     private static readonly MetricLabelName Sink = new("sink", "tidegate.sink");
     private static readonly MetricLabelName Result = new("result", "tidegate.result");
     private static readonly MetricLabelName Kind = new("kind", "tidegate.provider.kind");
@@ -136,17 +138,26 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private void WriteDestinations(IMetricWriter writer)
     {
         var destinations = gateway.Destinations.ToList();
-        writer.Begin(DestinationEjected);
-        foreach (var (api, destination, isEjected, _) in destinations)
+        writer.Begin(DestinationAttempts);
+        foreach (var one in destinations)
         {
-            writer.Write(isEjected ? 1 : 0, [new(MetricLabels.Api, api), new(Destination, destination)]);
+            writer.Write(one.Health.Good, [.. Labels(one), new(Result, "ok")]);
+            writer.Write(one.Health.Bad, [.. Labels(one), new(Result, "failed")]);
+        }
+
+        writer.Begin(DestinationEjected);
+        foreach (var one in destinations)
+        {
+            writer.Write(one.IsEjected ? 1 : 0, Labels(one));
         }
 
         writer.Begin(DestinationEjections);
-        foreach (var (api, destination, _, ejected) in destinations)
+        foreach (var one in destinations)
         {
-            writer.Write(ejected, [new(MetricLabels.Api, api), new(Destination, destination)]);
+            writer.Write(one.Health.Ejected, Labels(one));
         }
+
+        static MetricLabel[] Labels(DestinationView one) => [new(MetricLabels.Api, one.Api), new(Destination, one.Destination), new(Region, one.Health.Region)];
     }
 
     private void WriteProviders(IMetricWriter writer)

@@ -104,7 +104,7 @@ internal static class ExplainCommand
         }
 
         var upstream = plan.Upstream;
-        text.AppendLine($"upstream   {(upstream.Destinations.Count == 0 ? new Destination(exchange.Target.Scheme, exchange.Target.Host, exchange.Target.Port).ToString() : string.Join(", ", upstream.Destinations))}");
+        text.AppendLine($"upstream   {(upstream.Destinations.Count == 0 ? new Destination(exchange.Target.Scheme, exchange.Target.Host, exchange.Target.Port).ToString() : Destinations(upstream))}");
         text.AppendLine($"timeouts   connect {upstream.Timeouts.Connect.TotalSeconds:0.###} s, response headers {upstream.Timeouts.ResponseHeaders.TotalSeconds:0.###} s, idle {upstream.Timeouts.Idle.TotalSeconds:0.###} s, total {(upstream.Timeouts.Total is { } total ? $"{total.TotalSeconds:0.###} s" : "none")}");
         if (exchange.Direction == Direction.Egress && exchange.Target.IsSecure)
         {
@@ -113,6 +113,10 @@ internal static class ExplainCommand
 
         return text.ToString();
     }
+
+    private static string Destinations(Upstream upstream) =>
+        string.Join(", ", upstream.Destinations.Select((destination, i) => destination + (upstream.Regions.Count > i && upstream.Regions[i].Length > 0 ? $" ({upstream.Regions[i]})" : "")))
+        + (upstream.Destinations.Count > 1 ? upstream.Balance == Balance.Ordered ? ", the first that answers" : ", in turn" : "");
 
     private static string Refusal(Rejection rejection) => $"{rejection.Status} {rejection.Code}: {rejection.Detail}";
 

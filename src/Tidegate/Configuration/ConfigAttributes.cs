@@ -22,6 +22,13 @@ internal sealed class PathAttribute(params string[] words) : Attribute
 [AttributeUsage(AttributeTargets.Class)]
 internal sealed class BareWordAttribute : Attribute;
 
+/// <summary>A single value is short for a mapping that has it under this key alone: <c>http://10.0.0.1</c> for <c>{ url: http://10.0.0.1 }</c>.</summary>
+[AttributeUsage(AttributeTargets.Class)]
+internal sealed class ShortFormAttribute(string key) : Attribute
+{
+    public string Key { get; } = key;
+}
+
 /// <summary>Read once, at the start: a reload leaves the value that the process began with. <c>diff</c> says so.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class NeedsRestartAttribute : Attribute;

@@ -19,6 +19,11 @@ internal sealed class ConfigBinder(string file, SecretReferences references, Con
             return BindBareWord(type, word);
         }
 
+        if (node is YamlScalarNode && type.GetCustomAttribute<ShortFormAttribute>() is { } form)
+        {
+            return BindShortForm(type, form.Key, node);
+        }
+
         if (node is not YamlMappingNode mapping)
         {
             Problem(node, "expected a mapping with the keys " + string.Join(", ", ConfigShape.Keys(type).Select(key => key.Key)));
@@ -67,6 +72,13 @@ internal sealed class ConfigBinder(string file, SecretReferences references, Con
         positions.Remember(record, file, word);
         property.SetValue(record, Activator.CreateInstance(property.PropertyType, nonPublic: true));
         return record;
+    }
+
+    private object? BindShortForm(Type type, string key, YamlNode node)
+    {
+        var record = Activator.CreateInstance(type, nonPublic: true)!;
+        positions.Remember(record, file, node);
+        return Set(record, ConfigShape.Keys(type).First(candidate => candidate.Key == key).Property, key, node) ? record : null;
     }
 
     private bool Set(object record, PropertyInfo property, string key, YamlNode node)

@@ -1,3 +1,4 @@
+using System.Reflection;
 using YamlDotNet.RepresentationModel;
 
 namespace Tidegate.Configuration;
@@ -41,8 +42,10 @@ internal sealed class ConfigPositions
             .Any(item => item is YamlScalarNode { Value: { } text } && text.Contains("${secret:", StringComparison.Ordinal));
     }
 
-    private YamlNode? Node(object record, string key) =>
-        _nodes.TryGetValue(record, out var found) && found.Node is YamlMappingNode mapping && mapping.Children.TryGetValue(new YamlScalarNode(key), out var value) ? value : null;
+    private YamlNode? Node(object record, string key) => !_nodes.TryGetValue(record, out var found) ? null
+        : found.Node is YamlMappingNode mapping && mapping.Children.TryGetValue(new YamlScalarNode(key), out var value) ? value
+        : found.Node is YamlScalarNode && record.GetType().GetCustomAttribute<ShortFormAttribute>()?.Key == key ? found.Node
+        : null;
 
     public static ConfigPosition At(string file, YamlNode node) => new(file, node.Start.Line, node.Start.Column);
 

@@ -68,6 +68,12 @@ internal static class ConfigSchema
         if (ConfigShape.IsRecord(type))
         {
             var reference = new JsonObject { ["$ref"] = Define(type, definitions) };
+            if (type.GetCustomAttribute<ShortFormAttribute>() is { } form)
+            {
+                var property = ConfigShape.Keys(type).First(key => key.Key == form.Key).Property;
+                return AnyOf(Value(property.PropertyType, ConfigShape.IsSize(property), definitions), reference);
+            }
+
             return type.IsDefined(typeof(BareWordAttribute))
                 ? AnyOf(new JsonObject { ["enum"] = new JsonArray([.. ConfigShape.Keys(type).Where(key => ConfigShape.IsRecord(key.Property.PropertyType)).Select(key => JsonValue.Create(key.Key))]) }, reference)
                 : reference;

@@ -21,6 +21,14 @@ internal static class ConfigShape
     /// <summary>Whether this is written as a mapping.</summary>
     public static bool IsRecord(Type type) => type.Namespace == typeof(GatewayConfig).Namespace && type.IsClass && type != typeof(Secret);
 
+    /// <summary>The one value that is all a record says, when it may be written without the mapping around it; else null.</summary>
+    public static (string Key, object Value)? ShortForm(object record) =>
+        record.GetType().GetCustomAttribute<ShortFormAttribute>() is { } form
+        && Keys(record.GetType()).Where(key => key.Property.GetValue(record) is not (null or "")).ToList() is [var only]
+        && only.Key == form.Key
+            ? (form.Key, only.Property.GetValue(record)!)
+            : null;
+
     /// <summary>The words of an enum.</summary>
     public static IEnumerable<string> Words(Type type) => Enum.GetNames(type).Select(SnakeCase);
 

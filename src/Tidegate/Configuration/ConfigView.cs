@@ -51,6 +51,9 @@ internal static class ConfigView
             case Secret:
                 json.WriteStringValue(Masked);
                 break;
+            case not null when ConfigShape.IsRecord(value.GetType()) && ConfigShape.ShortForm(value) is { } form:
+                WriteValue(json, form.Value, positions.Written(value, form.Key), positions);
+                break;
             case not null when ConfigShape.IsRecord(value.GetType()):
                 WriteRecord(json, value, positions);
                 break;

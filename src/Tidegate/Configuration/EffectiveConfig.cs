@@ -2,6 +2,7 @@ using Tidegate.Exchanges;
 using Tidegate.Forwarding;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
+using Tidegate.Policies.Fallback;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Retry;
 
@@ -47,6 +48,7 @@ internal static class EffectiveConfig
                 Limits = [.. api.Limits.Select(Limit)],
                 Retry = api.Retry is { } retry ? Retry(retry) : null,
                 CircuitBreaker = api.CircuitBreaker is { } breaker ? CircuitBreaker(breaker) : null,
+                Fallback = api.Fallback is { } fallback ? Fallback(fallback) : null,
                 Cache = Cache(api, api.Cache),
                 Tunnel = api.Direction == Direction.Egress ? api.Tunnel ?? tunnel(api) : null,
                 Endpoints = [.. api.Endpoints.Select(endpoint => Filled(endpoint, endpoint with
@@ -55,6 +57,7 @@ internal static class EffectiveConfig
                     Limits = [.. endpoint.Limits.Select(Limit)],
                     Retry = endpoint.Retry is { } ownRetry ? Retry(ownRetry) : null,
                     CircuitBreaker = endpoint.CircuitBreaker is { } ownBreaker ? CircuitBreaker(ownBreaker) : null,
+                    Fallback = endpoint.Fallback is { } ownFallback ? Fallback(ownFallback) : null,
                     Cache = Cache(api, endpoint.Cache),
                     Timeouts = Timeouts(endpoint.Timeouts, UpstreamCompiler.Timeouts(timeouts, api.Timeouts)),
                 }))],
@@ -82,6 +85,13 @@ internal static class EffectiveConfig
             Window = own.Window ?? CircuitBreakerSettings.DefaultWindow,
             OpenFor = own.OpenFor ?? CircuitBreakerSettings.DefaultOpenFor,
             Probes = own.Probes ?? 1,
+        });
+
+        FallbackConfig Fallback(FallbackConfig own) => Filled(own, own with
+        {
+            Status = own.Status ?? FallbackSettings.DefaultStatus,
+            ContentType = own.ContentType ?? FallbackSettings.DefaultContentType,
+            When = own.When.Count > 0 ? own.When : FallbackCompiler.DefaultWhen,
         });
 
         CacheConfig? Cache(ApiConfig api, CacheConfig? own) => own is null ? null : Filled(own, own with

@@ -265,6 +265,9 @@ internal sealed record ApiConfig
     [Doc("When the upstream is left alone because it is down. Default: never.")]
     public CircuitBreakerConfig? CircuitBreaker { get; init; }
 
+    [Doc("A fixed answer where there would be none. Absent: callers get the failure or refusal.")]
+    public FallbackConfig? Fallback { get; init; }
+
     [Doc("Whether and how answers are stored and used again. Absent: nothing is.")]
     public CacheConfig? Cache { get; init; }
 
@@ -301,6 +304,9 @@ internal sealed record EndpointConfig
     [Doc("When the upstream is left alone; the endpoint then has results of its own.")]
     public CircuitBreakerConfig? CircuitBreaker { get; init; }
 
+    [Doc("A fixed answer where there would be none; replaces the API's.")]
+    public FallbackConfig? Fallback { get; init; }
+
     [Doc("Whether and how answers are stored here; replaces the API's.")]
     public CacheConfig? Cache { get; init; }
 
@@ -322,8 +328,8 @@ internal sealed record MatchConfig
 
 internal sealed record UpstreamConfig
 {
-    [Doc("Scheme, host and port of each instance, for example http://10.0.0.11:5000.")]
-    public required IReadOnlyList<string> Destinations { get; init; }
+    [Doc("Scheme, host and port of each instance, for example http://10.0.0.11:5000; as { url, region } where they are in several regions.")]
+    public required IReadOnlyList<DestinationConfig> Destinations { get; init; }
 
     [Doc("How one is chosen: round_robin (each in turn) or ordered (the first that answers; with retry, a failed call goes to the next). Default: round_robin.")]
     public Balance Balance { get; init; }
@@ -342,6 +348,16 @@ internal sealed record UpstreamConfig
 
     [Doc("Open connections per destination. Default: none.")]
     public int? MaxConnections { get; init; }
+}
+
+[ShortForm("url")]
+internal sealed record DestinationConfig
+{
+    [Doc("Scheme, host and port, for example https://eu.api.example.com.")]
+    public required string Url { get; init; }
+
+    [Doc("Where it is, for example eu-west. Stands in records and metrics.")]
+    public string Region { get; init; } = "";
 }
 
 internal sealed record EjectionConfig

@@ -58,6 +58,9 @@ internal sealed class SnapshotCompiler
         var listeners = new ListenerCompiler(_positions, _problems).Compile(_config, _stateDirectory);
         var control = new ControlCompiler(_positions, _problems).Compile(_config, listeners);
         var consumers = Consumers();
+
+        // Looked at before they are read: what changes in between is then seen as a change.
+        var watched = listeners.SelectMany(ListenerCompiler.Files).Concat(FallbackCompiler.Files(_config)).Select(FileStamp.Of).ToList();
         foreach (var api in _config.Apis)
         {
             Api(api, consumers);
@@ -84,7 +87,7 @@ internal sealed class SnapshotCompiler
             Effective = EffectiveConfig.Of(_config, _positions, DefaultTunnel),
             Positions = _positions,
             Files = _files,
-            Watched = [.. _files, .. listeners.SelectMany(ListenerCompiler.Files).Select(FileStamp.Of)],
+            Watched = [.. _files, .. watched],
             Warnings = _problems,
             StateDirectory = _stateDirectory,
         };
@@ -138,6 +141,7 @@ internal sealed class SnapshotCompiler
         _providers.Check(api);
         var limits = new LimitCompiler(_positions, _problems, _services.Limits, _providers);
         var cache = new CacheCompiler(_positions, _problems, _services.Cache);
+        var fallbacks = new FallbackCompiler(_positions, _problems, _services.Time);
         var baseHost = hosts.FirstOrDefault(host => !host.StartsWith('*'));
         foreach (var endpoint in new EndpointConfig?[] { null }.Concat(api.Endpoints))
         {
@@ -160,7 +164,7 @@ internal sealed class SnapshotCompiler
             {
                 Route = route,
                 Upstream = routeUpstream,
-                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials), .. limits.Compile(api, endpoint), .. Cached(cache, api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total)], forward.InvokeAsync),
+                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials), .. fallbacks.Compile(api, endpoint), .. limits.Compile(api, endpoint), .. Cached(cache, api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total)], forward.InvokeAsync),
                 BaseTarget = baseHost is null ? null : new Destination("https", baseHost, 443),
                 AllowEncodedSlash = api.AllowEncodedSlash || api.Direction == Direction.Egress,
                 Tunnel = tunnel,

@@ -6,6 +6,9 @@ namespace Tidegate.Configuration;
 /// <summary>Compiles where an API's requests go.</summary>
 internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigProblem> problems)
 {
+    // A label of metrics.
+    private const int MaxRegionCharacters = 32;
+
     public Upstream Compile(ApiConfig api, DefaultsConfig defaults)
     {
         var ofDirection = api.Direction == Direction.Egress ? defaults.Egress.Timeouts : defaults.Ingress.Timeouts;
@@ -34,6 +37,7 @@ internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigPro
         {
             Name = api.Name,
             Destinations = [.. Destinations(upstream)],
+            Regions = upstream.Destinations.Any(destination => destination.Region.Length > 0) ? [.. upstream.Destinations.Select(destination => destination.Region)] : [],
             Timeouts = timeouts,
             Balance = upstream.Balance,
             Ejection = new Ejection(upstream.Ejection.Failures ?? Ejection.Default.Failures, upstream.Ejection.For ?? Ejection.Default.For),
@@ -55,9 +59,19 @@ internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigPro
             Problem(ConfigSeverity.Error, positions.Of(upstream, "destinations"), "an upstream needs at least one destination");
         }
 
+        if (upstream.Destinations.Count > Upstream.MaxDestinations)
+        {
+            Problem(ConfigSeverity.Error, positions.Of(upstream, "destinations"), $"at most {Upstream.MaxDestinations} destinations can be listed; give more of them one name");
+        }
+
         for (var i = 0; i < upstream.Destinations.Count; i++)
         {
-            var text = upstream.Destinations[i];
+            var text = upstream.Destinations[i].Url;
+            if (upstream.Destinations[i].Region is { Length: > MaxRegionCharacters } or { Length: > 0 } && upstream.Destinations[i].Region.Any(letter => !char.IsAsciiLetterOrDigit(letter) && letter is not ('-' or '_' or '.')))
+            {
+                Problem(ConfigSeverity.Error, positions.Of(upstream.Destinations[i], "region"), $"'{upstream.Destinations[i].Region}' is no region; write at most {MaxRegionCharacters} letters, digits, hyphens, underscores and dots, for example eu-west");
+            }
+
             if (Uri.TryCreate(text, UriKind.Absolute, out var uri) && (uri.Scheme is "http" or "https") && uri.PathAndQuery == "/" && uri.UserInfo.Length == 0 && uri.Fragment.Length == 0)
             {
                 yield return new Destination(uri.Scheme, uri.IdnHost.Trim('[', ']'), uri.Port);

@@ -144,6 +144,15 @@ public sealed class Exchange
     /// <summary>The destination of the last attempt, as scheme, host and port; empty when none was tried.</summary>
     public string Destination { get; set; } = "";
 
+    /// <summary>Where that is, as configured; empty when nobody said so.</summary>
+    public string Region { get; set; } = "";
+
+    /// <summary>Destinations that failed this exchange, as bits.</summary>
+    internal ulong TriedDestinations { get; set; }
+
+    /// <summary>The last attempt failed at its destination, and there is another that has not had the exchange yet.</summary>
+    internal bool HasOtherDestination { get; set; }
+
     /// <summary>What the upstream spoke on the last attempt.</summary>
     public ProtocolVersion UpstreamProtocol { get; set; }
 
@@ -173,9 +182,10 @@ public sealed class Exchange
     /// <summary>Ends the exchange with a failure. The first refusal or failure stands; an answer that was being passed on is no longer one.</summary>
     public void Fail(Failure failure)
     {
-        if (Outcome is Outcome.Pending or Outcome.Forwarded or Outcome.ServedFromCache)
+        if (Outcome is Outcome.Pending or Outcome.Forwarded or Outcome.ServedFromCache or Outcome.ServedFromFallback)
         {
             Outcome = Outcome.Failed;
+            Rejection = null;
             Failure = failure;
         }
     }
@@ -185,6 +195,18 @@ public sealed class Exchange
     {
         Outcome = outcome;
         ResponseStatus = status;
+    }
+
+    /// <summary>A fixed answer takes the place of a refusal or failure, which stays on the exchange for the record. The caller has disposed the response body.</summary>
+    /// <param name="status">The fixed answer's.</param>
+    /// <param name="unwanted">What was wrong with an answer that is thrown away; null where there was none.</param>
+    public void AnswerInstead(int status, Failure? unwanted)
+    {
+        Outcome = Outcome.ServedFromFallback;
+        Failure ??= unwanted;
+        ResponseStatus = status;
+        ResponseHeaders.Clear();
+        ResponseBody = MessageBody.Empty;
     }
 
     /// <summary>Forgets an answer or failure so that another attempt can be made. The caller has disposed the response body.</summary>
@@ -198,6 +220,7 @@ public sealed class Exchange
         ResponseHeaders.Clear();
         ResponseBody = MessageBody.Empty;
         UpstreamStream = null;
+        HasOtherDestination = false;
     }
 
     /// <summary>Notes an attempt that did not do.</summary>
@@ -257,6 +280,7 @@ public sealed class Exchange
         Attempts = other.Attempts;
         Signal = other.Signal;
         Destination = other.Destination;
+        Region = other.Region;
         UpstreamProtocol = other.UpstreamProtocol;
         Timings.Forwarded = other.Timings.Forwarded;
         Timings.Queued += other.Timings.Queued;
@@ -302,7 +326,9 @@ public sealed class Exchange
         IdleTimeout = default;
         Attempts = 0;
         Destination = "";
+        Region = "";
         DestinationIndex = -1;
+        TriedDestinations = 0;
         UpstreamProtocol = ProtocolVersion.None;
         RequestBodyBytes = 0;
         ResponseBodyBytes = 0;

@@ -16,6 +16,7 @@ public sealed record FailureKind(string Code, int Status)
     public static readonly FailureKind ResponseTruncated = new("response_truncated", 502);
     public static readonly FailureKind IdleTimeout = new("idle_timeout", 504);
     public static readonly FailureKind TotalTimeout = new("total_timeout", 504);
+    public static readonly FailureKind UnwantedStatus = new("unwanted_status", 502);
     public static readonly FailureKind SelfConnection = new("self_connection", 508);
 
     // Client.

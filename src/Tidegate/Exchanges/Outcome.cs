@@ -17,4 +17,7 @@ public enum Outcome : byte
 
     /// <summary>Something broke; see <see cref="Failure"/>.</summary>
     Failed,
+
+    /// <summary>The API's fixed answer was used in place of a refusal or failure, which the exchange still names.</summary>
+    ServedFromFallback,
 }

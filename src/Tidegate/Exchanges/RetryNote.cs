@@ -4,4 +4,11 @@ namespace Tidegate.Exchanges;
 /// <param name="Cause">The failure's code, or the answer's status.</param>
 /// <param name="Pause">How long until the next attempt; zero when there was none.</param>
 /// <param name="Stopped">Why there was none: <c>attempts</c>, <c>budget</c>, <c>content</c> (larger than is kept), <c>deadline</c>, <c>client</c> or <c>observe</c>; empty when there was one.</param>
-public readonly record struct RetryNote(string Cause, TimeSpan Pause, string Stopped);
+public readonly record struct RetryNote(string Cause, TimeSpan Pause, string Stopped)
+{
+    /// <summary>Where it went; empty when it was not sent.</summary>
+    public string Destination { get; init; } = "";
+
+    /// <summary>Where that is; empty when nobody said so.</summary>
+    public string Region { get; init; } = "";
+}

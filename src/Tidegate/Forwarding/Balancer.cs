@@ -48,7 +48,9 @@ internal sealed class Balancer(TimeProvider time)
         var health = HealthOf(upstream, index);
         if (exchange.Failure?.Source == FailureSource.Upstream || (exchange.Failure is null && exchange.ResponseStatus is 502 or 503 or 504))
         {
-            health.Failed(upstream.Ejection, time.GetTimestamp());
+            var now = time.GetTimestamp();
+            health.Failed(upstream.Ejection, now);
+            NoteOthers(exchange, upstream, index, now);
         }
         else if (exchange.Failure is null)
         {
@@ -56,8 +58,28 @@ internal sealed class Balancer(TimeProvider time)
         }
     }
 
-    private DestinationHealth HealthOf(Upstream upstream, int index) =>
-        upstream.Pools.Health[index] ??= _health.GetOrAdd((upstream.Name, upstream.Destinations[index]), static (_, clock) => new DestinationHealth(clock), time);
+    /// <summary>Whether a further attempt would find a destination that has not had this exchange yet: it need not wait until this one is back.</summary>
+    private void NoteOthers(Exchange exchange, Upstream upstream, int index, long now)
+    {
+        exchange.TriedDestinations |= 1UL << index;
+        for (var i = 0; i < upstream.Destinations.Count; i++)
+        {
+            if ((exchange.TriedDestinations & (1UL << i)) == 0 && !HealthOf(upstream, i).IsEjected(now))
+            {
+                exchange.HasOtherDestination = true;
+                return;
+            }
+        }
+    }
+
+    private DestinationHealth HealthOf(Upstream upstream, int index) => upstream.Pools.Health[index] ?? FindHealth(upstream, index);
+
+    private DestinationHealth FindHealth(Upstream upstream, int index)
+    {
+        var health = _health.GetOrAdd((upstream.Name, upstream.Destinations[index]), static (_, clock) => new DestinationHealth(clock), time);
+        health.Region = upstream.Regions.Count == 0 ? "" : upstream.Regions[index];
+        return upstream.Pools.Health[index] = health;
+    }
 
     private sealed class Turn
     {

@@ -14,6 +14,17 @@ internal sealed class DestinationHealth(TimeProvider time)
     private int _ejections;
     private long _ejectedUntil;
     private long _ejected;
+    private long _good;
+    private long _bad;
+
+    /// <summary>Where it is; empty when nobody said so.</summary>
+    public string Region { get; set; } = "";
+
+    /// <summary>Attempts that it answered.</summary>
+    public long Good => Interlocked.Read(ref _good);
+
+    /// <summary>Attempts that failed there.</summary>
+    public long Bad => Interlocked.Read(ref _bad);
 
     /// <summary>How often it was left out.</summary>
     public long Ejected => Interlocked.Read(ref _ejected);
@@ -24,7 +35,9 @@ internal sealed class DestinationHealth(TimeProvider time)
     /// <summary>It answered.</summary>
     public void Succeeded()
     {
-        // Nearly always nothing to do, and then no lock.
+        Interlocked.Increment(ref _good);
+
+        // Nearly always nothing more to do, and then no lock.
         if (Volatile.Read(ref _failures) == 0 && Volatile.Read(ref _ejections) == 0)
         {
             return;
@@ -40,6 +53,7 @@ internal sealed class DestinationHealth(TimeProvider time)
     /// <summary>It could not be reached, broke, or said that it cannot serve.</summary>
     public void Failed(Ejection ejection, long now)
     {
+        Interlocked.Increment(ref _bad);
         lock (_gate)
         {
             // What began before it was left out says nothing new.

@@ -119,6 +119,7 @@ public sealed class Forwarder : IAsyncDisposable
         now = _time.GetTimestamp();
         exchange.Attempts++;
         exchange.Destination = pool.Name;
+        exchange.Region = upstream.Regions.Count == 0 ? "" : upstream.Regions[index];
         if (exchange.Timings.Forwarded == 0)
         {
             exchange.Timings.Forwarded = now;

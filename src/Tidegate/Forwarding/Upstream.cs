@@ -5,11 +5,17 @@ namespace Tidegate.Forwarding;
 /// <summary>Where an API's requests are sent and how; immutable, made by the compiler. Pools live apart, keyed by what they depend on, and survive a reload.</summary>
 public sealed record Upstream
 {
+    /// <summary>64: those that an exchange has tried are bits.</summary>
+    public const int MaxDestinations = 64;
+
     /// <summary>The API's name, for metrics.</summary>
     public required string Name { get; init; }
 
     /// <summary>Empty on egress means: wherever the exchange's target points.</summary>
     public required IReadOnlyList<Destination> Destinations { get; init; }
+
+    /// <summary>Where each destination is, in the same order; empty when nobody said so.</summary>
+    public IReadOnlyList<string> Regions { get; init; } = [];
 
     /// <summary>How one of several destinations is chosen.</summary>
     public Balance Balance { get; init; }

@@ -12,6 +12,9 @@ public enum PolicyStage
     /// <summary>May they do this.</summary>
     Authorize,
 
+    /// <summary>What is answered when there is no answer, whichever of the following has none.</summary>
+    Fallback,
+
     /// <summary>Is there room for them now.</summary>
     Admit,
 

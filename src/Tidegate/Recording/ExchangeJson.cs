@@ -69,6 +69,7 @@ internal static class ExchangeJson
         }
 
         WriteUnlessEmpty(json, Names.Destination, record.Destination);
+        WriteUnlessEmpty(json, Names.Region, record.Region);
         json.WriteNumber(Names.RequestBytes, record.RequestBytes);
         json.WriteNumber(Names.ResponseBytes, record.ResponseBytes);
         WriteMilliseconds(json, Names.QueueMs, record.Queue);
@@ -105,6 +106,8 @@ internal static class ExchangeJson
         {
             json.WriteStartObject();
             json.WriteString(Names.Cause, retry.Cause);
+            WriteUnlessEmpty(json, Names.Destination, retry.Destination);
+            WriteUnlessEmpty(json, Names.Region, retry.Region);
             if (retry.Stopped.Length == 0)
             {
                 WriteMilliseconds(json, Names.PauseMs, retry.Pause);
@@ -191,6 +194,7 @@ internal static class ExchangeJson
         public static readonly JsonEncodedText PauseMs = JsonEncodedText.Encode("pause_ms");
         public static readonly JsonEncodedText Stopped = JsonEncodedText.Encode("stopped");
         public static readonly JsonEncodedText Destination = JsonEncodedText.Encode("destination");
+        public static readonly JsonEncodedText Region = JsonEncodedText.Encode("region");
         public static readonly JsonEncodedText RequestBytes = JsonEncodedText.Encode("request_bytes");
         public static readonly JsonEncodedText ResponseBytes = JsonEncodedText.Encode("response_bytes");
         public static readonly JsonEncodedText QueueMs = JsonEncodedText.Encode("queue_ms");

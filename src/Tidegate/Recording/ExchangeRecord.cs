@@ -75,6 +75,9 @@ public readonly record struct ExchangeRecord()
     /// <summary>Scheme, host and port of the last attempt; empty when there was none.</summary>
     public string Destination { get; init; } = "";
 
+    /// <summary>Where that is, as configured; empty when nobody said so.</summary>
+    public string Region { get; init; } = "";
+
     public ProtocolVersion UpstreamProtocol { get; init; }
 
     public long RequestBytes { get; init; }

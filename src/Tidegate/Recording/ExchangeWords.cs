@@ -11,6 +11,7 @@ internal static class ExchangeWords
     {
         Outcome.Forwarded => "forwarded",
         Outcome.ServedFromCache => "served_from_cache",
+        Outcome.ServedFromFallback => "served_from_fallback",
         Outcome.Rejected => "rejected",
         Outcome.Failed => "failed",
         _ => "pending",

@@ -43,6 +43,7 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
             Attempts = exchange.Attempts,
             Retries = exchange.Retries,
             Destination = exchange.Destination,
+            Region = exchange.Region,
             UpstreamProtocol = exchange.UpstreamProtocol,
             RequestBytes = exchange.RequestBodyBytes,
             ResponseBytes = exchange.ResponseBodyBytes,

@@ -94,6 +94,41 @@ public sealed class BalancerTests
     }
 
     [Fact]
+    public void A_failed_exchange_knows_whether_a_destination_is_left_that_has_not_had_it()
+    {
+        var upstream = Of(3) with { Balance = Balance.Ordered };
+        var exchange = Call();
+        var left = new List<bool>();
+        for (var i = 0; i < 3; i++)
+        {
+            var index = _balancer.Choose(exchange, upstream);
+            exchange.Fail(Down);
+            _balancer.Note(exchange, upstream, index);
+            left.Add(exchange.HasOtherDestination);
+            exchange.ForgetAnswer();
+        }
+
+        Assert.Equal([true, true, false], left);
+
+        Fail(upstream, 1, times: 5);
+        Fail(upstream, 2, times: 5);
+        var other = Call();
+        other.Fail(Down);
+        _balancer.Note(other, upstream, _balancer.Choose(other, upstream));
+        Assert.False(other.HasOtherDestination);
+    }
+
+    [Fact]
+    public void Each_destinations_results_are_counted_beside_its_region()
+    {
+        var upstream = Of(2) with { Regions = ["eu", "us"] };
+        Fail(upstream, 0, times: 2);
+        Succeed(upstream, 1);
+
+        Assert.Equal([("eu", 0L, 2L), ("us", 1L, 0L)], _balancer.All.Select(entry => (entry.Health.Region, entry.Health.Good, entry.Health.Bad)).Order());
+    }
+
+    [Fact]
     public void What_is_known_survives_a_reload()
     {
         Fail(Of(2), 1, times: 5);

@@ -42,6 +42,11 @@ internal static class ConfigText
     /// <summary>The keys that are required or differ from their defaults, on one line.</summary>
     private static string Mapping(object record, ConfigPositions positions)
     {
+        if (ConfigShape.ShortForm(record) is { } form)
+        {
+            return positions.IsSecret(record, form.Key) ? Masked : Of(form.Value, positions);
+        }
+
         var plain = Activator.CreateInstance(record.GetType(), nonPublic: true)!;
         var keys = ConfigShape.Keys(record.GetType())
             .Where(key => key.Property.GetValue(record) is { } value && (ConfigShape.IsRequired(key.Property) || !ConfigEquality.AreEqual(value, key.Property.GetValue(plain))))

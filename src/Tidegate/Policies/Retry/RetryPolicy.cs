@@ -17,10 +17,6 @@ internal sealed class RetryPolicy : IPolicy
     // RFC 9110 9.2.2. PRI, CONNECT and what nobody knows are not among them.
     private static readonly FrozenSet<string> Idempotent = FrozenSet.Create(StringComparer.Ordinal, "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "PROPFIND", "REPORT", "SEARCH");
 
-    // A refusal's content is small: read, so that its connection can be used for the next attempt; what is larger or slower costs the connection.
-    private const int MaxDiscardBytes = 16 * 1024;
-    private static readonly TimeSpan DiscardPatience = TimeSpan.FromMilliseconds(200);
-
     private readonly RetrySettings _settings;
     private readonly RetryBudget _budget;
     private readonly Backoff _backoff;
@@ -85,21 +81,21 @@ internal sealed class RetryPolicy : IPolicy
 
             // :: Step 3: Whether there may be another, and when.
             var refused = RetryAfter.TryRead(exchange.ResponseHeaders, _time.GetUtcNow(), out var notBefore) && exchange.Failure is null;
-            var pause = _backoff.Of(_settings, made, refused ? notBefore : exchange.Rejection?.RetryAfter);
+            var pause = HasAlternative(exchange) ? TimeSpan.Zero : _backoff.Of(_settings, made, refused ? notBefore : exchange.Rejection?.RetryAfter);
             if (Forbids(exchange, replay, made, pause) is { } reason)
             {
-                exchange.NoteRetry(new RetryNote(cause, TimeSpan.Zero, reason));
+                exchange.NoteRetry(Note(exchange, cause, TimeSpan.Zero, reason));
                 return;
             }
 
             // :: Step 4: The answer is thrown away, for everybody who waits for its end too, and the exchange is as it was.
-            exchange.NoteRetry(new RetryNote(cause, pause, ""));
-            await DiscardAsync(exchange);
+            exchange.NoteRetry(Note(exchange, cause, pause, ""));
+            await AnswerDiscard.DiscardAsync(exchange);
             exchange.EndAnswer(endings);
             exchange.ForgetAnswer();
             exchange.RequestBodyBytes = 0;
             replay?.Rewind();
-            if (!await PauseAsync(pause, exchange))
+            if (pause > TimeSpan.Zero && !await PauseAsync(pause, exchange))
             {
                 return;
             }
@@ -158,6 +154,11 @@ internal sealed class RetryPolicy : IPolicy
             : null;
     }
 
+    /// <summary>Whether the next attempt goes where nothing has said yet that it should wait.</summary>
+    private static bool HasAlternative(Exchange exchange) => exchange.HasOtherDestination;
+
+    private static RetryNote Note(Exchange exchange, string cause, TimeSpan pause, string stopped) => new(cause, pause, stopped) { Destination = exchange.Destination, Region = exchange.Region };
+
     private static bool IsPassing(FailureKind kind) =>
         kind == FailureKind.RequestFailed || kind == FailureKind.ResponseHeadersTimeout || kind == FailureKind.ResponseMalformed || kind == FailureKind.ResponseTruncated;
 
@@ -193,36 +194,6 @@ internal sealed class RetryPolicy : IPolicy
         }
 
         return exchange.Aborted.IsCancellationRequested ? "client" : _budget.TryWithdraw() ? null : "budget";
-    }
-
-    private static async ValueTask DiscardAsync(Exchange exchange)
-    {
-        var body = exchange.ResponseBody;
-        if (!body.IsEmpty && exchange.Failure is null && body.Length is null or <= MaxDiscardBytes)
-        {
-            using var patience = new CancellationTokenSource(DiscardPatience);
-            var buffer = new byte[MaxDiscardBytes];
-            try
-            {
-                for (var read = 0; read < MaxDiscardBytes;)
-                {
-                    var piece = await body.ReadAsync(buffer, patience.Token);
-                    if (piece == 0)
-                    {
-                        break;
-                    }
-
-                    read += piece;
-                }
-            }
-            catch (Exception broken) when (broken is IOException or OperationCanceledException)
-            {
-                // It was to be thrown away; the connection goes with it.
-                exchange.ResponseHeaders.Clear();
-            }
-        }
-
-        await body.DisposeAsync();
     }
 
     /// <summary>False when the client has gone meanwhile, which then stands on the exchange.</summary>

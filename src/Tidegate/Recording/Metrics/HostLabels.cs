@@ -28,7 +28,7 @@ internal sealed class HostLabels(int capacity)
             return label;
         }
 
-        var isReached = record.Outcome is Outcome.Forwarded or Outcome.ServedFromCache || (record.Outcome == Outcome.Failed && record.Api.Length > 0);
+        var isReached = record.Outcome is Outcome.Forwarded or Outcome.ServedFromCache || (record.Outcome is Outcome.Failed or Outcome.ServedFromFallback && record.Api.Length > 0);
         if (!isReached)
         {
             return SeriesKey.Other;

@@ -339,6 +339,30 @@ public sealed class CachePolicyTests
     }
 
     [Fact]
+    public async Task A_stale_answer_stands_in_while_the_circuit_is_open_and_not_for_what_a_limit_refuses()
+    {
+        var bench = new CacheBench(new CacheSettings { Api = "api", Partition = CachePartition.None, StaleOnFailure = TimeSpan.FromMinutes(1) })
+        {
+            Upstream = asked => CacheBench.Answer(asked, 200, "ETag: \"v1\"\nCache-Control: max-age=10"),
+        };
+        await bench.CallAsync();
+        bench.Time.Advance(TimeSpan.FromSeconds(20));
+        bench.Upstream = asked =>
+        {
+            asked.Reject(new Rejection("circuit_breaker", "circuit_open", 503, "open", TimeSpan.FromSeconds(5)));
+            return Task.CompletedTask;
+        };
+        Assert.Equal((Outcome.ServedFromCache, CacheResult.HitStale), ((await bench.CallAsync()).Exchange.Outcome, (await bench.CallAsync()).Exchange.Cache));
+
+        bench.Upstream = asked =>
+        {
+            asked.Reject(new Rejection("limits", "rate_limited", 429, "full", TimeSpan.FromSeconds(1)));
+            return Task.CompletedTask;
+        };
+        Assert.Equal(Outcome.Rejected, (await bench.CallAsync()).Exchange.Outcome);
+    }
+
+    [Fact]
     public async Task How_much_somebody_may_still_call_is_told_to_the_one_who_called()
     {
         Answers(200, "Cache-Control: max-age=60\nX-RateLimit-Remaining: 5\nRateLimit: \"a\";r=5\nX-Rate-Limit-Reset: 1\nX-Kept: 1");

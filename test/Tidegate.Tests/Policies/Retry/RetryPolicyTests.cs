@@ -230,6 +230,19 @@ public sealed class RetryPolicyTests
     }
 
     [Fact]
+    public async Task Another_destination_that_has_not_failed_is_asked_at_once_and_the_record_tells_them_apart()
+    {
+        var exchange = await RunAsync(
+            Call("GET"),
+            new RetrySettings { Base = TimeSpan.FromHours(1), Max = TimeSpan.FromHours(1) },
+            Step(call => (call.Region, call.HasOtherDestination) = ("eu", true), Answers(503, retryAfter: "3000")),
+            Step(call => call.Region = "us", Answers(200)));
+
+        Assert.Equal((200, "us"), (exchange.ResponseStatus, exchange.Region));
+        Assert.Equal(("503", TimeSpan.Zero, "eu"), (exchange.Retries[0].Cause, exchange.Retries[0].Pause, exchange.Retries[0].Region));
+    }
+
+    [Fact]
     public async Task In_observe_mode_nothing_is_attempted_again_and_the_record_says_so()
     {
         var exchange = await RunAsync(Call("GET"), new RetrySettings { Mode = PolicyMode.Observe }, Answers(503), Answers(200));
