@@ -78,7 +78,7 @@ internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigPro
             }
             else
             {
-                Problem(ConfigSeverity.Error, positions.Of(upstream, "destinations", i), $"'{text}' is no destination; write scheme, host and port, for example http://10.0.0.11:5000");
+                Problem(ConfigSeverity.Error, positions.Of(upstream.Destinations[i], "url"), $"'{text}' is no destination; write scheme, host and port, for example http://10.0.0.11:5000");
             }
         }
     }
