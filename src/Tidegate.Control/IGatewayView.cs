@@ -3,6 +3,7 @@ using Tidegate.Configuration;
 using Tidegate.Forwarding;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
+using Tidegate.Policies.Credential;
 using Tidegate.Policies.Limits;
 
 namespace Tidegate.Control;
@@ -27,6 +28,9 @@ internal interface IGatewayView
 
     /// <summary>Destinations that are one of several: whether each is left out now, and how often it was.</summary>
     IEnumerable<DestinationView> Destinations { get; }
+
+    /// <summary>Keys of APIs that have several.</summary>
+    KeyHealths Keys { get; }
 
     /// <summary>What is stored of answers.</summary>
     HttpCache Cache { get; }

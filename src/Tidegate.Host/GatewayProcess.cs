@@ -8,6 +8,7 @@ using Tidegate.Edge;
 using Tidegate.Exchanges;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
+using Tidegate.Policies.Credential;
 using Tidegate.Policies.Limits;
 using Tidegate.Recording;
 using Tidegate.Recording.AccessLog;
@@ -98,6 +99,8 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
 
     IEnumerable<DestinationView> IGatewayView.Destinations =>
         _services.Forwarder.Balancer.All.Select(entry => new DestinationView(entry.Upstream, entry.Destination.ToString(), entry.Health, entry.Health.IsEjected(_services.Time.GetTimestamp())));
+
+    KeyHealths IGatewayView.Keys => _services.Keys;
 
     HttpCache IGatewayView.Cache => _services.Cache;
 

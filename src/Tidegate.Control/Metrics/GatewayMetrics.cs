@@ -26,6 +26,8 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription DestinationAttempts = new("tidegate_destination_attempts_total", "tidegate.destination.attempts", "{request}", MetricKind.Counter, "Requests sent to a destination of several, by whether it answered.");
     private static readonly MetricDescription DestinationEjected = new("tidegate_destination_ejected", "tidegate.destination.ejected", "1", MetricKind.Gauge, "1 while a destination of several is left out because it does not answer.");
     private static readonly MetricDescription DestinationEjections = new("tidegate_destination_ejections_total", "tidegate.destination.ejections", "{ejection}", MetricKind.Counter, "How often a destination was left out.");
+    private static readonly MetricDescription KeyRequests = new("tidegate_credential_requests_total", "tidegate.credential.requests", "{request}", MetricKind.Counter, "Answers to requests with one key of several, by whether the provider took it.");
+    private static readonly MetricDescription KeysSetAside = new("tidegate_credential_set_aside_seconds", "tidegate.credential.set_aside", "s", MetricKind.Gauge, "Until when a key of several is not used because the provider refused it; 0 when it is.");
     private static readonly MetricDescription Throttled = new("tidegate_provider_throttled_total", "tidegate.provider.throttled", "{answer}", MetricKind.Counter, "Answers in which a provider refused, by what it meant.");
     private static readonly MetricDescription SignalsIgnored = new("tidegate_provider_signals_ignored_total", "tidegate.provider.signals_ignored", "{value}", MetricKind.Counter, "Values about limits in providers' answers that said nothing usable, or more than is believed.");
     private static readonly MetricDescription Cooling = new("tidegate_provider_cooling_seconds", "tidegate.provider.cooling", "s", MetricKind.Gauge, "Until when a provider is not called because it asked for a pause; 0 when it is.");
@@ -46,6 +48,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricLabelName Listener = new("listener", "tidegate.listener");
     private static readonly MetricLabelName Destination = new("destination", "tidegate.destination");
     private static readonly MetricLabelName Region = new("region", "tidegate.region");
+    private static readonly MetricLabelName Credential = new("credential", "tidegate.credential");
     private static readonly MetricLabelName Sink = new("sink", "tidegate.sink");
     private static readonly MetricLabelName Result = new("result", "tidegate.result");
     private static readonly MetricLabelName Kind = new("kind", "tidegate.provider.kind");
@@ -65,6 +68,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         WriteLimits(writer);
         WriteCircuits(writer);
         WriteDestinations(writer);
+        WriteKeys(writer);
         WriteProviders(writer);
         WriteCache(writer);
         WriteConfiguration(writer);
@@ -158,6 +162,23 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         }
 
         static MetricLabel[] Labels(DestinationView one) => [new(MetricLabels.Api, one.Api), new(Destination, one.Destination), new(Region, one.Health.Region)];
+    }
+
+    private void WriteKeys(IMetricWriter writer)
+    {
+        var keys = gateway.Keys.All.OrderBy(key => key.Api, StringComparer.Ordinal).ThenBy(key => key.Key.Name, StringComparer.Ordinal).ToList();
+        writer.Begin(KeyRequests);
+        foreach (var key in keys)
+        {
+            writer.Write(key.Passed, [new(MetricLabels.Api, key.Api), new(Credential, key.Key.Name), new(Result, "ok")]);
+            writer.Write(key.Refused, [new(MetricLabels.Api, key.Api), new(Credential, key.Key.Name), new(Result, "refused")]);
+        }
+
+        writer.Begin(KeysSetAside);
+        foreach (var key in keys)
+        {
+            writer.Write(key.SetAsideSeconds(), [new(MetricLabels.Api, key.Api), new(Credential, key.Key.Name)]);
+        }
     }
 
     private void WriteProviders(IMetricWriter writer)

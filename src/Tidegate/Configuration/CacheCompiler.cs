@@ -92,7 +92,7 @@ internal sealed class CacheCompiler(ConfigPositions positions, List<ConfigProble
 
     /// <summary>Tells credentials apart without keeping one.</summary>
     private static UInt128 Identity(CredentialInjectionConfig credential) =>
-        System.Buffers.Binary.BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(credential.Header + "\0" + credential.Value.Value)));
+        System.Buffers.Binary.BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', [credential.Header, .. CredentialCompiler.Values(credential).Order(StringComparer.Ordinal)]))));
 
     private static HashSet<string>? Set(IReadOnlyList<string>? names) => names is null or { Count: 0 } ? null : [.. names];
 

@@ -3,6 +3,7 @@ using Tidegate.Edge;
 using Tidegate.Forwarding;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
+using Tidegate.Policies.Credential;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Retry;
 
@@ -19,6 +20,9 @@ internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time)
 
     /// <summary>Which upstreams are down.</summary>
     public Circuits Circuits { get; } = new(Time);
+
+    /// <summary>Which of several keys are taken.</summary>
+    public KeyHealths Keys { get; } = new(Time);
 
     /// <summary>Stored answers.</summary>
     public HttpCache Cache { get; } = new(Time);

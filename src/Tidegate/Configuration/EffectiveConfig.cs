@@ -2,6 +2,7 @@ using Tidegate.Exchanges;
 using Tidegate.Forwarding;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
+using Tidegate.Policies.Credential;
 using Tidegate.Policies.Fallback;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Retry;
@@ -46,6 +47,7 @@ internal static class EffectiveConfig
             {
                 Timeouts = Timeouts(api.Timeouts, timeouts),
                 Limits = [.. api.Limits.Select(Limit)],
+                Credential = api.Credential is { Keys.Count: > 0 } credential ? Filled(credential, credential with { SetAside = credential.SetAside ?? KeyPoolSettings.DefaultSetAside }) : api.Credential,
                 Retry = api.Retry is { } retry ? Retry(retry) : null,
                 CircuitBreaker = api.CircuitBreaker is { } breaker ? CircuitBreaker(breaker) : null,
                 Fallback = api.Fallback is { } fallback ? Fallback(fallback) : null,

@@ -2,6 +2,7 @@ using Tidegate.Edge;
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
 using Tidegate.Policies;
+using Tidegate.Policies.Credential;
 
 namespace Tidegate.Configuration;
 
@@ -430,8 +431,30 @@ internal sealed record CredentialInjectionConfig
     [Doc("The field's name, for example Authorization. What the caller sent in it is replaced.")]
     public required string Header { get; init; }
 
-    [Doc("The field's value, for example \"Bearer ${secret:stripe}\".")]
+    [Doc("The field's value, for example \"Bearer ${secret:stripe}\". Either this or keys.")]
+    public Secret? Value { get; init; }
+
+    [Doc("Several keys of one account, or of accounts that see the same. Each has its own learned limits; one that is refused is set aside, and with retry the call goes on with another.")]
+    public IReadOnlyList<PooledKeyConfig> Keys { get; init; } = [];
+
+    [Doc("How one of several keys is chosen: round_robin (each in turn, by weight) or ordered (the first that is taken). Default: round_robin.")]
+    public KeyChoice Balance { get; init; }
+
+    [Doc("How long a key is left alone after 401, 402, or an answer that means billing or a used-up quota and gives no time; each further time in a row twice as long, up to sixteen times. Default: 1m.")]
+    public TimeSpan? SetAside { get; init; }
+}
+
+[ShortForm("value")]
+internal sealed record PooledKeyConfig
+{
+    [Doc("Unique within the API. Stands in records and metrics. Default: its place in the list, from 1.")]
+    public string? Name { get; init; }
+
+    [Doc("The field's value, for example \"Bearer ${secret:stripe_2}\".")]
     public required Secret Value { get; init; }
+
+    [Doc("Its part of the turns, 1 to 100. Default: 1.")]
+    public int? Weight { get; init; }
 }
 
 internal sealed record RecordingConfig

@@ -97,6 +97,12 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             Problem(config, "name", $"there are two limits named '{name}' here");
         }
 
+        if (config.Per.Contains("credential") && (api.Credential is not { Keys.Count: > 0 } || config.Count == LimitCount.Exchanges))
+        {
+            var index = config.Per.ToList().IndexOf("credential");
+            Add(config, "per", index, config.Count == LimitCount.Exchanges ? "which key it is, is known with each attempt; remove count: exchanges" : "'credential' tells the API's own keys apart: list several under credential.keys");
+        }
+
         var per = config.Per.Select((text, i) => Part(text, api.Path, match, config, "per", i)).OfType<KeyPart>().ToArray();
         if (settings is null)
         {
@@ -267,6 +273,8 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
                 // An API's limit holds for all of its endpoints, and only some have such a segment.
                 Add(record, key, index, $"'{text}' needs a {{{name}}} in the path of the endpoint that the limit is written for");
                 return null;
+            case "credential" when key == "per" && name.Length == 0:
+                return new KeyPart(KeyPartKind.Credential);
             case "consumer" or "tenant" or "environment" or "endpoint" or "host" or "client_address" when name.Length == 0:
                 return new KeyPart(Enum.Parse<KeyPartKind>(word.Replace("_", "", StringComparison.Ordinal), ignoreCase: true));
             default:

@@ -26,7 +26,7 @@ internal sealed record LimitConfig
     [Doc("How many in flight at once.")]
     public int? Concurrency { get; init; }
 
-    [Doc("What has a count of its own: consumer, tenant, environment, endpoint, host, client_address (of IPv6 its /64), header:NAME, path:NAME (a {NAME} of the endpoint's path). Default: one count for all.")]
+    [Doc("What has a count of its own: consumer, tenant, environment, endpoint, host, client_address (of IPv6 its /64), credential (which of the API's keys), header:NAME, path:NAME (a {NAME} of the endpoint's path). Default: one count for all.")]
     public IReadOnlyList<string> Per { get; init; } = [];
 
     [Doc("Classes of callers that share the amount, each with a guaranteed part of it. Default: whoever comes first has it.")]

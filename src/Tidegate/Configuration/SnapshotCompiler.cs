@@ -141,6 +141,8 @@ internal sealed class SnapshotCompiler
         _providers.Check(api);
         var limits = new LimitCompiler(_positions, _problems, _services.Limits, _providers);
         var cache = new CacheCompiler(_positions, _problems, _services.Cache);
+        var injected = new CredentialCompiler(_positions, _problems, _services);
+        injected.Check(api);
         var fallbacks = new FallbackCompiler(_positions, _problems, _services.Time);
         var baseHost = hosts.FirstOrDefault(host => !host.StartsWith('*'));
         foreach (var endpoint in new EndpointConfig?[] { null }.Concat(api.Endpoints))
@@ -164,7 +166,7 @@ internal sealed class SnapshotCompiler
             {
                 Route = route,
                 Upstream = routeUpstream,
-                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials), .. fallbacks.Compile(api, endpoint), .. limits.Compile(api, endpoint), .. Cached(cache, api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total)], forward.InvokeAsync),
+                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials, injected), .. fallbacks.Compile(api, endpoint), .. limits.Compile(api, endpoint), .. Cached(cache, api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total)], forward.InvokeAsync),
                 BaseTarget = baseHost is null ? null : new Destination("https", baseHost, 443),
                 AllowEncodedSlash = api.AllowEncodedSlash || api.Direction == Direction.Egress,
                 Tunnel = tunnel,
@@ -175,7 +177,7 @@ internal sealed class SnapshotCompiler
 
     private static IEnumerable<IPolicy> Cached(CacheCompiler cache, ApiConfig api, EndpointConfig? endpoint) => cache.Compile(api, endpoint) is { } policy ? [policy] : [];
 
-    private List<IPolicy> Policies(ApiConfig api, EndpointConfig? endpoint, CredentialIndex credentials)
+    private List<IPolicy> Policies(ApiConfig api, EndpointConfig? endpoint, CredentialIndex credentials, CredentialCompiler credentialCompiler)
     {
         var policies = new List<IPolicy> { new AuthenticationPolicy(credentials, Authentication(api)) };
         if ((endpoint?.Access ?? api.Access) is { } access)
@@ -192,7 +194,7 @@ internal sealed class SnapshotCompiler
 
         if (api.Credential is { } credential)
         {
-            policies.Add(new CredentialPolicy(credential.Header, credential.Value.Value, requiresTls: api is { Direction: Direction.Egress, Upstream: null }));
+            policies.Add(credentialCompiler.Compile(api, credential));
         }
 
         return policies;

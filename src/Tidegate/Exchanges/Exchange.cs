@@ -153,6 +153,18 @@ public sealed class Exchange
     /// <summary>The last attempt failed at its destination, and there is another that has not had the exchange yet.</summary>
     internal bool HasOtherDestination { get; set; }
 
+    /// <summary>Which of an API's several keys the last attempt carried; null when there are not several.</summary>
+    internal ProviderKey? ProviderKey { get; set; }
+
+    /// <summary>Keys that the provider did not take for this exchange, as bits.</summary>
+    internal uint TriedKeys { get; set; }
+
+    /// <summary>The last attempt was refused for its key, and there is another that has not had the exchange yet.</summary>
+    internal bool HasOtherKey { get; set; }
+
+    /// <summary>What waits for room in a limit is refused instead: there is something better to do than to wait.</summary>
+    internal bool MustNotQueue { get; set; }
+
     /// <summary>What the upstream spoke on the last attempt.</summary>
     public ProtocolVersion UpstreamProtocol { get; set; }
 
@@ -221,6 +233,7 @@ public sealed class Exchange
         ResponseBody = MessageBody.Empty;
         UpstreamStream = null;
         HasOtherDestination = false;
+        HasOtherKey = false;
     }
 
     /// <summary>Notes an attempt that did not do.</summary>
@@ -281,6 +294,7 @@ public sealed class Exchange
         Signal = other.Signal;
         Destination = other.Destination;
         Region = other.Region;
+        ProviderKey = other.ProviderKey;
         UpstreamProtocol = other.UpstreamProtocol;
         Timings.Forwarded = other.Timings.Forwarded;
         Timings.Queued += other.Timings.Queued;
@@ -329,6 +343,9 @@ public sealed class Exchange
         Region = "";
         DestinationIndex = -1;
         TriedDestinations = 0;
+        ProviderKey = null;
+        TriedKeys = 0;
+        MustNotQueue = false;
         UpstreamProtocol = ProtocolVersion.None;
         RequestBodyBytes = 0;
         ResponseBodyBytes = 0;

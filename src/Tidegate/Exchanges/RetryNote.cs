@@ -11,4 +11,7 @@ public readonly record struct RetryNote(string Cause, TimeSpan Pause, string Sto
 
     /// <summary>Where that is; empty when nobody said so.</summary>
     public string Region { get; init; } = "";
+
+    /// <summary>Which of several keys it carried; empty when there are not several.</summary>
+    public string Credential { get; init; } = "";
 }

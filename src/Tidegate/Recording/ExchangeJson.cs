@@ -70,6 +70,7 @@ internal static class ExchangeJson
 
         WriteUnlessEmpty(json, Names.Destination, record.Destination);
         WriteUnlessEmpty(json, Names.Region, record.Region);
+        WriteUnlessEmpty(json, Names.Credential, record.Credential);
         json.WriteNumber(Names.RequestBytes, record.RequestBytes);
         json.WriteNumber(Names.ResponseBytes, record.ResponseBytes);
         WriteMilliseconds(json, Names.QueueMs, record.Queue);
@@ -108,6 +109,7 @@ internal static class ExchangeJson
             json.WriteString(Names.Cause, retry.Cause);
             WriteUnlessEmpty(json, Names.Destination, retry.Destination);
             WriteUnlessEmpty(json, Names.Region, retry.Region);
+            WriteUnlessEmpty(json, Names.Credential, retry.Credential);
             if (retry.Stopped.Length == 0)
             {
                 WriteMilliseconds(json, Names.PauseMs, retry.Pause);
@@ -195,6 +197,7 @@ internal static class ExchangeJson
         public static readonly JsonEncodedText Stopped = JsonEncodedText.Encode("stopped");
         public static readonly JsonEncodedText Destination = JsonEncodedText.Encode("destination");
         public static readonly JsonEncodedText Region = JsonEncodedText.Encode("region");
+        public static readonly JsonEncodedText Credential = JsonEncodedText.Encode("credential");
         public static readonly JsonEncodedText RequestBytes = JsonEncodedText.Encode("request_bytes");
         public static readonly JsonEncodedText ResponseBytes = JsonEncodedText.Encode("response_bytes");
         public static readonly JsonEncodedText QueueMs = JsonEncodedText.Encode("queue_ms");

@@ -78,6 +78,9 @@ public readonly record struct ExchangeRecord()
     /// <summary>Where that is, as configured; empty when nobody said so.</summary>
     public string Region { get; init; } = "";
 
+    /// <summary>The name of the key that the last attempt carried, of an API that has several; else empty.</summary>
+    public string Credential { get; init; } = "";
+
     public ProtocolVersion UpstreamProtocol { get; init; }
 
     public long RequestBytes { get; init; }

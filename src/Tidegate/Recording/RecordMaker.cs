@@ -44,6 +44,7 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
             Retries = exchange.Retries,
             Destination = exchange.Destination,
             Region = exchange.Region,
+            Credential = exchange.ProviderKey?.Name ?? "",
             UpstreamProtocol = exchange.UpstreamProtocol,
             RequestBytes = exchange.RequestBodyBytes,
             ResponseBytes = exchange.ResponseBodyBytes,

@@ -54,6 +54,8 @@ internal sealed record KeyPart(KeyPartKind Kind, string Name = "", int Segment =
             case KeyPartKind.Header:
                 exchange.RequestHeaders.TryGet(_name, out var value);
                 return Write(value, destination);
+            case KeyPartKind.Credential:
+                return Write(exchange.ProviderKey?.Name ?? "", destination);
             case KeyPartKind.Path:
                 return Write(SegmentOf(exchange.Target.Path, Segment), destination);
             default:
@@ -127,4 +129,7 @@ internal enum KeyPartKind
     ClientAddress,
     Header,
     Path,
+
+    /// <summary>Which of an API's several keys it is sent with.</summary>
+    Credential,
 }

@@ -62,6 +62,13 @@ internal sealed class LimitsPolicy : IPolicy
             return default;
         }
 
+        if (exchange.MustNotQueue && Queue is { Count: > 0 })
+        {
+            // Nor does it go past those who wait.
+            exchange.Reject(OthersWait);
+            return default;
+        }
+
         var lease = LimitLease.Rent(this, _store);
         if (_learning is not null && !exchange.IsTunnel)
         {
@@ -92,7 +99,7 @@ internal sealed class LimitsPolicy : IPolicy
             return Pass(exchange, lease, next);
         }
 
-        if (waiter is null && Queue is not null && lease.LimitAt(entry.Refusing).Settings.WhenExceeded == WhenExceeded.Queue)
+        if (waiter is null && Queue is not null && !exchange.MustNotQueue && lease.LimitAt(entry.Refusing).Settings.WhenExceeded == WhenExceeded.Queue)
         {
             waiter = Queue.Enter(lease, exchange, _queueSettings, now, out entry);
             if (entry.Refusing < 0)
@@ -206,6 +213,8 @@ internal sealed class LimitsPolicy : IPolicy
     private static readonly Rejection NotKept = new("limits", "limit_unavailable", 503, "What a limit of this API counts cannot be saved, and it says on_error: deny. The gateway's log has the reason.", UnknownWait);
 
     private static readonly Rejection WaitedTooLong = new("limits", "waited_too_long", 429, "The exchange waited as long as its limit's max_wait for room, and others were first. Try again later.", UnknownWait);
+
+    private static readonly Rejection OthersWait = new("limits", "rate_limited", 429, "Others wait for room in a limit already. Try again later.", UnknownWait);
 
     private static readonly Failure ClientLeft = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "The client went away while its exchange waited for room.");
 

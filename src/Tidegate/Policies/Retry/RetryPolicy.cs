@@ -137,6 +137,12 @@ internal sealed class RetryPolicy : IPolicy
             return early.Code;
         }
 
+        if (exchange.HasOtherKey)
+        {
+            // It was refused for its key alone, so nothing was done.
+            return StatusText(exchange.ResponseStatus);
+        }
+
         if (exchange.Signal is ProviderSignal.Billing or ProviderSignal.Permanent)
         {
             // Whatever the status is, the provider says that it will be the same.
@@ -155,9 +161,9 @@ internal sealed class RetryPolicy : IPolicy
     }
 
     /// <summary>Whether the next attempt goes where nothing has said yet that it should wait.</summary>
-    private static bool HasAlternative(Exchange exchange) => exchange.HasOtherDestination;
+    private static bool HasAlternative(Exchange exchange) => exchange.HasOtherDestination || exchange.HasOtherKey;
 
-    private static RetryNote Note(Exchange exchange, string cause, TimeSpan pause, string stopped) => new(cause, pause, stopped) { Destination = exchange.Destination, Region = exchange.Region };
+    private static RetryNote Note(Exchange exchange, string cause, TimeSpan pause, string stopped) => new(cause, pause, stopped) { Destination = exchange.Destination, Region = exchange.Region, Credential = exchange.ProviderKey?.Name ?? "" };
 
     private static bool IsPassing(FailureKind kind) =>
         kind == FailureKind.RequestFailed || kind == FailureKind.ResponseHeadersTimeout || kind == FailureKind.ResponseMalformed || kind == FailureKind.ResponseTruncated;

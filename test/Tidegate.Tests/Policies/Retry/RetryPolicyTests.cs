@@ -242,6 +242,26 @@ public sealed class RetryPolicyTests
         Assert.Equal(("503", TimeSpan.Zero, "eu"), (exchange.Retries[0].Cause, exchange.Retries[0].Pause, exchange.Retries[0].Region));
     }
 
+    [Theory]
+    [InlineData(401, ProviderSignal.None)]
+    [InlineData(403, ProviderSignal.Billing)]
+    [InlineData(429, ProviderSignal.Quota)]
+    public async Task What_was_refused_for_its_key_goes_on_with_another_at_once_whatever_the_method(int status, ProviderSignal signal)
+    {
+        var exchange = await RunAsync(
+            Call("POST", "pay"),
+            new RetrySettings { Base = TimeSpan.FromHours(1), Max = TimeSpan.FromHours(1) },
+            async (call, text) =>
+            {
+                await Answers(status, retryAfter: "3000")(call, text);
+                (call.ProviderKey, call.HasOtherKey, call.Signal) = (new ProviderKey("first", 1), true, signal);
+            },
+            Answers(200));
+
+        Assert.Equal((2, 200), (_sent.Count, exchange.ResponseStatus));
+        Assert.Equal((TimeSpan.Zero, "first"), (exchange.Retries[0].Pause, exchange.Retries[0].Credential));
+    }
+
     [Fact]
     public async Task In_observe_mode_nothing_is_attempted_again_and_the_record_says_so()
     {

@@ -195,6 +195,14 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
 
     private UInt128 CredentialOf(Exchange exchange)
     {
+        if (exchange.ProviderKey is { } key)
+        {
+            // The same field every time, whatever its name is; and a key whose value is changed has other counts.
+            Span<byte> identity = stackalloc byte[16];
+            System.Buffers.Binary.BinaryPrimitives.WriteUInt128LittleEndian(identity, key.Identity);
+            return SipHash.Compute(store.Secret, identity);
+        }
+
         const int MaxBytes = 4096;
         if (!exchange.RequestHeaders.TryGet(KnownHeader.Authorization, out var value) && !exchange.RequestHeaders.TryGet(KnownHeader.XApiKey, out value))
         {

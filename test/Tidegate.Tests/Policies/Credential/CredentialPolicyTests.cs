@@ -3,7 +3,7 @@ using Tidegate.Policies.Credential;
 using Tidegate.Tests.Exchanges;
 using Xunit;
 
-namespace Tidegate.Tests.Policies;
+namespace Tidegate.Tests.Policies.Credential;
 
 public sealed class CredentialPolicyTests
 {

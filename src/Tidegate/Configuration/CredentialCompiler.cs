@@ -1,0 +1,94 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using Tidegate.Exchanges;
+using Tidegate.Policies;
+using Tidegate.Policies.Credential;
+
+namespace Tidegate.Configuration;
+
+/// <summary>Compiles the credential that an API's requests carry, or the several that they carry in turn.</summary>
+internal sealed class CredentialCompiler(ConfigPositions positions, List<ConfigProblem> problems, CompilerServices services)
+{
+    // A label of metrics.
+    private const int MaxNameCharacters = 32;
+
+    /// <summary>The values that a credential may have.</summary>
+    public static IEnumerable<string> Values(CredentialInjectionConfig credential) => credential.Keys.Select(key => key.Value.Value).Concat(credential.Value is { } value ? [value.Value] : []);
+
+    /// <summary>Finds what cannot be meant.</summary>
+    public void Check(ApiConfig api)
+    {
+        if (api.Credential is not { } credential)
+        {
+            return;
+        }
+
+        if ((credential.Value is null) == (credential.Keys.Count == 0))
+        {
+            Problem(credential, null, "a credential has either value or keys");
+        }
+
+        if (credential.Keys.Count == 0 && (credential.SetAside is not null || credential.Balance != KeyChoice.RoundRobin))
+        {
+            Problem(credential, credential.SetAside is not null ? "set_aside" : "balance", "balance and set_aside belong to keys");
+        }
+
+        if (credential.Keys.Count > KeyPoolSettings.MaxKeys)
+        {
+            Problem(credential, "keys", $"at most {KeyPoolSettings.MaxKeys} keys can be listed");
+        }
+
+        var names = new HashSet<string>();
+        var values = new HashSet<string>();
+        for (var i = 0; i < credential.Keys.Count; i++)
+        {
+            var key = credential.Keys[i];
+            if (key.Name is { } name && (name.Length is 0 or > MaxNameCharacters || name.Any(letter => !char.IsAsciiLetterOrDigit(letter) && letter is not ('-' or '_' or '.'))))
+            {
+                Problem(key, "name", $"a key's name has 1 to {MaxNameCharacters} letters, digits, hyphens, underscores and dots");
+            }
+
+            if (!names.Add(NameOf(credential, i)))
+            {
+                Problem(key, "name", $"there are two keys named '{NameOf(credential, i)}' here");
+            }
+
+            if (!values.Add(key.Value.Value))
+            {
+                Problem(key, "value", "another key has the same value; remove one, or give it a weight");
+            }
+
+            if (key.Weight > KeyPoolSettings.MaxWeight)
+            {
+                Problem(key, "weight", $"a weight is 1 to {KeyPoolSettings.MaxWeight}");
+            }
+        }
+    }
+
+    public IPolicy Compile(ApiConfig api, CredentialInjectionConfig credential)
+    {
+        var requiresTls = api is { Direction: Direction.Egress, Upstream: null };
+        if (credential.Keys.Count == 0)
+        {
+            return new CredentialPolicy(credential.Header, credential.Value?.Value ?? "", requiresTls);
+        }
+
+        return new KeyPoolPolicy(
+            new CredentialField(credential.Header, requiresTls),
+            new KeyPoolSettings
+            {
+                Keys = [.. credential.Keys.Take(KeyPoolSettings.MaxKeys).Select((key, i) => new PooledKey(Encoding.Latin1.GetBytes(key.Value.Value), Math.Min(KeyPoolSettings.MaxWeight, key.Weight ?? 1), services.Keys.Of(api.Name, new ProviderKey(NameOf(credential, i), Identity(credential.Header, key.Value.Value)))))],
+                Choice = credential.Balance,
+                SetAside = credential.SetAside ?? KeyPoolSettings.DefaultSetAside,
+            },
+            services.Time);
+    }
+
+    private static string NameOf(CredentialInjectionConfig credential, int index) => credential.Keys[index].Name ?? (index + 1).ToString(System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>Tells values apart without keeping one.</summary>
+    private static UInt128 Identity(string header, string value) => BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(header + "\0" + value)));
+
+    private void Problem(object record, string? key, string message) => problems.Add(new ConfigProblem(positions.Of(record, key), ConfigSeverity.Error, message));
+}

@@ -1,0 +1,86 @@
+using Tidegate.Exchanges;
+
+namespace Tidegate.Policies.Credential;
+
+/// <summary>
+/// What is known of one key of several: whether the provider takes it now. A key that was refused is set aside, longer each time in a row; then it has its turn again,
+/// and the next answer decides. Times are timestamps of the clock.
+/// </summary>
+internal sealed class KeyHealth(string api, ProviderKey key, TimeProvider time)
+{
+    // Sixteen times the first: a key that stays refused is tried once in a quarter of an hour, one that was paid for again is found soon.
+    private const int MaxDoublings = 4;
+
+    // A burst that was too much is mostly over within a second.
+    private static readonly TimeSpan FirstThrottle = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _gate = new();
+    private int _refusalsInRow;
+    private long _setAsideUntil = long.MinValue;
+    private long _passed;
+    private long _refused;
+    private volatile string _cause = "";
+
+    public string Api => api;
+
+    public ProviderKey Key => key;
+
+    /// <summary>Requests that were sent with it and not refused for it.</summary>
+    public long Passed => Interlocked.Read(ref _passed);
+
+    /// <summary>Requests that were refused for it.</summary>
+    public long Refused => Interlocked.Read(ref _refused);
+
+    /// <summary>The status that it was last refused with; empty when it never was.</summary>
+    public string Cause => _cause;
+
+    /// <summary>Until when it is set aside; in the past when it is not.</summary>
+    public long SetAsideUntil => Interlocked.Read(ref _setAsideUntil);
+
+    public bool IsSetAside(long now) => now < SetAsideUntil;
+
+    /// <summary>Seconds until it has its turn again; 0 when it has.</summary>
+    public double SetAsideSeconds() => Math.Max(0, SetAsideUntil == long.MinValue ? 0 : (SetAsideUntil - time.GetTimestamp()) / (double)time.TimestampFrequency);
+
+    /// <summary>A request was answered, and not refused for its key.</summary>
+    public void Pass()
+    {
+        Interlocked.Increment(ref _passed);
+        if (Volatile.Read(ref _refusalsInRow) != 0)
+        {
+            Volatile.Write(ref _refusalsInRow, 0);
+        }
+    }
+
+    /// <summary>A request was refused for its key.</summary>
+    /// <param name="refusal">How.</param>
+    /// <param name="cause">The status.</param>
+    /// <param name="wait">What the provider asked for; null when it did not say.</param>
+    /// <param name="first">How long the key is set aside the first time when it did not say.</param>
+    public void Refuse(KeyRefusal refusal, string cause, TimeSpan? wait, TimeSpan first)
+    {
+        Interlocked.Increment(ref _refused);
+        _cause = cause;
+        var now = time.GetTimestamp();
+        lock (_gate)
+        {
+            // Refusals of requests that were on their way together count once.
+            _refusalsInRow = IsSetAside(now) && _refusalsInRow > 0 ? _refusalsInRow : Math.Min(MaxDoublings + 1, _refusalsInRow + 1);
+            var shortest = refusal == KeyRefusal.Throttled ? FirstThrottle : first;
+            var span = wait ?? TimeSpan.FromTicks(shortest.Ticks << (_refusalsInRow - 1));
+            Interlocked.Exchange(ref _setAsideUntil, Math.Max(SetAsideUntil, now + (long)Math.Ceiling(span.TotalSeconds * time.TimestampFrequency)));
+        }
+    }
+}
+
+/// <summary>Why a provider does not take a key.</summary>
+internal enum KeyRefusal
+{
+    None,
+
+    /// <summary>Too much at once: over in a moment.</summary>
+    Throttled,
+
+    /// <summary>Not known, not paid for, or its allowance is used up: nobody knows until when.</summary>
+    NotAccepted,
+}

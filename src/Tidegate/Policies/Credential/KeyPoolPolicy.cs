@@ -1,0 +1,183 @@
+using System.Globalization;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using Tidegate.Exchanges;
+using Tidegate.Transport;
+
+namespace Tidegate.Policies.Credential;
+
+/// <summary>
+/// Puts one of an API's several keys onto each attempt. A key that the provider does not take is set aside for a while; one whose limits have no room now is passed
+/// over for one that has. What a refused call does next is for retries to decide, which learn here whether there is another key.
+/// </summary>
+internal sealed class KeyPoolPolicy : IPolicy
+{
+    private readonly CredentialField _field;
+    private readonly KeyPoolSettings _settings;
+    private readonly KeyTurns _turns;
+    private readonly TimeProvider _time;
+
+    public KeyPoolPolicy(CredentialField field, KeyPoolSettings settings, TimeProvider time)
+    {
+        _field = field;
+        _settings = settings;
+        _turns = new KeyTurns([.. settings.Keys.Select(key => key.Weight)]);
+        _time = time;
+    }
+
+    public string Name => "credential";
+
+    public PolicyStage Stage => PolicyStage.Attempt;
+
+    public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
+    {
+        if (exchange.IsTunnel)
+        {
+            return next(exchange);
+        }
+
+        if (_field.IsExposed(exchange))
+        {
+            exchange.Reject(CredentialField.NeedsTls);
+            return default;
+        }
+
+        return SendAsync(exchange, next);
+    }
+
+    public PolicyExplanation Explain(Exchange exchange)
+    {
+        if (exchange.IsTunnel || _field.IsExposed(exchange))
+        {
+            return exchange.IsTunnel
+                ? new PolicyExplanation("skipped: a tunnel carries no header fields of ours")
+                : new PolicyExplanation($"refused with {CredentialField.NeedsTls.Status} {CredentialField.NeedsTls.Code}", CredentialField.NeedsTls);
+        }
+
+        var keys = _settings.Keys.Select(key =>
+        {
+            var health = key.Health;
+            var weight = _settings.Choice == KeyChoice.RoundRobin && _settings.Keys.Any(other => other.Weight != 1) ? $" (weight {key.Weight})" : "";
+            return health.SetAsideSeconds() is > 0 and var seconds
+                ? string.Create(CultureInfo.InvariantCulture, $"{health.Key.Name}{weight} set aside for {seconds:0.#} s after {health.Cause}")
+                : $"{health.Key.Name}{weight} ready";
+        });
+        return new PolicyExplanation($"sets {_field.Header} from {_settings.Keys.Count} keys (values hidden), {(_settings.Choice == KeyChoice.Ordered ? "the first that is taken" : "in turn")}: {string.Join(", ", keys)}");
+    }
+
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    private async ValueTask SendAsync(Exchange exchange, ExchangeHandler next)
+    {
+        var endings = exchange.EndingCount;
+        var mustNotQueue = exchange.MustNotQueue;
+        var turn = _settings.Choice == KeyChoice.Ordered ? 0 : _turns.Next();
+        var (roomiest, soonest) = (-1, TimeSpan.MaxValue);
+
+        // None is taken: one of them may be the first to be again.
+        var ready = Ready(exchange.TriedKeys) is not 0 and var keys ? keys : 1u << FirstBack();
+        var isOnly = BitOperations.IsPow2(ready);
+        while (true)
+        {
+            // :: Step 1: A key. While there are others, nobody waits for one that has no room; when none has, for the one that will have first.
+            var isLast = isOnly || ready == 0;
+            var index = ready == 0 ? roomiest : Choose(turn, ready);
+            ready &= ~(1u << index);
+            var key = _settings.Keys[index];
+            exchange.MustNotQueue = mustNotQueue || !isLast;
+            exchange.ProviderKey = key.Health.Key;
+            _field.Set(exchange.RequestHeaders, key.Value);
+
+            // :: Step 2: The attempt.
+            await next(exchange);
+            exchange.MustNotQueue = mustNotQueue;
+            if (exchange.Rejection is not { Policy: "limits", Status: 429 } full)
+            {
+                Judge(exchange, index);
+                return;
+            }
+
+            // :: Step 3: It was not sent. Another key may have room.
+            if (isLast)
+            {
+                return;
+            }
+
+            var wait = full.RetryAfter ?? TimeSpan.MaxValue;
+            (roomiest, soonest) = roomiest < 0 || wait < soonest ? (index, wait) : (roomiest, soonest);
+            exchange.EndAnswer(endings);
+            exchange.ForgetAnswer();
+        }
+    }
+
+    /// <summary>What the answer says about its key.</summary>
+    private void Judge(Exchange exchange, int index)
+    {
+        if (exchange.Outcome != Outcome.Forwarded)
+        {
+            return;
+        }
+
+        var health = _settings.Keys[index].Health;
+        var refusal = RefusalOf(exchange);
+        if (refusal == KeyRefusal.None)
+        {
+            health.Pass();
+            return;
+        }
+
+        var isTimed = RetryAfter.TryRead(exchange.ResponseHeaders, _time.GetUtcNow(), out var wait);
+        health.Refuse(refusal, exchange.ResponseStatus.ToString(CultureInfo.InvariantCulture), isTimed ? wait : null, _settings.SetAside);
+        exchange.TriedKeys |= 1u << index;
+        exchange.HasOtherKey = Ready(exchange.TriedKeys) != 0;
+    }
+
+    /// <summary>What the provider's file says that it means, else what HTTP says. A bare 403 is about the call: every key would get it.</summary>
+    private static KeyRefusal RefusalOf(Exchange exchange) => (exchange.Signal, exchange.ResponseStatus) switch
+    {
+        (ProviderSignal.Billing or ProviderSignal.Quota, _) => KeyRefusal.NotAccepted,
+        (ProviderSignal.Throttle or ProviderSignal.Concurrency, _) => KeyRefusal.Throttled,
+        (ProviderSignal.None, 401 or 402) => KeyRefusal.NotAccepted,
+        (ProviderSignal.None, 429) => KeyRefusal.Throttled,
+        _ => KeyRefusal.None,
+    };
+
+    /// <summary>Keys that are not set aside, as bits.</summary>
+    private uint Ready(uint without)
+    {
+        var now = _time.GetTimestamp();
+        var ready = 0u;
+        for (var i = 0; i < _settings.Keys.Count; i++)
+        {
+            ready |= _settings.Keys[i].Health.IsSetAside(now) ? 0 : 1u << i;
+        }
+
+        return ready & ~without;
+    }
+
+    private int Choose(int turn, uint ready)
+    {
+        if (_settings.Choice == KeyChoice.Ordered)
+        {
+            return BitOperations.TrailingZeroCount(ready);
+        }
+
+        var after = 0;
+        while ((ready & (1u << _turns.KeyAt(turn, after))) == 0)
+        {
+            after++;
+        }
+
+        return _turns.KeyAt(turn, after);
+    }
+
+    private int FirstBack()
+    {
+        var first = 0;
+        for (var i = 1; i < _settings.Keys.Count; i++)
+        {
+            first = _settings.Keys[i].Health.SetAsideUntil < _settings.Keys[first].Health.SetAsideUntil ? i : first;
+        }
+
+        return first;
+    }
+}
