@@ -4,6 +4,7 @@ using Tidegate.Forwarding;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
+using Tidegate.Policies.Hedge;
 using Tidegate.Policies.Limits;
 
 namespace Tidegate.Control;
@@ -31,6 +32,9 @@ internal interface IGatewayView
 
     /// <summary>Keys of APIs that have several.</summary>
     KeyHealths Keys { get; }
+
+    /// <summary>What is sent a second time.</summary>
+    HedgeRoutes Hedges { get; }
 
     /// <summary>What is stored of answers.</summary>
     HttpCache Cache { get; }

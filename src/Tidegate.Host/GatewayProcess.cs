@@ -9,6 +9,7 @@ using Tidegate.Exchanges;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
+using Tidegate.Policies.Hedge;
 using Tidegate.Policies.Limits;
 using Tidegate.Recording;
 using Tidegate.Recording.AccessLog;
@@ -44,6 +45,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
             var path => AccessLogSink.Open(path),
         };
         services.Cache.Store.MaxBytes = compiled.Config.Cache.Memory ?? AnswerStore.DefaultMaxBytes;
+        services.Hedges.OnBug = bug => log($"A request whose answer nobody waited for failed: {bug}");
         services.Cache.OnBug = bug => log($"The cache failed to store an answer: {bug}");
         var inFlight = new ExchangesInFlight();
         _control = new ControlPlane(compiled.Control, this, inFlight, log, time);
@@ -101,6 +103,8 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         _services.Forwarder.Balancer.All.Select(entry => new DestinationView(entry.Upstream, entry.Destination.ToString(), entry.Health, entry.Health.IsEjected(_services.Time.GetTimestamp())));
 
     KeyHealths IGatewayView.Keys => _services.Keys;
+
+    HedgeRoutes IGatewayView.Hedges => _services.Hedges;
 
     HttpCache IGatewayView.Cache => _services.Cache;
 

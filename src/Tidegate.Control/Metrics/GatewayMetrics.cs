@@ -2,6 +2,7 @@ using Tidegate.Control.Otlp;
 using Tidegate.Exchanges;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
+using Tidegate.Policies.Hedge;
 using Tidegate.Recording;
 using Tidegate.Recording.Metrics;
 
@@ -28,6 +29,8 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription DestinationEjections = new("tidegate_destination_ejections_total", "tidegate.destination.ejections", "{ejection}", MetricKind.Counter, "How often a destination was left out.");
     private static readonly MetricDescription KeyRequests = new("tidegate_credential_requests_total", "tidegate.credential.requests", "{request}", MetricKind.Counter, "Answers to requests with one key of several, by whether the provider took it.");
     private static readonly MetricDescription KeysSetAside = new("tidegate_credential_set_aside_seconds", "tidegate.credential.set_aside", "s", MetricKind.Gauge, "Until when a key of several is not used because the provider refused it; 0 when it is.");
+    private static readonly MetricDescription Hedges = new("tidegate_hedges_total", "tidegate.hedges", "{request}", MetricKind.Counter, "Requests that were slow enough to be sent a second time, by what became of the second.");
+    private static readonly MetricDescription HedgesAfter = new("tidegate_hedge_after_seconds", "tidegate.hedge.after", "s", MetricKind.Gauge, "After how long without an answer a request is sent a second time; 0 while that is not known.");
     private static readonly MetricDescription Throttled = new("tidegate_provider_throttled_total", "tidegate.provider.throttled", "{answer}", MetricKind.Counter, "Answers in which a provider refused, by what it meant.");
     private static readonly MetricDescription SignalsIgnored = new("tidegate_provider_signals_ignored_total", "tidegate.provider.signals_ignored", "{value}", MetricKind.Counter, "Values about limits in providers' answers that said nothing usable, or more than is believed.");
     private static readonly MetricDescription Cooling = new("tidegate_provider_cooling_seconds", "tidegate.provider.cooling", "s", MetricKind.Gauge, "Until when a provider is not called because it asked for a pause; 0 when it is.");
@@ -69,6 +72,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         WriteCircuits(writer);
         WriteDestinations(writer);
         WriteKeys(writer);
+        WriteHedges(writer);
         WriteProviders(writer);
         WriteCache(writer);
         WriteConfiguration(writer);
@@ -178,6 +182,25 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         foreach (var key in keys)
         {
             writer.Write(key.SetAsideSeconds(), [new(MetricLabels.Api, key.Api), new(Credential, key.Key.Name)]);
+        }
+    }
+
+    private void WriteHedges(IMetricWriter writer)
+    {
+        var routes = gateway.Hedges.All.OrderBy(route => route.Api, StringComparer.Ordinal).ThenBy(route => route.Endpoint, StringComparer.Ordinal).ToList();
+        writer.Begin(Hedges);
+        foreach (var (api, endpoint, route) in routes)
+        {
+            foreach (var result in Enum.GetValues<HedgeResult>())
+            {
+                writer.Write(route.Of(result), [new(MetricLabels.Api, api), new(MetricLabels.Endpoint, endpoint), new(Result, result.ToString().ToLowerInvariant())]);
+            }
+        }
+
+        writer.Begin(HedgesAfter);
+        foreach (var (api, endpoint, route) in routes)
+        {
+            writer.Write(route.Settings is { } settings && route.After(settings) is { } after ? after.TotalSeconds : 0, [new(MetricLabels.Api, api), new(MetricLabels.Endpoint, endpoint)]);
         }
     }
 

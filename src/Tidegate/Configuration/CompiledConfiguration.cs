@@ -4,6 +4,7 @@ using Tidegate.Forwarding;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
+using Tidegate.Policies.Hedge;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Retry;
 
@@ -23,6 +24,9 @@ internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time)
 
     /// <summary>Which of several keys are taken.</summary>
     public KeyHealths Keys { get; } = new(Time);
+
+    /// <summary>How slow answers are, and what was sent a second time.</summary>
+    public HedgeRoutes Hedges { get; } = new(Time);
 
     /// <summary>Stored answers.</summary>
     public HttpCache Cache { get; } = new(Time);

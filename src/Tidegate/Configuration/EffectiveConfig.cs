@@ -4,6 +4,7 @@ using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
 using Tidegate.Policies.Fallback;
+using Tidegate.Policies.Hedge;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Retry;
 
@@ -50,6 +51,7 @@ internal static class EffectiveConfig
                 Credential = api.Credential is { Keys.Count: > 0 } credential ? Filled(credential, credential with { SetAside = credential.SetAside ?? KeyPoolSettings.DefaultSetAside }) : api.Credential,
                 Retry = api.Retry is { } retry ? Retry(retry) : null,
                 CircuitBreaker = api.CircuitBreaker is { } breaker ? CircuitBreaker(breaker) : null,
+                Hedge = api.Hedge is { } hedge ? Hedge(hedge) : null,
                 Fallback = api.Fallback is { } fallback ? Fallback(fallback) : null,
                 Cache = Cache(api, api.Cache),
                 Tunnel = api.Direction == Direction.Egress ? api.Tunnel ?? tunnel(api) : null,
@@ -59,6 +61,7 @@ internal static class EffectiveConfig
                     Limits = [.. endpoint.Limits.Select(Limit)],
                     Retry = endpoint.Retry is { } ownRetry ? Retry(ownRetry) : null,
                     CircuitBreaker = endpoint.CircuitBreaker is { } ownBreaker ? CircuitBreaker(ownBreaker) : null,
+                    Hedge = endpoint.Hedge is { } ownHedge ? Hedge(ownHedge) : null,
                     Fallback = endpoint.Fallback is { } ownFallback ? Fallback(ownFallback) : null,
                     Cache = Cache(api, endpoint.Cache),
                     Timeouts = Timeouts(endpoint.Timeouts, UpstreamCompiler.Timeouts(timeouts, api.Timeouts)),
@@ -88,6 +91,8 @@ internal static class EffectiveConfig
             OpenFor = own.OpenFor ?? CircuitBreakerSettings.DefaultOpenFor,
             Probes = own.Probes ?? 1,
         });
+
+        HedgeConfig Hedge(HedgeConfig own) => Filled(own, own with { After = own.After ?? HedgeCompiler.DefaultAfter, Budget = own.Budget ?? HedgeSettings.DefaultBudget, Max = own.Max ?? HedgeSettings.DefaultMax });
 
         FallbackConfig Fallback(FallbackConfig own) => Filled(own, own with
         {

@@ -266,6 +266,9 @@ internal sealed record ApiConfig
     [Doc("When the upstream is left alone because it is down. Default: never.")]
     public CircuitBreakerConfig? CircuitBreaker { get; init; }
 
+    [Doc("When GET, HEAD and OPTIONS are sent a second time because the first is slow. Default: never.")]
+    public HedgeConfig? Hedge { get; init; }
+
     [Doc("A fixed answer where there would be none. Absent: callers get the failure or refusal.")]
     public FallbackConfig? Fallback { get; init; }
 
@@ -304,6 +307,9 @@ internal sealed record EndpointConfig
 
     [Doc("When the upstream is left alone; the endpoint then has results of its own.")]
     public CircuitBreakerConfig? CircuitBreaker { get; init; }
+
+    [Doc("When slow requests are sent a second time; replaces the API's.")]
+    public HedgeConfig? Hedge { get; init; }
 
     [Doc("A fixed answer where there would be none; replaces the API's.")]
     public FallbackConfig? Fallback { get; init; }

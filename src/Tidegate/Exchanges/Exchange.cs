@@ -287,6 +287,55 @@ public sealed class Exchange
         Trace = other.Trace;
     }
 
+    /// <summary>Another attempt for the same call begins where one before it left off.</summary>
+    internal void CopyTried(Exchange other)
+    {
+        DestinationIndex = other.DestinationIndex;
+        TriedDestinations = other.TriedDestinations;
+        TriedKeys = other.TriedKeys;
+    }
+
+    /// <summary>The answer, refusal or failure of an attempt that was made on this one's behalf, and its way. Its content stays with it.</summary>
+    internal void TakeAttempt(Exchange attempt)
+    {
+        CopyTried(attempt);
+        Attempts += attempt.Attempts;
+        Destination = attempt.Destination;
+        Region = attempt.Region;
+        ProviderKey = attempt.ProviderKey;
+        UpstreamProtocol = attempt.UpstreamProtocol;
+        Signal = attempt.Signal;
+        HasOtherDestination = attempt.HasOtherDestination;
+        HasOtherKey = attempt.HasOtherKey;
+        if (Timings.Forwarded == 0)
+        {
+            Timings.Forwarded = attempt.Timings.Forwarded;
+            Timings.QueuedBefore = Timings.Queued + attempt.Timings.QueuedBefore;
+        }
+
+        Timings.Queued += attempt.Timings.Queued;
+        Timings.Connecting = attempt.Timings.Connecting;
+        Timings.ResponseStarted = attempt.Timings.ResponseStarted;
+        if (attempt._observed is { } observed)
+        {
+            (_observed ??= []).AddRange(observed);
+        }
+
+        if (attempt.Rejection is { } rejection)
+        {
+            Reject(rejection);
+        }
+        else if (attempt.Failure is { } failure)
+        {
+            Fail(failure);
+        }
+        else if (attempt.Outcome == Outcome.Forwarded)
+        {
+            ResponseHeaders.AddAll(attempt.ResponseHeaders);
+            Answer(Outcome.Forwarded, attempt.ResponseStatus);
+        }
+    }
+
     /// <summary>Takes over, for the record, the way that an exchange went on this one's behalf.</summary>
     internal void TakeOver(Exchange other)
     {

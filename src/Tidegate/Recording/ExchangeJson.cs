@@ -107,6 +107,7 @@ internal static class ExchangeJson
         {
             json.WriteStartObject();
             json.WriteString(Names.Cause, retry.Cause);
+            WriteUnlessEmpty(json, Names.Result, retry.Result);
             WriteUnlessEmpty(json, Names.Destination, retry.Destination);
             WriteUnlessEmpty(json, Names.Region, retry.Region);
             WriteUnlessEmpty(json, Names.Credential, retry.Credential);
@@ -193,6 +194,7 @@ internal static class ExchangeJson
         public static readonly JsonEncodedText Attempts = JsonEncodedText.Encode("attempts");
         public static readonly JsonEncodedText Retries = JsonEncodedText.Encode("retries");
         public static readonly JsonEncodedText Cause = JsonEncodedText.Encode("cause");
+        public static readonly JsonEncodedText Result = JsonEncodedText.Encode("result");
         public static readonly JsonEncodedText PauseMs = JsonEncodedText.Encode("pause_ms");
         public static readonly JsonEncodedText Stopped = JsonEncodedText.Encode("stopped");
         public static readonly JsonEncodedText Destination = JsonEncodedText.Encode("destination");

@@ -7,6 +7,7 @@ public sealed class FailoverConfigTests
 {
     /// <param name="key">A key of an API; ^ stands where the problem is.</param>
     /// <param name="expected">What is said; null for nothing.</param>
+    /// <param name="column">Where, when no ^ stands there.</param>
     [Theory]
     [InlineData("fallback: { status: ^199 }", "199 is no answer; write 200 to 599")]
     [InlineData("fallback: { status: ^204, body: '{}' }", "an answer with 204 has no content; remove body or file, or write another status")]
@@ -20,7 +21,23 @@ public sealed class FailoverConfigTests
     [InlineData("upstream: { destinations: [http://a:1, ^{ region: eu }] }", "the key 'url' is missing")]
     [InlineData("upstream: { destinations: [http://a:1, { url: ^http://a/b }] }", "'http://a/b' is no destination; write scheme, host and port, for example http://10.0.0.11:5000")]
     [InlineData("upstream: { destinations: [^http] }", "'http' is no destination; write scheme, host and port, for example http://10.0.0.11:5000")]
-    public async Task Each_value_that_cannot_be_meant_is_an_error_at_its_place(string key, string? expected)
+    [InlineData("credential: ^{ header: Authorization }", "a credential has either value or keys")]
+    [InlineData("credential: { header: A, keys: [\"${env:SHORT}\"], value: \"x ${env:SHORT}\" }", "a credential has either value or keys", 12)]
+    [InlineData("credential: { header: A, value: \"${env:SHORT}\", set_aside: ^1m }", "balance and set_aside belong to keys")]
+    [InlineData("credential: { header: A, value: \"${env:SHORT}\", balance: ^ordered }", "balance and set_aside belong to keys")]
+    [InlineData("credential: { header: A, keys: [\"1${env:SHORT}\", ^\"1${env:SHORT}\"] }", "another key has the same value; remove one, or give it a weight")]
+    [InlineData("credential: { header: A, keys: [{ name: x, value: \"1${env:SHORT}\" }, { name: ^x, value: \"2${env:SHORT}\" }] }", "there are two keys named 'x' here")]
+    [InlineData("credential: { header: A, keys: [{ name: ^\"x y\", value: \"1${env:SHORT}\" }] }", "a key's name has 1 to 32 letters, digits, hyphens, underscores and dots")]
+    [InlineData("credential: { header: A, keys: [{ weight: ^101, value: \"1${env:SHORT}\" }] }", "a weight is 1 to 100")]
+    [InlineData("limits: [{ rate: 5/s, per: [endpoint, ^credential] }]", "'credential' tells the API's own keys apart: list several under credential.keys")]
+    [InlineData("hedge: { after: ^soon }", "'soon' is no time to hedge after; write a duration such as 200ms, or p50 to p99.9")]
+    [InlineData("hedge: { after: ^p49 }", "'p49' is no time to hedge after; write a duration such as 200ms, or p50 to p99.9")]
+    [InlineData("hedge: { after: ^p100 }", "'p100' is no time to hedge after; write a duration such as 200ms, or p50 to p99.9")]
+    [InlineData("hedge: { max: ^4 }", "at most 3 requests can be sent beside the first")]
+    [InlineData("hedge: { budget: ^0% }", "with 0% nothing is ever sent a second time; remove hedge, or use mode: observe to see what it would do")]
+    [InlineData("hedge: { after: p99.9, budget: 2%, max: 2, mode: observe }", null)]
+    [InlineData("hedge: {}", null)]
+    public async Task Each_value_that_cannot_be_meant_is_an_error_at_its_place(string key, string? expected, int column = 0)
     {
         var problems = await CheckTests.ProblemsAsync($$"""
             listeners: { egress: { address: 127.0.0.1:8080 } }
@@ -37,7 +54,7 @@ public sealed class FailoverConfigTests
             return;
         }
 
-        var parts = $"t.yaml:6:{key.IndexOf('^', StringComparison.Ordinal) + 5} error: {expected}".Split('*');
+        var parts = $"t.yaml:6:{(column > 0 ? column : key.IndexOf('^', StringComparison.Ordinal)) + 5} error: {expected}".Split('*');
         Assert.Contains(problems, problem => problem.StartsWith(parts[0], StringComparison.Ordinal) && problem.Contains(parts[^1], StringComparison.Ordinal));
     }
 }

@@ -18,6 +18,7 @@ public sealed partial class ExchangeJsonTests
             Query = "a=***",
             Destination = "http://10.0.0.1:5000",
             Region = "eu",
+            Credential = "first",
             Retries = [new RetryNote("503", TimeSpan.FromMilliseconds(1), "")],
             Observed = [new PolicyDecision("access", "consumer_not_allowed")],
             Cache = CacheResult.StaleMiss,

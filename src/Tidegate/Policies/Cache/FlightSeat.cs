@@ -1,3 +1,5 @@
+using Tidegate.Transport;
+
 namespace Tidegate.Policies.Cache;
 
 /// <summary>One exchange's interest in a flight. When the last one is given up, the flight is broken off.</summary>

@@ -1,4 +1,5 @@
 using Tidegate.Exchanges;
+using Tidegate.Transport;
 
 namespace Tidegate.Policies.Cache;
 

@@ -1,7 +1,6 @@
 using System.Threading.Tasks.Sources;
-using Tidegate.Transport;
 
-namespace Tidegate.Policies.Cache;
+namespace Tidegate.Transport;
 
 /// <summary>
 /// One exchange waits for something that happens elsewhere. What follows the wait runs where the exchange came from: on its reactor, or on the thread pool.
