@@ -46,6 +46,33 @@ public sealed class CommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Explain_names_every_alternative_and_no_key()
+    {
+        var file = Path.Combine(_directory.Directory, "failover.yaml");
+        await File.WriteAllTextAsync(file, """
+            listeners: { egress: { address: 127.0.0.1:0 } }
+            apis:
+              - name: a
+                direction: egress
+                hosts: [a.test]
+                upstream: { destinations: [{ url: "https://eu.a.test", region: eu }, "https://us.a.test"], balance: ordered }
+                credential: { header: X-Key, keys: [{ name: main, value: provider-secret-1, weight: 2 }, provider-secret-2] }
+                limits: [{ rate: 5/s, per: credential }]
+                retry: {}
+                hedge: { after: 80ms }
+                fallback: { body: "{}" }
+            """, TestContext.Current.CancellationToken);
+        var (code, output, _) = await RunAsync(ExplainCommand.Create(), "GET", "https://a.test/x", "--config", file);
+
+        Assert.Equal(0, code);
+        Assert.Contains("fallback · fallback: 200 with 2 bytes of application/json, marked Tidegate-Fallback, in place of no answer, 502, 503, 504, an open circuit", output, StringComparison.Ordinal);
+        Assert.Contains("resilience · hedge: sent again when no answer has begun (80 ms), up to 1 more; budget", output, StringComparison.Ordinal);
+        Assert.Contains("attempt · credential: sets X-Key from 2 keys (values hidden), in turn: main (weight 2) ready, 2 (weight 1) ready", output, StringComparison.Ordinal);
+        Assert.Contains("upstream   https://eu.a.test:443 (eu), https://us.a.test:443, the first that answers", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("provider-secret", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Explain_says_whose_answer_would_be_stored_and_what_is_never_looked_for()
     {
         var file = Path.Combine(_directory.Directory, "cache.yaml");

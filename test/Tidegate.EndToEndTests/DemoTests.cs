@@ -43,6 +43,8 @@ public sealed class DemoTests
             await records.WaitAsync("a partner's method is forbidden", record => record is { Direction: Direction.Ingress, Code: "method_not_allowed", Status: 405 });
             await records.WaitAsync("a host is not listed", record => record is { Code: "host_not_listed", Status: 403 });
             await records.WaitAsync("staging must not pay", record => record is { Api: "payments", Consumer: { Name: "storefront-staging", Environment: "staging" }, Code: "consumer_not_allowed" });
+            await records.WaitAsync("a shop shows its own rate while shipping is down", record => record is { Api: "shipping", Endpoint: "rates", Outcome: Outcome.ServedFromFallback, Status: 200 });
+            await records.WaitAsync("the assistant's spare key is used", record => record is { Api: "assistant", Credential: "spare" });
             await records.WaitAsync("an order makes calls of its own", record => record is { Api: "shipping", Endpoint: "rates", Consumer.Name: "orders" });
             await records.WaitAsync("the second instance", record => record.Destination == $"http://127.0.0.1:{demo.ApiPorts["orders-2"]}");
             await records.WaitAsync("the second tenant", record => record.Consumer.Tenant == "globex");

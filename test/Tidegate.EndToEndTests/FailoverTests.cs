@@ -100,6 +100,105 @@ public sealed class FailoverTests
         Assert.Equal([CacheResult.Miss, CacheResult.HitStale, CacheResult.HitStale, CacheResult.Miss], records.Select(record => record.Cache));
     }
 
+    [Theory]
+    [InlineData("429 Too Many Requests", "Retry-After: 30\r\n", "GET")]
+    [InlineData("429 Too Many Requests", "", "POST")]
+    [InlineData("401 Unauthorized", "", "GET")]
+    [InlineData("401 Unauthorized", "", "POST")]
+    [InlineData("402 Payment Required", "", "POST")]
+    public async Task A_call_whose_key_is_refused_goes_on_with_the_next_and_the_key_is_set_aside(string refusal, string fields, string method)
+    {
+        var seen = new List<string>();
+        await using var provider = Knowing(seen, key => key == "first" ? $"HTTP/1.1 {refusal}\r\n{fields}Content-Length: 0\r\n\r\n" : Good);
+        await using var gateway = await StartAsync(Keys(provider.Port, "balance: ordered"));
+        using var client = new HttpClient();
+        for (var i = 0; i < 2; i++)
+        {
+            using var request = new HttpRequestMessage(new HttpMethod(method), $"http://{gateway["egress"]}/provider/") { Content = method == "POST" ? new StringContent("pay") : null };
+            using var answer = await client.SendAsync(request, Cancellation);
+            Assert.Equal("good", await answer.Content.ReadAsStringAsync(Cancellation));
+        }
+
+        Assert.Equal(["first", "second", "second"], seen);
+        var records = await gateway.RecordsAsync(2, Cancellation);
+        Assert.Equal([("2", 2), ("2", 1)], records.Select(record => (record.Credential, record.Attempts)));
+        var retry = Assert.Single(records[0].Retries);
+        Assert.Equal((refusal[..3], "1", TimeSpan.Zero), (retry.Cause, retry.Credential, retry.Pause));
+
+        var metrics = await client.GetStringAsync($"http://{gateway["admin"]}/metrics", Cancellation);
+        Assert.Contains("""tidegate_credential_requests_total{api="provider",credential="1",result="refused"} 1""", metrics, StringComparison.Ordinal);
+        Assert.Contains("""tidegate_credential_requests_total{api="provider",credential="2",result="ok"} 2""", metrics, StringComparison.Ordinal);
+        Assert.Contains("tidegate_credential_set_aside_seconds{api=\"provider\",credential=\"2\"} 0\n", metrics, StringComparison.Ordinal);
+        Assert.DoesNotContain("tidegate_credential_set_aside_seconds{api=\"provider\",credential=\"1\"} 0\n", metrics, StringComparison.Ordinal);
+        Assert.DoesNotContain("Bearer", metrics, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task When_every_key_is_refused_the_refusal_is_the_clients()
+    {
+        await using var provider = Knowing([], _ => "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+        await using var gateway = await StartAsync(Keys(provider.Port, "balance: ordered"));
+        using var client = new HttpClient();
+
+        Assert.Equal(HttpStatusCode.Unauthorized, (await client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation)).StatusCode);
+        var record = (await gateway.RecordsAsync(1, Cancellation))[0];
+        Assert.Equal((2, "2"), (record.Attempts, record.Credential));
+    }
+
+    [Fact]
+    public async Task Each_key_has_its_own_limit_and_a_call_takes_the_one_that_has_room()
+    {
+        var seen = new List<string>();
+        await using var provider = Knowing(seen, _ => Good);
+        await using var gateway = await StartAsync(Keys(provider.Port, "balance: ordered") + "\nlimits: [{ rate: 2/h, per: credential }]");
+        using var client = new HttpClient();
+        for (var i = 0; i < 4; i++)
+        {
+            Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+        }
+
+        Assert.Equal(["first", "first", "second", "second"], seen);
+        Assert.Equal(HttpStatusCode.TooManyRequests, (await client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation)).StatusCode);
+        Assert.Equal("rate_limited", (await gateway.RecordsAsync(5, Cancellation))[4].Code);
+    }
+
+    [Fact]
+    public async Task What_the_provider_says_of_one_keys_limit_holds_for_that_key_alone()
+    {
+        var seen = new List<string>();
+        await using var provider = Knowing(seen, key => key == "first" ? Good.Replace("\r\n\r\n", "\r\nRateLimit: \"default\";r=0;t=3600\r\n\r\n", StringComparison.Ordinal) : Good);
+        await using var gateway = await StartAsync(Keys(provider.Port, "balance: ordered") + "\nlearn: on");
+        using var client = new HttpClient();
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+        }
+
+        Assert.Equal(["first", "second", "second"], seen);
+        Assert.All(await gateway.RecordsAsync(3, Cancellation), record => Assert.Equal(1, record.Attempts));
+    }
+
+    private static string Keys(int port, string more) =>
+        $$"""
+        upstream: { destinations: ["http://127.0.0.1:{{port}}"] }
+        retry: { backoff: { base: 10s, max: 20s } }
+        credential: { header: Authorization, keys: ["Bearer first", "Bearer second"], {{more}} }
+        """;
+
+    private static ScriptedUpstream Knowing(List<string> seen, Func<string, string> answer) => new(async connection =>
+    {
+        while (await connection.ReadRequestAsync() is { } request)
+        {
+            var key = request.Contains("Authorization: Bearer first\r\n", StringComparison.Ordinal) ? "first" : "second";
+            lock (seen)
+            {
+                seen.Add(key);
+            }
+
+            await connection.WriteAsync(answer(key));
+        }
+    });
+
     private static Task<TestGateway> StartAsync(string more) => TestGateway.StartAsync(
         $"""
         listeners:

@@ -8,7 +8,7 @@ internal static class DemoKeys
         ["storefront", "storefront-staging", "checkout", "warehouse", "support", "reports", "orders", "developer", "globex-shop", "northwind", "fabrikam", "tailspin"];
 
     /// <summary>Third parties that want a key of ours.</summary>
-    public static IReadOnlyList<string> Providers { get; } = ["payments", "shipping", "assistant"];
+    public static IReadOnlyList<string> Providers { get; } = ["payments", "shipping", "assistant", "assistant-spare"];
 
     /// <summary>What a consumer shows to the gateway.</summary>
     public static string Consumer(string name) => name + "-demo-key";

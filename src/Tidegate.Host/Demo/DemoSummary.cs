@@ -81,6 +81,7 @@ internal sealed class DemoSummary(TimeProvider time) : IExchangeSink
 
     private static string? Trouble(ExchangeRecord record) => record switch
     {
+        { Outcome: Outcome.ServedFromFallback } => $"{Name(record)} fallback {record.Code}",
         { Outcome: Outcome.Rejected or Outcome.Failed } => $"{Name(record)} {record.Status} {record.Code}",
         { Status: >= 400 } => $"{Name(record)} {record.Status}",
         _ => null,

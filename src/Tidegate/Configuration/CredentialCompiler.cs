@@ -29,7 +29,7 @@ internal sealed class CredentialCompiler(ConfigPositions positions, List<ConfigP
             Problem(credential, null, "a credential has either value or keys");
         }
 
-        if (credential.Keys.Count == 0 && (credential.SetAside is not null || credential.Balance != KeyChoice.RoundRobin))
+        if (credential.Keys.Count == 0 && (credential.SetAside is not null || credential.Balance is not null))
         {
             Problem(credential, credential.SetAside is not null ? "set_aside" : "balance", "balance and set_aside belong to keys");
         }
@@ -79,7 +79,7 @@ internal sealed class CredentialCompiler(ConfigPositions positions, List<ConfigP
             new KeyPoolSettings
             {
                 Keys = [.. credential.Keys.Take(KeyPoolSettings.MaxKeys).Select((key, i) => new PooledKey(Encoding.Latin1.GetBytes(key.Value.Value), Math.Min(KeyPoolSettings.MaxWeight, key.Weight ?? 1), services.Keys.Of(api.Name, new ProviderKey(NameOf(credential, i), Identity(credential.Header, key.Value.Value)))))],
-                Choice = credential.Balance,
+                Choice = credential.Balance ?? KeyChoice.RoundRobin,
                 SetAside = credential.SetAside ?? KeyPoolSettings.DefaultSetAside,
             },
             services.Time);

@@ -48,7 +48,7 @@ internal static class EffectiveConfig
             {
                 Timeouts = Timeouts(api.Timeouts, timeouts),
                 Limits = [.. api.Limits.Select(Limit)],
-                Credential = api.Credential is { Keys.Count: > 0 } credential ? Filled(credential, credential with { SetAside = credential.SetAside ?? KeyPoolSettings.DefaultSetAside }) : api.Credential,
+                Credential = api.Credential is { Keys.Count: > 0 } credential ? Filled(credential, credential with { Balance = credential.Balance ?? KeyChoice.RoundRobin, SetAside = credential.SetAside ?? KeyPoolSettings.DefaultSetAside }) : api.Credential,
                 Retry = api.Retry is { } retry ? Retry(retry) : null,
                 CircuitBreaker = api.CircuitBreaker is { } breaker ? CircuitBreaker(breaker) : null,
                 Hedge = api.Hedge is { } hedge ? Hedge(hedge) : null,

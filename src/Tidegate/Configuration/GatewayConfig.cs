@@ -444,7 +444,7 @@ internal sealed record CredentialInjectionConfig
     public IReadOnlyList<PooledKeyConfig> Keys { get; init; } = [];
 
     [Doc("How one of several keys is chosen: round_robin (each in turn, by weight) or ordered (the first that is taken). Default: round_robin.")]
-    public KeyChoice Balance { get; init; }
+    public KeyChoice? Balance { get; init; }
 
     [Doc("How long a key is left alone after 401, 402, or an answer that means billing or a used-up quota and gives no time; each further time in a row twice as long, up to sixteen times. Default: 1m.")]
     public TimeSpan? SetAside { get; init; }

@@ -20,9 +20,15 @@ internal sealed class AssistantApi(TimeProvider time, DemoRandom random) : ISimu
     public async Task AnswerAsync(HttpContext context)
     {
         var (request, response) = (context.Request, context.Response);
-        if (request.Headers.Authorization != $"Bearer {DemoKeys.Provider(Name)}")
+        var isSpare = request.Headers.Authorization == $"Bearer {DemoKeys.Provider(Name + "-spare")}";
+        if (!isSpare && request.Headers.Authorization != $"Bearer {DemoKeys.Provider(Name)}")
         {
             await ErrorAsync(response, StatusCodes.Status401Unauthorized, "invalid_api_key");
+        }
+        else if (isSpare && random.Chance(0.1))
+        {
+            response.Headers.RetryAfter = "5";
+            await ErrorAsync(response, StatusCodes.Status429TooManyRequests, "rate_limit_exceeded");
         }
         else if (request is { Method: "GET", Path.Value: "/v1/models" })
         {
