@@ -9,9 +9,9 @@ namespace Tidegate;
 /// <summary>
 /// The path of one exchange, the same for both directions:
 /// <code>
-/// client ─► Edge ─► Routing ─► Policies: Identify Authorize Admit Cache Transform Resilience │ Attempt ─► Forwarding ─► upstream
-///            │         │          │ refused                                                       │ broke
-///            ▼         ▼          ▼                                                               ▼
+/// client ─► Edge ─► Routing ─► Policies: Identify Authorize Fallback Admit Cache Transform Resilience │ Attempt ─► Forwarding ─► upstream
+///            │         │          │ refused                                                                │ broke
+///            ▼         ▼          ▼                                                                        ▼
 ///            └──────── the answer stands on the exchange ─► ResponseRelay writes it to the client ─► Recording
 /// </code>
 /// Every stage leaves its result as a value on the exchange. Only the relay writes to the client, and the record is always made.

@@ -59,6 +59,25 @@ public sealed class ExchangeAllocationTests
         Assert.True(bytes <= allowed, $"{name}: {bytes} B per exchange, allowed are {allowed} B.");
     }
 
+    [Theory]
+    [InlineData("credential: { header: X-Key, keys: [{ value: key-1, weight: 2 }, { value: key-2 }] }, retry: {}, circuit_breaker: {}, fallback: { body: '{}' }", 0)]
+
+    // The run, its timer and its task; everything else is used again.
+    [InlineData("hedge: { after: 10s }", 1_000)]
+    public async Task Alternatives_that_are_not_needed_allocate_no_more_than_allowed(string keys, int allowed)
+    {
+#if DEBUG
+        Assert.Skip("Unoptimised code allocates more.");
+#endif
+        var (request, answer) = Exchanges["a short answer"];
+        using var upstream = new SocketUpstream(answer);
+        await using var gateway = await ReactorGateway.StartAsync(upstream.Port, Cancellation, keys);
+        var bytes = await Task.Factory.StartNew(
+            () => Measure(gateway, Encoding.Latin1.GetBytes(request), allowed), Cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+        Assert.True(bytes <= allowed, $"{keys}: {bytes} B per exchange, allowed are {allowed} B.");
+    }
+
     private static string Request(string method, string content) => $"{method} /orders/17?page=2 HTTP/1.1\r\nHost: api.example.com\r\nUser-Agent: test\r\nAccept: */*\r\n"
         + (content.Length > 0 ? $"Content-Type: text/plain\r\nContent-Length: {content.Length}\r\n\r\n{content}" : "\r\n");
 
@@ -136,7 +155,7 @@ public sealed class ExchangeAllocationTests
 
         public IPEndPoint EndPoint => _edge.Endpoints[0].EndPoint;
 
-        public static async Task<ReactorGateway> StartAsync(int upstreamPort, CancellationToken cancellationToken)
+        public static async Task<ReactorGateway> StartAsync(int upstreamPort, CancellationToken cancellationToken, string more = "path: /")
         {
             var forwarder = new Forwarder(TimeProvider.System);
             var transport = ReactorTransport.Create(1, TimeProvider.System, _ => { });
@@ -145,7 +164,7 @@ public sealed class ExchangeAllocationTests
                 $$"""
                 listeners: { ingress: { address: 127.0.0.1:0 } }
                 apis:
-                  - { name: orders, direction: ingress, hosts: [api.example.com], upstream: { destinations: ["http://127.0.0.1:{{upstreamPort}}"] } }
+                  - { name: orders, direction: ingress, hosts: [api.example.com], upstream: { destinations: ["http://127.0.0.1:{{upstreamPort}}"] }, {{more}} }
                 """,
                 "test.yaml");
             var (compiled, problems) = SnapshotCompiler.Compile(loaded, new CompilerServices(forwarder, TimeProvider.System));
