@@ -145,12 +145,14 @@ public sealed class FailoverTests
         Assert.Equal((2, "2"), (record.Attempts, record.Credential));
     }
 
-    [Fact]
-    public async Task Each_key_has_its_own_limit_and_a_call_takes_the_one_that_has_room()
+    [Theory]
+    [InlineData("credential")]
+    [InlineData("[tenant, credential]")]
+    public async Task Each_key_has_its_own_limit_and_a_call_takes_the_one_that_has_room(string per)
     {
         var seen = new List<string>();
         await using var provider = Knowing(seen, _ => Good);
-        await using var gateway = await StartAsync(Keys(provider.Port, "balance: ordered") + "\nlimits: [{ rate: 2/h, per: credential }]");
+        await using var gateway = await StartAsync(Keys(provider.Port, "balance: ordered") + $"\nlimits: [{{ rate: 2/h, per: {per} }}]");
         using var client = new HttpClient();
         for (var i = 0; i < 4; i++)
         {

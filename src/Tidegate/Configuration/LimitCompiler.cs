@@ -69,7 +69,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
                 continue;
             }
 
-            var count = config.Count ?? (api.Direction == Direction.Ingress || settings.Per.Any(part => TellCallersApart.Contains(part.Kind)) ? LimitCount.Exchanges : LimitCount.Attempts);
+            var count = config.Count ?? (settings.Per.Any(part => part.Kind == KeyPartKind.Credential) ? LimitCount.Attempts : api.Direction == Direction.Ingress || settings.Per.Any(part => TellCallersApart.Contains(part.Kind)) ? LimitCount.Exchanges : LimitCount.Attempts);
             yield return (count == LimitCount.Exchanges ? PolicyStage.Admit : PolicyStage.Attempt, new Limit(settings, scope, store.Secret, store.Time));
         }
     }

@@ -84,7 +84,7 @@ internal sealed class LimitsPolicy : IPolicy
         var now = _store.Time.GetTimestamp();
         var entry = default(QueueEntry);
         LimitWaiter? waiter = null;
-        if (Queue is null || Queue.Count == 0)
+        if (Queue is null || exchange.MustNotQueue || Queue.Count == 0)
         {
             var refusing = lease.TryTake(now, out var wait);
             entry = new QueueEntry(refusing, wait);
