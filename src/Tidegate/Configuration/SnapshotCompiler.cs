@@ -6,7 +6,6 @@ using Tidegate.Policies;
 using Tidegate.Policies.Access;
 using Tidegate.Policies.Authentication;
 using Tidegate.Policies.CircuitBreaker;
-using Tidegate.Policies.Credential;
 using Tidegate.Routing;
 
 namespace Tidegate.Configuration;
