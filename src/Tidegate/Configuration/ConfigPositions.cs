@@ -34,6 +34,9 @@ internal sealed class ConfigPositions
         return ((item >= 0 && node is YamlSequenceNode list && item < list.Children.Count ? list.Children[item] : node) as YamlScalarNode)?.Value;
     }
 
+    /// <summary>Whether a key stands in the file, even if its value could not be used.</summary>
+    public bool IsWritten(object record, string key) => Node(record, key) is not null;
+
     /// <summary>Whether a key's value, or an item of its list, comes from <c>${secret:...}</c>.</summary>
     public bool IsSecret(object record, string key)
     {

@@ -24,12 +24,12 @@ internal sealed class CredentialCompiler(ConfigPositions positions, List<ConfigP
             return;
         }
 
-        if ((credential.Value is null) == (credential.Keys.Count == 0))
+        if (positions.IsWritten(credential, "value") == positions.IsWritten(credential, "keys"))
         {
             Problem(credential, null, "a credential has either value or keys");
         }
 
-        if (credential.Keys.Count == 0 && (credential.SetAside is not null || credential.Balance is not null))
+        if (!positions.IsWritten(credential, "keys") && (credential.SetAside is not null || credential.Balance is not null))
         {
             Problem(credential, credential.SetAside is not null ? "set_aside" : "balance", "balance and set_aside belong to keys");
         }

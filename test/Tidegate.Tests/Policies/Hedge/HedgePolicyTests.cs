@@ -343,7 +343,8 @@ public sealed class HedgePolicyTests
     /// <summary>One request as the upstream sees it, answered when the test says so.</summary>
     private sealed class Request : IAnswerEnding
     {
-        private readonly TaskCompletionSource _answered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        // What follows an answer has happened before the test goes on: which came first is certain.
+        private readonly TaskCompletionSource _answered = new();
         private readonly TaskCompletionSource<Failure?> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly FakeTimeProvider _time;
 
