@@ -1,0 +1,55 @@
+using System.Buffers.Binary;
+using System.Numerics;
+
+namespace Tidegate.Control.Store.Log;
+
+/// <summary>
+/// One write of the log: a mark, the length and a CRC-32C of what follows, then records. Whoever reads goes from frame to frame and stops at the first that is not
+/// whole: that is where the process died, or the disk was full.
+/// </summary>
+internal static class LogFrame
+{
+    public const int HeadBytes = 12;
+
+    /// <summary>What one frame may hold: a block of records with the longest of everything is less.</summary>
+    public const int MaxBytes = 64 * 1024 * 1024;
+
+    // "TGX1": the last digit is the format's version.
+    private const uint Mark = 0x31584754;
+
+    /// <summary>Fills the head that was reserved at the beginning.</summary>
+    public static void Seal(ByteSink bytes)
+    {
+        var content = bytes.Written[HeadBytes..];
+        var head = bytes.At(0, HeadBytes);
+        BinaryPrimitives.WriteUInt32LittleEndian(head, Mark);
+        BinaryPrimitives.WriteInt32LittleEndian(head[4..], content.Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(head[8..], Checksum(content));
+    }
+
+    /// <summary>The content's length, by a head; -1 when it is none.</summary>
+    public static int ContentLength(ReadOnlySpan<byte> head)
+    {
+        var length = BinaryPrimitives.ReadInt32LittleEndian(head[4..]);
+        return BinaryPrimitives.ReadUInt32LittleEndian(head) == Mark && length is > 0 and <= MaxBytes ? length : -1;
+    }
+
+    public static bool IsWhole(ReadOnlySpan<byte> head, ReadOnlySpan<byte> content) => BinaryPrimitives.ReadUInt32LittleEndian(head[8..]) == Checksum(content);
+
+    /// <summary>CRC-32C (Castagnoli), which processors compute themselves.</summary>
+    private static uint Checksum(ReadOnlySpan<byte> bytes)
+    {
+        var crc = uint.MaxValue;
+        for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..])
+        {
+            crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
+        }
+
+        foreach (var one in bytes)
+        {
+            crc = BitOperations.Crc32C(crc, one);
+        }
+
+        return ~crc;
+    }
+}

@@ -1,0 +1,158 @@
+using System.Net;
+using Tidegate.Exchanges;
+using Tidegate.Recording;
+
+namespace Tidegate.Control.Store.Log;
+
+/// <summary>A record as bytes of the log, and back. Every field, in the order of <see cref="ExchangeRecord"/>.</summary>
+internal static class RecordCodec
+{
+    // Of notes and decisions: what an exchange can have of them is far less.
+    private const int MaxNotes = 1_000;
+    private const int MaxAddressBytes = 16;
+
+    public static void Write(ByteSink bytes, in ExchangeRecord record)
+    {
+        bytes.Fixed(record.Id);
+        bytes.Number(record.Started.UtcTicks);
+        bytes.Number((ulong)record.Direction);
+        bytes.Text(record.Api);
+        bytes.Text(record.Endpoint);
+        bytes.Text(record.Consumer.Name);
+        bytes.Text(record.Consumer.Tenant);
+        bytes.Text(record.Consumer.Environment);
+        Span<byte> address = stackalloc byte[MaxAddressBytes];
+        record.ClientAddress.TryWriteBytes(address, out var addressBytes);
+        bytes.Bytes(address[..addressBytes]);
+        bytes.Number((ulong)record.ClientProtocol);
+        bytes.Text(record.Method);
+        bytes.Text(record.Scheme);
+        bytes.Text(record.Host);
+        bytes.Number((ulong)record.Port);
+        bytes.Text(record.Path);
+        bytes.Number(record.Query is null ? 0UL : 1UL);
+        bytes.Text(record.Query ?? "");
+        bytes.Number((ulong)record.Status);
+        bytes.Number((ulong)record.Outcome);
+        bytes.Text(record.Reason);
+        bytes.Text(record.Code);
+        bytes.Text(record.Detail);
+        bytes.Number((ulong)record.Observed.Count);
+        foreach (var decision in record.Observed)
+        {
+            bytes.Text(decision.Policy);
+            bytes.Text(decision.Code);
+        }
+
+        bytes.Number((ulong)record.Cache);
+        bytes.Number(record.IsCacheOverridden ? 1UL : 0UL);
+        bytes.Number((ulong)record.Attempts);
+        bytes.Number((ulong)record.Retries.Count);
+        foreach (var retry in record.Retries)
+        {
+            bytes.Text(retry.Cause);
+            bytes.Number(retry.Pause.Ticks);
+            bytes.Text(retry.Stopped);
+        }
+
+        bytes.Text(record.Destination);
+        bytes.Number((ulong)record.UpstreamProtocol);
+        bytes.Number(record.RequestBytes);
+        bytes.Number(record.ResponseBytes);
+        bytes.Number(record.Queue.Ticks);
+        bytes.Number(record.Policies.Ticks);
+        bytes.Number(record.Connect.Ticks);
+        bytes.Number(record.TimeToFirstByte.Ticks);
+        bytes.Number(record.Total.Ticks);
+        bytes.Number(record.Trace.IsValid ? 1UL : 0UL);
+        if (record.Trace.IsValid)
+        {
+            bytes.Fixed(record.Trace.TraceIdHigh);
+            bytes.Fixed(record.Trace.TraceIdLow);
+            bytes.Fixed(record.Trace.SpanId);
+            bytes.Fixed(record.Trace.ParentSpanId);
+            bytes.Number((ulong)record.Trace.Flags);
+        }
+    }
+
+    /// <exception cref="InvalidDataException">The bytes are no record.</exception>
+    public static ExchangeRecord Read(ref ByteSource bytes) => new()
+    {
+        Id = bytes.Fixed(),
+        Started = ReadTime(ref bytes),
+        Direction = (Direction)bytes.Count(1),
+        Api = bytes.Text(),
+        Endpoint = bytes.Text(),
+        Consumer = new Consumer(bytes.Text(), bytes.Text(), bytes.Text()),
+        ClientAddress = ReadAddress(ref bytes),
+        ClientProtocol = (ProtocolVersion)bytes.Count(byte.MaxValue),
+        Method = bytes.Text(),
+        Scheme = bytes.Text(),
+        Host = bytes.Text(),
+        Port = bytes.Count(ushort.MaxValue),
+        Path = bytes.Text(),
+        Query = bytes.Count(1) == 1 ? bytes.Text() : ReadNothing(ref bytes),
+        Status = bytes.Count(999),
+        Outcome = (Outcome)bytes.Count(byte.MaxValue),
+        Reason = bytes.Text(),
+        Code = bytes.Text(),
+        Detail = bytes.Text(),
+        Observed = ReadObserved(ref bytes),
+        Cache = (CacheResult)bytes.Count(byte.MaxValue),
+        IsCacheOverridden = bytes.Count(1) == 1,
+        Attempts = bytes.Count(int.MaxValue),
+        Retries = ReadRetries(ref bytes),
+        Destination = bytes.Text(),
+        UpstreamProtocol = (ProtocolVersion)bytes.Count(byte.MaxValue),
+        RequestBytes = bytes.Number(),
+        ResponseBytes = bytes.Number(),
+        Queue = new TimeSpan(bytes.Number()),
+        Policies = new TimeSpan(bytes.Number()),
+        Connect = new TimeSpan(bytes.Number()),
+        TimeToFirstByte = new TimeSpan(bytes.Number()),
+        Total = new TimeSpan(bytes.Number()),
+        Trace = bytes.Count(1) == 1 ? new TraceContext(bytes.Fixed(), bytes.Fixed(), bytes.Fixed(), bytes.Fixed(), (byte)bytes.Count(byte.MaxValue)) : default,
+    };
+
+    private static DateTimeOffset ReadTime(ref ByteSource bytes)
+    {
+        var ticks = bytes.Number();
+        return ticks >= 0 && ticks <= DateTimeOffset.MaxValue.UtcTicks ? new DateTimeOffset(ticks, TimeSpan.Zero) : throw new InvalidDataException("A time is outside of all time.");
+    }
+
+    private static IPAddress ReadAddress(ref ByteSource bytes)
+    {
+        var address = bytes.Bytes();
+        return address.Length is 4 or 16 ? new IPAddress(address) : throw new InvalidDataException("An address has neither 4 nor 16 bytes.");
+    }
+
+    private static string? ReadNothing(ref ByteSource bytes)
+    {
+        bytes.Text();
+        return null;
+    }
+
+    private static PolicyDecision[] ReadObserved(ref ByteSource bytes)
+    {
+        var count = bytes.Count(MaxNotes);
+        var observed = count == 0 ? [] : new PolicyDecision[count];
+        for (var i = 0; i < count; i++)
+        {
+            observed[i] = new PolicyDecision(bytes.Text(), bytes.Text());
+        }
+
+        return observed;
+    }
+
+    private static RetryNote[] ReadRetries(ref ByteSource bytes)
+    {
+        var count = bytes.Count(MaxNotes);
+        var retries = count == 0 ? [] : new RetryNote[count];
+        for (var i = 0; i < count; i++)
+        {
+            retries[i] = new RetryNote(bytes.Text(), new TimeSpan(bytes.Number()), bytes.Text());
+        }
+
+        return retries;
+    }
+}

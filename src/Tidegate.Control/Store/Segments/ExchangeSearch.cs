@@ -1,0 +1,110 @@
+using System.Globalization;
+using System.Text;
+using DuckDB.NET.Data;
+
+namespace Tidegate.Control.Store.Segments;
+
+/// <summary>Which exchanges are looked for. What is null does not matter.</summary>
+internal sealed record ExchangeSearch
+{
+    /// <summary>The most that one answer has.</summary>
+    public const int MaxLimit = 1_000;
+
+    /// <summary>Started at or after.</summary>
+    public required DateTimeOffset From { get; init; }
+
+    /// <summary>Started before or at.</summary>
+    public required DateTimeOffset To { get; init; }
+
+    public int Limit { get; init; } = 100;
+
+    /// <summary>Behind this one, newest first: the last of the page before.</summary>
+    public (DateTimeOffset Started, ulong Id)? After { get; init; }
+
+    public ulong? Id { get; init; }
+
+    public string? Direction { get; init; }
+
+    public string? Api { get; init; }
+
+    public string? Endpoint { get; init; }
+
+    public string? Method { get; init; }
+
+    public string? Outcome { get; init; }
+
+    public string? Code { get; init; }
+
+    public string? Consumer { get; init; }
+
+    public string? Tenant { get; init; }
+
+    public string? Environment { get; init; }
+
+    public string? Destination { get; init; }
+
+    public string? Host { get; init; }
+
+    /// <summary>Part of the path, letter for letter.</summary>
+    public string? Path { get; init; }
+
+    /// <summary>Both inclusive: 503 and 503, or 500 and 599.</summary>
+    public (int From, int To)? Status { get; init; }
+
+    /// <summary>Took at least so long.</summary>
+    public TimeSpan? AtLeast { get; init; }
+
+    /// <summary>As a condition of SQL, whose values are the command's parameters.</summary>
+    public string Condition(DuckDBCommand command)
+    {
+        var sql = new StringBuilder("started >= ").Append(Parameter(command, From.UtcDateTime)).Append(" AND started <= ").Append(Parameter(command, To.UtcDateTime));
+        void Is(string column, object? value)
+        {
+            if (value is not null)
+            {
+                sql.Append(CultureInfo.InvariantCulture, $" AND {column} = {Parameter(command, value)}");
+            }
+        }
+
+        Is("id", Id);
+        Is("direction", Direction);
+        Is("api", Api);
+        Is("endpoint", Endpoint);
+        Is("method", Method);
+        Is("outcome", Outcome);
+        Is("code", Code);
+        Is("consumer", Consumer);
+        Is("tenant", Tenant);
+        Is("environment", Environment);
+        Is("destination", Destination);
+        Is("host", Host);
+        if (Path is not null)
+        {
+            sql.Append(CultureInfo.InvariantCulture, $" AND contains(path, {Parameter(command, Path)})");
+        }
+
+        if (Status is { } status)
+        {
+            sql.Append(CultureInfo.InvariantCulture, $" AND status BETWEEN {Parameter(command, status.From)} AND {Parameter(command, status.To)}");
+        }
+
+        if (AtLeast is { } atLeast)
+        {
+            sql.Append(CultureInfo.InvariantCulture, $" AND total_us >= {Parameter(command, atLeast.Ticks / TimeSpan.TicksPerMicrosecond)}");
+        }
+
+        if (After is { } after)
+        {
+            var started = Parameter(command, after.Started.UtcDateTime);
+            sql.Append(CultureInfo.InvariantCulture, $" AND (started < {started} OR (started = {started} AND id < {Parameter(command, after.Id)}))");
+        }
+
+        return sql.ToString();
+    }
+
+    private static string Parameter(DuckDBCommand command, object value)
+    {
+        command.Parameters.Add(new DuckDBParameter(value));
+        return string.Create(CultureInfo.InvariantCulture, $"${command.Parameters.Count}");
+    }
+}

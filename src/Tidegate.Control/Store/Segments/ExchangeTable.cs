@@ -1,0 +1,134 @@
+using System.Globalization;
+using System.Net;
+using DuckDB.NET.Data;
+using Tidegate.Exchanges;
+using Tidegate.Recording;
+
+namespace Tidegate.Control.Store.Segments;
+
+/// <summary>Records as rows, and back. The columns are what other tools see in the Parquet files: words as in the access log, durations in microseconds, times in UTC.</summary>
+internal static class ExchangeTable
+{
+    public const string Columns = """
+        started TIMESTAMP, id UBIGINT, direction VARCHAR, api VARCHAR, endpoint VARCHAR, consumer VARCHAR, tenant VARCHAR, environment VARCHAR, client VARCHAR, protocol VARCHAR,
+        method VARCHAR, scheme VARCHAR, host VARCHAR, port USMALLINT, path VARCHAR, query VARCHAR, status USMALLINT, outcome VARCHAR, reason VARCHAR, code VARCHAR, detail VARCHAR,
+        observed VARCHAR, cache VARCHAR, cache_overridden BOOLEAN, attempts INTEGER, retries VARCHAR, destination VARCHAR, upstream_protocol VARCHAR, request_bytes BIGINT, response_bytes BIGINT,
+        queue_us BIGINT, policies_us BIGINT, connect_us BIGINT, first_byte_us BIGINT, total_us BIGINT, trace_high UBIGINT, trace_low UBIGINT, span UBIGINT, parent_span UBIGINT, trace_flags UTINYINT
+        """;
+
+    private const char Between = '\n';
+    private const char Within = '\t';
+
+    /// <param name="appender">Of a table with <see cref="Columns"/>.</param>
+    /// <param name="record">What is added.</param>
+    /// <param name="log">For a table that has the log file's number behind them.</param>
+    public static void Add(DuckDBAppender appender, in ExchangeRecord record, long? log = null)
+    {
+        var row = appender.CreateRow()
+            .AppendValue(record.Started.UtcDateTime)
+            .AppendValue(record.Id)
+            .AppendValue(ExchangeWords.Of(record.Direction))
+            .AppendValue(record.Api)
+            .AppendValue(record.Endpoint)
+            .AppendValue(record.Consumer.Name)
+            .AppendValue(record.Consumer.Tenant)
+            .AppendValue(record.Consumer.Environment)
+            .AppendValue(record.ClientAddress.ToString())
+            .AppendValue(ExchangeWords.Of(record.ClientProtocol))
+            .AppendValue(record.Method)
+            .AppendValue(record.Scheme)
+            .AppendValue(record.Host)
+            .AppendValue((ushort)record.Port)
+            .AppendValue(record.Path)
+            .AppendValue(record.Query)
+            .AppendValue((ushort)record.Status)
+            .AppendValue(ExchangeWords.Of(record.Outcome))
+            .AppendValue(record.Reason)
+            .AppendValue(record.Code)
+            .AppendValue(record.Detail)
+            .AppendValue(Text(record.Observed))
+            .AppendValue(ExchangeWords.Of(record.Cache))
+            .AppendValue(record.IsCacheOverridden)
+            .AppendValue(record.Attempts)
+            .AppendValue(Text(record.Retries))
+            .AppendValue(record.Destination)
+            .AppendValue(ExchangeWords.Of(record.UpstreamProtocol))
+            .AppendValue(record.RequestBytes)
+            .AppendValue(record.ResponseBytes)
+            .AppendValue(Microseconds(record.Queue))
+            .AppendValue(Microseconds(record.Policies))
+            .AppendValue(Microseconds(record.Connect))
+            .AppendValue(Microseconds(record.TimeToFirstByte))
+            .AppendValue(Microseconds(record.Total))
+            .AppendValue(record.Trace.TraceIdHigh)
+            .AppendValue(record.Trace.TraceIdLow)
+            .AppendValue(record.Trace.SpanId)
+            .AppendValue(record.Trace.ParentSpanId)
+            .AppendValue(record.Trace.Flags);
+        if (log is { } sequence)
+        {
+            row.AppendValue(sequence);
+        }
+
+        row.EndRow();
+    }
+
+    /// <summary>A row of <c>SELECT *</c>.</summary>
+    public static ExchangeRecord Read(DuckDBDataReader row) => new()
+    {
+        Started = new DateTimeOffset(DateTime.SpecifyKind(row.GetDateTime(0), DateTimeKind.Utc)),
+        Id = row.GetFieldValue<ulong>(1),
+        Direction = row.GetString(2) == "egress" ? Direction.Egress : Direction.Ingress,
+        Api = row.GetString(3),
+        Endpoint = row.GetString(4),
+        Consumer = new Consumer(row.GetString(5), row.GetString(6), row.GetString(7)),
+        ClientAddress = IPAddress.TryParse(row.GetString(8), out var address) ? address : IPAddress.None,
+        ClientProtocol = Protocol(row.GetString(9)),
+        Method = row.GetString(10),
+        Scheme = row.GetString(11),
+        Host = row.GetString(12),
+        Port = row.GetFieldValue<ushort>(13),
+        Path = row.GetString(14),
+        Query = row.IsDBNull(15) ? null : row.GetString(15),
+        Status = row.GetFieldValue<ushort>(16),
+        Outcome = ExchangeWords.TryOutcome(row.GetString(17), out var outcome) ? outcome : Outcome.Pending,
+        Reason = row.GetString(18),
+        Code = row.GetString(19),
+        Detail = row.GetString(20),
+        Observed = ReadObserved(row.GetString(21)),
+        Cache = Cache(row.GetString(22)),
+        IsCacheOverridden = row.GetBoolean(23),
+        Attempts = row.GetInt32(24),
+        Retries = ReadRetries(row.GetString(25)),
+        Destination = row.GetString(26),
+        UpstreamProtocol = Protocol(row.GetString(27)),
+        RequestBytes = row.GetInt64(28),
+        ResponseBytes = row.GetInt64(29),
+        Queue = TimeSpan.FromMicroseconds(row.GetInt64(30)),
+        Policies = TimeSpan.FromMicroseconds(row.GetInt64(31)),
+        Connect = TimeSpan.FromMicroseconds(row.GetInt64(32)),
+        TimeToFirstByte = TimeSpan.FromMicroseconds(row.GetInt64(33)),
+        Total = TimeSpan.FromMicroseconds(row.GetInt64(34)),
+        Trace = new TraceContext(row.GetFieldValue<ulong>(35), row.GetFieldValue<ulong>(36), row.GetFieldValue<ulong>(37), row.GetFieldValue<ulong>(38), row.GetFieldValue<byte>(39)),
+    };
+
+    private static long Microseconds(TimeSpan duration) => Math.Max(0, duration.Ticks) / TimeSpan.TicksPerMicrosecond;
+
+    private static string Text(IReadOnlyList<PolicyDecision> observed) => observed.Count == 0 ? "" : string.Join(Between, observed.Select(decision => decision.Policy + Within + decision.Code));
+
+    private static string Text(IReadOnlyList<RetryNote> retries) => retries.Count == 0 ? "" : string.Join(
+        Between, retries.Select(retry => string.Create(CultureInfo.InvariantCulture, $"{retry.Cause}{Within}{retry.Pause.Ticks / TimeSpan.TicksPerMicrosecond}{Within}{retry.Stopped}")));
+
+    private static IReadOnlyList<PolicyDecision> ReadObserved(string text) => text.Length == 0 ? [] :
+        [.. text.Split(Between).Select(line => line.Split(Within)).Where(parts => parts.Length == 2).Select(parts => new PolicyDecision(parts[0], parts[1]))];
+
+    private static IReadOnlyList<RetryNote> ReadRetries(string text) => text.Length == 0 ? [] :
+    [
+        .. text.Split(Between).Select(line => line.Split(Within)).Where(parts => parts.Length == 3)
+            .Select(parts => new RetryNote(parts[0], TimeSpan.FromMicroseconds(long.Parse(parts[1], CultureInfo.InvariantCulture)), parts[2])),
+    ];
+
+    private static ProtocolVersion Protocol(string word) => Enum.GetValues<ProtocolVersion>().FirstOrDefault(version => ExchangeWords.Of(version) == word);
+
+    private static CacheResult Cache(string word) => Enum.GetValues<CacheResult>().FirstOrDefault(result => ExchangeWords.Of(result) == word);
+}
