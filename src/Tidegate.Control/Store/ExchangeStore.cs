@@ -93,6 +93,9 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
         }
     }
 
+    /// <summary>Where everything is.</summary>
+    public string Folder => _settings.Directory;
+
     /// <summary>Opens what is there, or begins anew.</summary>
     /// <exception cref="IOException">The directory cannot be used; also <see cref="UnauthorizedAccessException"/>.</exception>
     public static ExchangeStore Open(StoreSettings settings, Action<string> log, TimeProvider time) => new(settings, log, time);
@@ -259,7 +262,8 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
         }
     }
 
-    private void BringToDisk(bool isLast)
+    /// <summary>What the loop does each second.</summary>
+    internal void BringToDisk(bool isLast)
     {
         try
         {

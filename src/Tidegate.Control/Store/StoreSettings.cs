@@ -3,11 +3,6 @@ namespace Tidegate.Control.Store;
 /// <summary>Where exchanges are kept, and how many.</summary>
 internal sealed record StoreSettings
 {
-    /// <summary>A laptop's share and a server's month: about sixty million exchanges.</summary>
-    public const long DefaultMaxBytes = 2L * 1024 * 1024 * 1024;
-
-    public static readonly TimeSpan DefaultMaxAge = TimeSpan.FromDays(30);
-
     /// <summary>Two charts of the longest view, and a hundred kilobytes an hour at a hundred kinds of exchanges.</summary>
     public static readonly TimeSpan MinutesAge = TimeSpan.FromDays(8);
 
@@ -17,9 +12,9 @@ internal sealed record StoreSettings
     public required string Directory { get; init; }
 
     /// <summary>Of segments and log; the oldest go first.</summary>
-    public long MaxBytes { get; init; } = DefaultMaxBytes;
+    public required long MaxBytes { get; init; }
 
-    public TimeSpan MaxAge { get; init; } = DefaultMaxAge;
+    public required TimeSpan MaxAge { get; init; }
 
     /// <summary>A file of the log becomes a segment at this size, or when the hour is over.</summary>
     public long MaxLogBytes { get; init; } = 64 * 1024 * 1024;

@@ -30,7 +30,23 @@ internal sealed class ControlCompiler(ConfigPositions positions, List<ConfigProb
             Admin(config.Listeners.Admin ?? new AdminListenerConfig(), listeners),
             recording.Otlp is { } otlp ? Otlp(otlp) : null,
             recording.Metrics.MaxSeries ?? DefaultMaxSeries,
-            recording.RecentExchanges ?? DefaultRecentExchanges);
+            recording.RecentExchanges ?? DefaultRecentExchanges,
+            Store(recording.Store));
+    }
+
+    private KeepSettings? Store(StoreConfig store)
+    {
+        if (store.MaxSize < KeepSettings.LeastMaxBytes)
+        {
+            Error(store, "max_size", "max_size is at least 16MB; to keep nothing write path: off");
+        }
+
+        if (store.MaxAge < TimeSpan.FromHours(1))
+        {
+            Error(store, "max_age", "max_age is at least 1h; to keep nothing write path: off");
+        }
+
+        return store.Path == Off ? null : new KeepSettings(store.Path, store.MaxSize ?? KeepSettings.DefaultMaxBytes, store.MaxAge ?? KeepSettings.DefaultMaxAge);
     }
 
     private AdminSettings? Admin(AdminListenerConfig admin, IReadOnlyList<ListenerSettings> listeners)

@@ -7,7 +7,23 @@ namespace Tidegate.Configuration;
 /// <param name="Otlp">The collector; null when there is none.</param>
 /// <param name="MaxSeries">Different label sets of the exchange counters.</param>
 /// <param name="RecentExchanges">How many the admin API can show.</param>
-internal sealed record ControlSettings(AdminSettings? Admin, OtlpSettings? Otlp, int MaxSeries, int RecentExchanges);
+/// <param name="Store">What is kept of exchanges; null when nothing is.</param>
+internal sealed record ControlSettings(AdminSettings? Admin, OtlpSettings? Otlp, int MaxSeries, int RecentExchanges, KeepSettings? Store);
+
+/// <summary>How many exchanges are kept.</summary>
+/// <param name="Directory">Null: in the state directory.</param>
+/// <param name="MaxBytes">Of segments and log.</param>
+/// <param name="MaxAge">Of an exchange.</param>
+internal sealed record KeepSettings(string? Directory, long MaxBytes, TimeSpan MaxAge)
+{
+    /// <summary>A laptop's share and a server's month: about sixty million exchanges.</summary>
+    public const long DefaultMaxBytes = 2L << 30;
+
+    // Below that an hour's log would push out the hour before.
+    public const long LeastMaxBytes = 16 << 20;
+
+    public static readonly TimeSpan DefaultMaxAge = TimeSpan.FromDays(30);
+}
 
 /// <summary>Where the admin listener is and who may use it.</summary>
 /// <param name="Address">Port 0 lets the system choose.</param>

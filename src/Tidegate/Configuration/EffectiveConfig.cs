@@ -37,6 +37,11 @@ internal static class EffectiveConfig
             {
                 Metrics = Filled(config.Recording.Metrics, new MetricsConfig { MaxSeries = config.Recording.Metrics.MaxSeries ?? ControlCompiler.DefaultMaxSeries }),
                 RecentExchanges = config.Recording.RecentExchanges ?? ControlCompiler.DefaultRecentExchanges,
+                Store = config.Recording.Store.Path == ControlCompiler.Off ? config.Recording.Store : Filled(config.Recording.Store, config.Recording.Store with
+                {
+                    MaxSize = config.Recording.Store.MaxSize ?? KeepSettings.DefaultMaxBytes,
+                    MaxAge = config.Recording.Store.MaxAge ?? KeepSettings.DefaultMaxAge,
+                }),
             }),
         });
 

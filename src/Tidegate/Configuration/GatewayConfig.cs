@@ -474,8 +474,23 @@ internal sealed record RecordingConfig
     [Doc("Exchanges that the admin API can show, and as many again of those that were refused or failed. Default: 1000, some 2 MB, because a person who looks has just seen the trouble."), NeedsRestart]
     public int? RecentExchanges { get; init; }
 
+    [Doc("Every exchange, kept to be looked back at."), NeedsRestart]
+    public StoreConfig Store { get; init; } = new();
+
     [Doc("Metrics and traces to an OpenTelemetry collector. Absent: off."), NeedsRestart]
     public OtlpConfig? Otlp { get; init; }
+}
+
+internal sealed record StoreConfig
+{
+    [Doc("A directory, or off. Default: exchanges in state_directory."), Path("off")]
+    public string? Path { get; init; }
+
+    [Doc("What exchanges may take on the disk; the oldest go first. Default: 2GB, about sixty million."), Size]
+    public long? MaxSize { get; init; }
+
+    [Doc("How long exchanges are kept. Sums of them are kept longer: minutes for 8 days, hours for 400. Default: 30d.")]
+    public TimeSpan? MaxAge { get; init; }
 }
 
 internal sealed record MetricsConfig

@@ -109,7 +109,9 @@ internal sealed record SeriesQuery
                 sums[i] = row.GetInt64(2 + i);
             }
 
-            result.Add(row.GetInt64(0), row.GetString(1), sums, row.GetFieldValue<byte[]>(13), texts, row.GetInt32(14), row.GetString(15), row.GetString(16));
+            var cell = new RollupCell();
+            cell.AddSaved(sums, row.GetFieldValue<byte[]>(13), texts);
+            result.Add(row.GetInt64(0), row.GetString(1), cell, row.GetInt32(14), row.GetString(15), row.GetString(16));
         }
 
         return result.Build();

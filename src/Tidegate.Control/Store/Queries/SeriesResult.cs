@@ -1,4 +1,3 @@
-using Tidegate.Control.Store.Log;
 using Tidegate.Control.Store.Rollups;
 using Tidegate.Exchanges;
 using Tidegate.Recording;
@@ -38,10 +37,10 @@ internal sealed class SeriesPoint(DateTimeOffset begin)
     /// <summary>Where a cache was asked.</summary>
     public long CacheLookups { get; private set; }
 
-    public void Add(ReadOnlySpan<long> sums, ReadOnlySpan<byte> sketches, TextPool texts, int status, string outcome, string cache)
+    public void Add(RollupCell cell, int status, string outcome, string cache)
     {
-        var count = sums[0];
-        Cell.AddSaved(sums, sketches, texts);
+        var count = cell.Count;
+        Cell.Add(cell);
         Errors += outcome == ExchangeWords.Of(Outcome.Failed) || (status >= 500 && outcome != ExchangeWords.Of(Outcome.Rejected)) ? count : 0;
         Rejected += outcome == ExchangeWords.Of(Outcome.Rejected) ? count : 0;
         ClientErrors += status is >= 400 and < 500 && outcome == ExchangeWords.Of(Outcome.Forwarded) ? count : 0;
@@ -56,7 +55,7 @@ internal sealed class SeriesBuilder(SeriesQuery query)
     private readonly Dictionary<string, (SeriesPoint Total, SortedDictionary<long, SeriesPoint> Points)> _groups = [];
     private readonly SeriesPoint _total = new(query.From);
 
-    public void Add(long begin, string key, ReadOnlySpan<long> sums, byte[] sketches, TextPool texts, int status, string outcome, string cache)
+    public void Add(long begin, string key, RollupCell cell, int status, string outcome, string cache)
     {
         if (!_groups.TryGetValue(key, out var group))
         {
@@ -69,9 +68,9 @@ internal sealed class SeriesBuilder(SeriesQuery query)
             group.Points.Add(step, point = new SeriesPoint(new DateTimeOffset(step, TimeSpan.Zero)));
         }
 
-        point.Add(sums, sketches, texts, status, outcome, cache);
-        group.Total.Add(sums, sketches, texts, status, outcome, cache);
-        _total.Add(sums, sketches, texts, status, outcome, cache);
+        point.Add(cell, status, outcome, cache);
+        group.Total.Add(cell, status, outcome, cache);
+        _total.Add(cell, status, outcome, cache);
     }
 
     public SeriesResult Build()

@@ -74,14 +74,12 @@ internal sealed class SegmentEngine : IDisposable
         return path;
     }
 
-    /// <summary>Whether a segment can be read to its end.</summary>
-    public bool IsReadable(string path)
+    /// <summary>Whether a search can be made in one segment.</summary>
+    public bool CanFind(ExchangeSearch search, SegmentFile segment, CancellationToken cancellationToken)
     {
         try
         {
-            using var command = _database.CreateCommand();
-            command.CommandText = $"SELECT COUNT(*) FROM read_parquet({Literal(path)})";
-            command.ExecuteScalar();
+            Find(search, [segment], [], cancellationToken);
             return true;
         }
         catch (DuckDBException)

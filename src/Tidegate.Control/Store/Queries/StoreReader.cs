@@ -1,0 +1,119 @@
+using DuckDB.NET.Data;
+using Tidegate.Control.Store.Segments;
+using Tidegate.Recording;
+
+namespace Tidegate.Control.Store.Queries;
+
+/// <summary>
+/// Asks the store, off the threads of whoever asks: few at once, for a limited time, and not at all of the traffic's. The engine that searches segments is made for the first search and given up
+/// when nobody has searched for a while.
+/// </summary>
+internal sealed class StoreReader : IAsyncDisposable
+{
+    // A page asks several things at once; two cores' worth is what traffic can spare.
+    private const int SeriesAtOnce = 2;
+
+    // Segments come and go while one looks; not that often.
+    private const int MaxTries = 5;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan KeepEngine = TimeSpan.FromMinutes(5);
+
+    private readonly ExchangeStore _store;
+    private readonly SemaphoreSlim _series = new(SeriesAtOnce);
+    private readonly SemaphoreSlim _search = new(1);
+    private readonly ITimer _giveUp;
+    private SegmentEngine? _engine;
+
+    public StoreReader(ExchangeStore store, TimeProvider time)
+    {
+        _store = store;
+        _giveUp = time.CreateTimer(static self => _ = ((StoreReader)self!).GiveUpAsync(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <exception cref="TooWideException">It would read too much.</exception>
+    /// <exception cref="OperationCanceledException">Whoever asked has gone, or it took too long.</exception>
+    public async Task<SeriesResult> SeriesAsync(SeriesQuery query, CancellationToken cancellationToken)
+    {
+        using var limit = Limit(cancellationToken);
+        await _series.WaitAsync(limit.Token);
+        try
+        {
+            return await Task.Run(() => query.Run(_store.RollupConnection, limit.Token), limit.Token);
+        }
+        finally
+        {
+            _series.Release();
+        }
+    }
+
+    /// <exception cref="OperationCanceledException">Whoever asked has gone, or it took too long.</exception>
+    public async Task<IReadOnlyList<ExchangeRecord>> FindAsync(ExchangeSearch search, CancellationToken cancellationToken)
+    {
+        using var limit = Limit(cancellationToken);
+        await _search.WaitAsync(limit.Token);
+        try
+        {
+            return await Task.Run(() => Find(search, limit.Token), limit.Token);
+        }
+        finally
+        {
+            _giveUp.Change(KeepEngine, Timeout.InfiniteTimeSpan);
+            _search.Release();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _giveUp.DisposeAsync();
+        await _search.WaitAsync();
+        _engine?.Dispose();
+        _search.Dispose();
+        _series.Dispose();
+    }
+
+    private CancellationTokenSource Limit(CancellationToken cancellationToken)
+    {
+        var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(Patience);
+        return limit;
+    }
+
+    private IReadOnlyList<ExchangeRecord> Find(ExchangeSearch search, CancellationToken cancellationToken)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            var (segments, logs) = _store.Files;
+            _engine ??= new SegmentEngine(_store.Folder);
+            try
+            {
+                return _engine.Find(search, segments, logs, cancellationToken);
+            }
+            catch (DuckDBException) when (cancellationToken.IsCancellationRequested)
+            {
+                throw new OperationCanceledException(cancellationToken);
+            }
+            catch (Exception unreadable) when (unreadable is DuckDBException or FileNotFoundException or InvalidDataException)
+            {
+                // One of them is broken, or has just been let go of. With one less it may work; without one to blame it is the engine's trouble.
+                _engine.Dispose();
+                _engine = new SegmentEngine(_store.Folder);
+                var broken = segments.Where(segment => !_engine.CanFind(search, segment, cancellationToken)).ToList();
+                if (tries == MaxTries || (broken.Count == 0 && segments.All(segment => File.Exists(segment.Path)) && logs.All(log => File.Exists(log.Path))))
+                {
+                    throw;
+                }
+
+                broken.Where(segment => File.Exists(segment.Path)).ToList().ForEach(_store.SetAside);
+            }
+        }
+    }
+
+    private async Task GiveUpAsync()
+    {
+        await _search.WaitAsync();
+        _engine?.Dispose();
+        _engine = null;
+        _search.Release();
+    }
+}

@@ -1,0 +1,309 @@
+using Microsoft.Extensions.Time.Testing;
+using Tidegate.Control.Store;
+using Tidegate.Control.Store.Queries;
+using Tidegate.Control.Store.Segments;
+using Tidegate.Exchanges;
+using Tidegate.Recording;
+using Xunit;
+
+namespace Tidegate.Tests.Control.Store;
+
+/// <summary>What the store says against a list of everything that it was given, after whatever happened to it.</summary>
+public sealed class ExchangeStoreTests : IDisposable
+{
+    private static readonly DateTimeOffset Start = new(2026, 11, 26, 10, 15, 0, TimeSpan.Zero);
+
+    private readonly FakeTimeProvider _time = new(Start);
+    private readonly string _root = Directory.CreateTempSubdirectory("tidegate-store-").FullName;
+    private readonly List<ExchangeRecord> _truth = [];
+    private readonly List<string> _log = [];
+    private readonly Random _random = new(1);
+    private ulong _id;
+    private int _copies;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(_root, recursive: true);
+
+    [Fact]
+    public async Task Sums_and_search_know_every_exchange_once_whatever_became_of_its_file()
+    {
+        await using var store = Open();
+        for (var hour = 0; hour < 3; hour++)
+        {
+            await AddAsync(store, 700);
+            store.BringToDisk(isLast: false);
+            await HoldsAsync(store);
+            _time.Advance(TimeSpan.FromHours(1));
+        }
+
+        store.BringToDisk(isLast: false);
+        Assert.Equal(3, store.Files.Segments.Count);
+        await AddAsync(store, 50);
+        await HoldsAsync(store, waitsForSums: true);
+        Assert.Empty(_log);
+    }
+
+    [Theory]
+    [InlineData("nothing saved")]
+    [InlineData("saved")]
+    [InlineData("saved and more")]
+    [InlineData("torn")]
+    [InlineData("hour over")]
+    [InlineData("segment made and log still there")]
+    [InlineData("segment unfinished")]
+    public async Task A_process_that_is_killed_loses_nothing_that_was_written_and_counts_nothing_twice(string moment)
+    {
+        var store = Open();
+        await AddAsync(store, 300);
+        if (moment != "nothing saved")
+        {
+            store.BringToDisk(isLast: false);
+        }
+
+        if (moment is "saved and more" or "torn")
+        {
+            await AddAsync(store, 300);
+        }
+
+        var log = store.Files.Logs[^1].Path;
+        var kept = File.ReadAllBytes(log);
+        if (moment is "hour over" or "segment made and log still there")
+        {
+            _time.Advance(TimeSpan.FromHours(1));
+            await AddAsync(store, 100);
+            store.BringToDisk(isLast: false);
+        }
+
+        var copy = Copy();
+        switch (moment)
+        {
+            case "torn":
+                File.AppendAllBytes(Path.Combine(copy, Path.GetFileName(log)), kept.AsSpan(0, 100));
+                break;
+            case "segment made and log still there":
+                File.WriteAllBytes(Path.Combine(copy, Path.GetFileName(log)), kept);
+                break;
+            case "segment unfinished":
+                File.WriteAllText(Path.Combine(copy, "0000000001-1-2.parquet.unfinished"), "half");
+                break;
+        }
+
+        await store.DisposeAsync();
+        await using (var next = Open(copy))
+        {
+            next.BringToDisk(isLast: false);
+            await HoldsAsync(next);
+            await AddAsync(next, 20);
+            next.BringToDisk(isLast: false);
+            await HoldsAsync(next);
+        }
+
+        // And once more: what was counted again must not be counted again.
+        await using var last = Open(copy);
+        await HoldsAsync(last);
+        Assert.DoesNotContain(Directory.EnumerateFiles(copy), file => file.EndsWith(SegmentFile.Unfinished, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_stop_and_a_start_in_the_same_minute_are_one_minute()
+    {
+        for (var life = 0; life < 4; life++)
+        {
+            await using var store = Open(Path.Combine(_root, "same"));
+            await AddAsync(store, 40);
+        }
+
+        await using var last = Open(Path.Combine(_root, "same"));
+        await HoldsAsync(last);
+    }
+
+    [Fact]
+    public async Task A_segment_that_cannot_be_read_is_set_aside_and_named_and_the_rest_is_served()
+    {
+        await using var store = Open();
+        await AddAsync(store, 200);
+        _time.Advance(TimeSpan.FromHours(1));
+        store.BringToDisk(isLast: false);
+        var lost = _truth.ToList();
+        await AddAsync(store, 100);
+        _time.Advance(TimeSpan.FromHours(1));
+        store.BringToDisk(isLast: false);
+        var broken = store.Files.Segments[0];
+        var bytes = await File.ReadAllBytesAsync(broken.Path, Cancellation);
+        for (var i = 4; i < bytes.Length - 4; i++)
+        {
+            bytes[i] ^= 0x55;
+        }
+
+        await File.WriteAllBytesAsync(broken.Path, bytes, Cancellation);
+        await using var reader = new StoreReader(store, _time);
+        var found = await reader.FindAsync(Everything(), Cancellation);
+
+        Assert.Equal(_truth.Skip(lost.Count).Select(record => record.Id).Order(), found.Select(record => record.Id).Order());
+        Assert.Contains(Path.GetFileName(broken.Path), Assert.Single(_log), StringComparison.Ordinal);
+        Assert.True(File.Exists(broken.Path + SegmentFile.Corrupt));
+    }
+
+    [Fact]
+    public async Task What_is_too_old_or_too_much_goes_the_oldest_first_and_the_sums_stay()
+    {
+        await using var store = Open(maxBytes: 150_000);
+        for (var hour = 0; hour < 12; hour++)
+        {
+            await AddAsync(store, 400);
+            _time.Advance(TimeSpan.FromHours(1));
+            store.BringToDisk(isLast: false);
+        }
+
+        var (segments, logs) = store.Files;
+        Assert.InRange(segments.Sum(segment => segment.Bytes) + logs.Sum(log => log.Length), 60_000, 150_000);
+        Assert.Equal(12, segments.Max(segment => segment.Sequence));
+        Assert.Equal(segments.Count, Directory.EnumerateFiles(store.Folder, "*.parquet").Count());
+        await using var reader = new StoreReader(store, _time);
+        Assert.Equal(12 * 400, (await reader.SeriesAsync(AllOf(TimeSpan.FromHours(1)), Cancellation)).Total.Cell.Count);
+
+        _time.Advance(TimeSpan.FromDays(40));
+        store.BringToDisk(isLast: false);
+        Assert.Empty(store.Files.Segments);
+        Assert.Equal(12 * 400, (await reader.SeriesAsync(AllOf(TimeSpan.FromDays(1)), Cancellation)).Total.Cell.Count);
+    }
+
+    [Fact]
+    public async Task Pages_of_a_search_have_every_exchange_once()
+    {
+        await using var store = Open();
+        await AddAsync(store, 500);
+        _time.Advance(TimeSpan.FromHours(1));
+        store.BringToDisk(isLast: false);
+        await AddAsync(store, 500);
+        await using var reader = new StoreReader(store, _time);
+        var pages = new List<ExchangeRecord>();
+        while (true)
+        {
+            var page = await reader.FindAsync(Everything() with { Limit = 90, After = pages.Count == 0 ? null : (pages[^1].Started, pages[^1].Id) }, Cancellation);
+            if (page.Count == 0)
+            {
+                break;
+            }
+
+            pages.AddRange(page);
+        }
+
+        Assert.Equal(_truth.OrderByDescending(record => record.Started).ThenByDescending(record => record.Id).Select(record => record.Id), pages.Select(record => record.Id));
+    }
+
+    [Fact]
+    public async Task A_search_finds_what_fits_and_values_are_values_whatever_is_in_them()
+    {
+        await using var store = Open();
+        await AddAsync(store, 600);
+        _time.Advance(TimeSpan.FromHours(1));
+        store.BringToDisk(isLast: false);
+        await AddAsync(store, 100);
+        await using var reader = new StoreReader(store, _time);
+        (ExchangeSearch Search, Func<ExchangeRecord, bool> Fits)[] searches =
+        [
+            (Everything() with { Api = "stripe" }, record => record.Api == "stripe"),
+            (Everything() with { Api = "" }, record => record.Api.Length == 0),
+            (Everything() with { Status = (500, 599) }, record => record.Status is >= 500 and < 600),
+            (Everything() with { Consumer = "café", Outcome = "failed" }, record => record is { Consumer.Name: "café", Outcome: Outcome.Failed }),
+            (Everything() with { Path = "/12" }, record => record.Path.Contains("/12", StringComparison.Ordinal)),
+            (Everything() with { AtLeast = TimeSpan.FromMilliseconds(300) }, record => record.Total >= TimeSpan.FromMilliseconds(300)),
+            (Everything() with { Id = _truth[17].Id }, record => record.Id == _truth[17].Id),
+            (Everything() with { Direction = "egress", Method = "BREW", Tenant = "acme" }, record => record is { Direction: Direction.Egress, Method: "BREW", Consumer.Tenant: "acme" }),
+            (Everything() with { From = _truth[^50].Started, To = _truth[^20].Started }, record => record.Started >= _truth[^50].Started && record.Started <= _truth[^20].Started),
+            (Everything() with { Api = "'; DROP TABLE tail; --" }, _ => false),
+            (Everything() with { Path = "%" }, _ => false),
+        ];
+        foreach (var (search, fits) in searches)
+        {
+            var found = await reader.FindAsync(search, Cancellation);
+            Assert.Equal(_truth.Where(fits).Select(StoreRecords.Text).Order(), found.Select(StoreRecords.Text).Order());
+        }
+    }
+
+    [Fact]
+    public async Task A_full_disk_loses_records_and_says_so_and_what_comes_after_is_whole()
+    {
+        await using var store = Open();
+        await AddAsync(store, 10);
+        var log = store.Files.Logs[^1].Path;
+
+        // Half a frame, as a write leaves it that found no room; the next one goes over it.
+        await using (var file = new FileStream(log, FileMode.Append, FileAccess.Write, FileShare.ReadWrite))
+        {
+            file.Write(new byte[50]);
+        }
+
+        await AddAsync(store, 10);
+        store.BringToDisk(isLast: false);
+        await HoldsAsync(store);
+    }
+
+    private static ExchangeSearch Everything() => new() { From = Start.AddDays(-1), To = Start.AddDays(60), Limit = ExchangeSearch.MaxLimit };
+
+    private SeriesQuery AllOf(TimeSpan step) => new() { From = Start.AddDays(-1), To = _time.GetUtcNow().AddMinutes(1), Step = step };
+
+    private ExchangeStore Open(string? directory = null, long maxBytes = 1 << 30) => ExchangeStore.Open(
+        new StoreSettings { Directory = directory ?? Path.Combine(_root, "store"), MaxBytes = maxBytes, MaxAge = TimeSpan.FromDays(30) }, _log.Add, _time);
+
+    private async Task AddAsync(ExchangeStore store, int count)
+    {
+        for (var left = count; left > 0; left -= 64)
+        {
+            var batch = StoreRecords.Batch(_random, ref _id, _time.GetUtcNow(), Math.Min(64, left));
+            await store.WriteAsync(batch, Cancellation);
+            _truth.AddRange(batch);
+            _time.Advance(TimeSpan.FromSeconds(2));
+        }
+    }
+
+    /// <summary>What a killed process leaves: the files as they are, with whatever is in them.</summary>
+    private string Copy()
+    {
+        var copy = Directory.CreateDirectory(Path.Combine(_root, "copy" + ++_copies)).FullName;
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(_root, "store")))
+        {
+            File.Copy(file, Path.Combine(copy, Path.GetFileName(file)));
+        }
+
+        return copy;
+    }
+
+    private async Task HoldsAsync(ExchangeStore store, bool waitsForSums = false)
+    {
+        if (waitsForSums)
+        {
+            store.BringToDisk(isLast: false);
+        }
+
+        await using var reader = new StoreReader(store, _time);
+        var found = new List<ExchangeRecord>();
+        do
+        {
+            found.AddRange(await reader.FindAsync(Everything() with { After = found.Count == 0 ? null : (found[^1].Started, found[^1].Id) }, Cancellation));
+        }
+        while (found.Count % ExchangeSearch.MaxLimit == 0 && found.Count is > 0 and < 20_000);
+        Assert.Equal(_truth.Select(StoreRecords.Text).Order(), found.Select(StoreRecords.Text).Order());
+
+        foreach (var step in (TimeSpan[])[TimeSpan.FromMinutes(5), TimeSpan.FromHours(1)])
+        {
+            foreach (var groupBy in (string[][])[[], ["api"], ["consumer", "status"], ["direction", "outcome", "cache", "destination"]])
+            {
+                var result = await reader.SeriesAsync(AllOf(step) with { GroupBy = groupBy, Top = SeriesQuery.MaxGroups }, Cancellation);
+                Assert.Equal(_truth.Count, result.Total.Cell.Count);
+                Assert.Equal(_truth.Sum(record => record.ResponseBytes), result.Total.Cell.ResponseBytes);
+                Assert.Equal(_truth.Sum(record => (long)record.Attempts), result.Total.Cell.Attempts);
+                Assert.Equal(_truth.Count(record => record.Outcome == Outcome.Failed || (record.Status >= 500 && record.Outcome != Outcome.Rejected)), result.Total.Errors);
+                Assert.Equal(_truth.Count(record => record.Status != 101 && record.Method != "CONNECT"), result.Total.Cell.Latency.Count);
+                Assert.Equal(result.Total.Cell.Count, result.Groups.Sum(group => group.Total.Cell.Count));
+                Assert.All(result.Groups, group => Assert.Equal(group.Total.Cell.Count, group.Points.Sum(point => point.Cell.Count)));
+                if (groupBy is ["api"])
+                {
+                    Assert.Equal(_truth.GroupBy(record => record.Api).Select(api => (api.Key, (long)api.Count())).Order(), result.Groups.Select(group => (group.Key[0], group.Total.Cell.Count)).Order());
+                }
+            }
+        }
+    }
+}
