@@ -6,6 +6,8 @@ using Tidegate.Control.Admin;
 using Tidegate.Control.Live;
 using Tidegate.Control.Metrics;
 using Tidegate.Control.Otlp;
+using Tidegate.Control.Store;
+using Tidegate.Control.Store.Queries;
 using Tidegate.Recording;
 using Tidegate.Recording.Metrics;
 using Tidegate.Recording.Tracing;
@@ -17,18 +19,23 @@ internal sealed class ControlPlane : IAsyncDisposable
 {
     private readonly AdminListener? _admin;
     private readonly OtlpExporter? _otlp;
+    private readonly ExchangeStore? _store;
+    private readonly StoreReader? _reader;
 
     /// <param name="settings">From the configuration that the process starts with.</param>
     /// <param name="gateway">Asked only after <see cref="StartAsync"/>.</param>
     /// <param name="inFlight">Counted by traffic.</param>
     /// <param name="log">Takes one line.</param>
     /// <param name="time">The clock.</param>
-    public ControlPlane(ControlSettings settings, IGatewayView gateway, ExchangesInFlight inFlight, Action<string> log, TimeProvider time)
+    /// <param name="store">Keeps every exchange; ended with the control plane. Null: nothing is kept.</param>
+    public ControlPlane(ControlSettings settings, IGatewayView gateway, ExchangesInFlight inFlight, Action<string> log, TimeProvider time, ExchangeStore? store)
     {
         Reloads = new ReloadHistory(time);
+        _store = store;
+        Sinks = store is null ? [] : [store];
         if (settings is { Admin: null, Otlp: null })
         {
-            // Nobody looks: nothing is kept.
+            // Nobody looks: nothing more is kept.
             return;
         }
 
@@ -37,7 +44,7 @@ internal sealed class ControlPlane : IAsyncDisposable
         var exchanges = new ExchangeMetrics(settings.MaxSeries);
         var otlpState = settings.Otlp is null ? null : new OtlpState();
         var metrics = new GatewayMetrics(exchanges, inFlight, gateway, Readiness, Reloads, otlpState, new ProcessMetrics(version, started));
-        Sinks = [exchanges];
+        Sinks = [.. Sinks, exchanges];
         if (settings.Otlp is { } otlp)
         {
             var spans = new SpanQueue(otlpState!);
@@ -52,7 +59,9 @@ internal sealed class ControlPlane : IAsyncDisposable
             var apis = new ApiStatistics(time);
             var recent = new RecentExchanges(settings.RecentExchanges);
             var status = new StatusDocument(version, started, gateway, Readiness, Reloads, inFlight, exchanges, settings.Otlp, otlpState, time);
-            _admin = new AdminListener(admin, listener => new AdminHandler(() => listener.Access, Readiness, metrics, status, new ApisDocument(gateway, apis, time), recent, gateway, log));
+            _reader = store is null ? null : new StoreReader(store, time);
+            var past = new PastExchanges(_reader, recent, time);
+            _admin = new AdminListener(admin, listener => new AdminHandler(() => listener.Access, Readiness, metrics, status, new ApisDocument(gateway, apis, time), recent, past, gateway, log));
             Sinks = [.. Sinks, apis, recent];
         }
     }
@@ -98,6 +107,16 @@ internal sealed class ControlPlane : IAsyncDisposable
         if (_admin is not null)
         {
             await _admin.DisposeAsync();
+        }
+
+        if (_reader is not null)
+        {
+            await _reader.DisposeAsync();
+        }
+
+        if (_store is not null)
+        {
+            await _store.DisposeAsync();
         }
     }
 }

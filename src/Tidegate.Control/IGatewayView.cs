@@ -1,5 +1,6 @@
 using System.Net;
 using Tidegate.Configuration;
+using Tidegate.Control.Store;
 using Tidegate.Forwarding;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
@@ -38,6 +39,9 @@ internal interface IGatewayView
 
     /// <summary>What is stored of answers.</summary>
     HttpCache Cache { get; }
+
+    /// <summary>Where exchanges are kept; null when they are not.</summary>
+    ExchangeStore? Store { get; }
 
     /// <summary>Records handed to the sinks.</summary>
     long Recorded { get; }

@@ -4,6 +4,7 @@ using Tidegate.Configuration;
 using Tidegate.Control;
 using Tidegate.Control.Admin;
 using Tidegate.Control.Ledger;
+using Tidegate.Control.Store;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
 using Tidegate.Policies.Cache;
@@ -26,14 +27,16 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     private readonly EdgeServer _edge;
     private readonly SnapshotHolder _snapshots;
     private readonly LimitLedger? _ledger;
+    private readonly ExchangeStore? _store;
     private readonly Stream? _accessLog;
     private readonly ReactorTransport? _transport;
     private volatile CompiledConfiguration _configuration;
 
     /// <exception cref="IOException">The access log cannot be opened; also <see cref="UnauthorizedAccessException"/>.</exception>
-    public GatewayProcess(CompiledConfiguration compiled, CompilerServices services, Action<string> log, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null, LimitLedger? ledger = null)
+    public GatewayProcess(CompiledConfiguration compiled, CompilerServices services, Action<string> log, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null, LimitLedger? ledger = null, ExchangeStore? store = null)
     {
         _ledger = ledger;
+        _store = store;
         _services = services;
         var time = services.Time;
         _configuration = compiled;
@@ -48,7 +51,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         services.Hedges.OnBug = bug => log($"A request whose answer nobody waited for failed: {bug}");
         services.Cache.OnBug = bug => log($"The cache failed to store an answer: {bug}");
         var inFlight = new ExchangesInFlight();
-        _control = new ControlPlane(compiled.Control, this, inFlight, log, time);
+        _control = new ControlPlane(compiled.Control, this, inFlight, log, time, store);
         IReadOnlyList<IExchangeSink> sinks = [.. _accessLog is null ? (IExchangeSink[])[] : [new AccessLogSink(_accessLog)], .. _control.Sinks, .. moreSinks];
         _recorder = new ExchangeRecorder(time, sinks, accessLog.QueryValues, new SinkFailureLog(log, time).Add);
         _snapshots = new SnapshotHolder(compiled.Snapshot);
@@ -107,6 +110,8 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     HedgeRoutes IGatewayView.Hedges => _services.Hedges;
 
     HttpCache IGatewayView.Cache => _services.Cache;
+
+    ExchangeStore? IGatewayView.Store => _store;
 
     long IGatewayView.Recorded => _recorder.Recorded;
 

@@ -10,7 +10,7 @@ namespace Tidegate.Control.Admin;
 
 /// <summary>Answers the admin listener's requests: first whether the caller may ask, then what was asked for. Everything but a purge is read-only.</summary>
 internal sealed class AdminHandler(
-    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, RecentExchanges recent, IGatewayView gateway, Action<string> log)
+    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, RecentExchanges recent, PastExchanges past, IGatewayView gateway, Action<string> log)
 {
     private const string ExchangesPath = "/api/v1/exchanges";
 
@@ -79,8 +79,10 @@ internal sealed class AdminHandler(
         "/api/v1/apis" => AdminReply.JsonAsync(context, 200, apis.Write),
         CachePurge.Path => CachePurge.AnswerAsync(context, gateway),
         ExchangesPath => ExchangesAsync(context),
+        PastExchanges.SeriesPath => past.SeriesAsync(context),
+        PastExchanges.SearchPath => past.SearchAsync(context),
         { } path when path.StartsWith(ExchangesPath + "/", StringComparison.Ordinal) => ExchangeAsync(context, path[(ExchangesPath.Length + 1)..]),
-        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is /livez, /readyz, /metrics, and below /api/v1/: status, config, apis, exchanges, exchanges/ID and, by POST, cache/purge."),
+        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is /livez, /readyz, /metrics, and below /api/v1/: status, config, apis, exchanges, exchanges/ID, exchanges/search, series and, by POST, cache/purge."),
     };
 
     private Task ReadyAsync(HttpContext context)
@@ -129,16 +131,21 @@ internal sealed class AdminHandler(
         });
     }
 
-    private Task ExchangeAsync(HttpContext context, string text)
+    private async Task ExchangeAsync(HttpContext context, string text)
     {
         if (text.Length != 16 || !ulong.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var id))
         {
-            return AdminReply.ProblemAsync(context, 400, "parameter_invalid", "An exchange's id has 16 hex digits, as in the Tidegate-Exchange field and the access log.");
+            await AdminReply.ProblemAsync(context, 400, "parameter_invalid", "An exchange's id has 16 hex digits, as in the Tidegate-Exchange field and the access log.");
+            return;
         }
 
-        return recent.Find(record => record.Id == id, 1) is [var found]
-            ? AdminReply.JsonAsync(context, 200, json => ExchangeJson.Write(json, found))
-            : AdminReply.ProblemAsync(context, 404, "exchange_not_kept", $"Exchange {ExchangeId.Format(id)} is not among the recent ones. The access log has all of them.");
+        if (await past.FindAsync(id, context.RequestAborted) is { } found)
+        {
+            await AdminReply.JsonAsync(context, 200, json => ExchangeJson.Write(json, found));
+            return;
+        }
+
+        await AdminReply.ProblemAsync(context, 404, "exchange_not_kept", $"Exchange {ExchangeId.Format(id)} is not kept any more. The access log has all of them.");
     }
 }
 

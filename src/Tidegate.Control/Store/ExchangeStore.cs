@@ -22,6 +22,7 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
 
     private readonly Lock _gate = new();
     private readonly Lock _databaseGate = new();
+    private readonly Lock _diskGate = new();
     private readonly StoreSettings _settings;
     private readonly Action<string> _log;
     private readonly TimeProvider _time;
@@ -31,11 +32,13 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
     private readonly List<SegmentFile> _segments = [];
     private readonly List<LogFile> _finished = [];
     private readonly CancellationTokenSource _stopping = new();
-    private readonly SemaphoreSlim _changed = new(0, 1);
+
+    // Set at first: what was counted again is to be saved.
+    private readonly SemaphoreSlim _changed = new(1, 1);
     private readonly Task _loop;
     private LogWriter _writer;
     private DateTimeOffset _hour;
-    private bool _isFlushed = true;
+    private bool _isFlushed;
     private long _nextSave;
     private DateTimeOffset _nextPrune;
     private long _failures;
@@ -116,7 +119,10 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
             if (_isFlushed)
             {
                 _isFlushed = false;
-                _changed.Release();
+                if (_changed.CurrentCount == 0)
+                {
+                    _changed.Release();
+                }
             }
         }
 
@@ -264,6 +270,14 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
 
     /// <summary>What the loop does each second.</summary>
     internal void BringToDisk(bool isLast)
+    {
+        lock (_diskGate)
+        {
+            TryBringToDisk(isLast);
+        }
+    }
+
+    private void TryBringToDisk(bool isLast)
     {
         try
         {

@@ -1,0 +1,319 @@
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Tidegate.Control.Live;
+using Tidegate.Control.Store.Queries;
+using Tidegate.Control.Store.Segments;
+using Tidegate.Recording;
+
+namespace Tidegate.Control.Admin;
+
+/// <summary><c>/api/v1/series</c> and <c>/api/v1/exchanges/search</c>: what the store knows.</summary>
+/// <param name="reader">Null where nothing is kept.</param>
+/// <param name="recent">Looked at first for one exchange: what ended a moment ago is there.</param>
+/// <param name="time">The clock.</param>
+internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent, TimeProvider time)
+{
+    public const string SeriesPath = "/api/v1/series";
+    public const string SearchPath = "/api/v1/exchanges/search";
+
+    private static readonly (string Name, double Share)[] Quantiles = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];
+
+    /// <summary>One exchange by its number; null when it is not kept.</summary>
+    public async Task<ExchangeRecord?> FindAsync(ulong id, CancellationToken cancellationToken)
+    {
+        if (recent.Find(record => record.Id == id, 1) is [var found])
+        {
+            return found;
+        }
+
+        return reader is not null && await reader.FindAsync(new ExchangeSearch { From = DateTimeOffset.UnixEpoch, To = time.GetUtcNow().AddHours(1), Id = id, Limit = 1 }, cancellationToken) is [var old] ? old : null;
+    }
+
+    public async Task SeriesAsync(HttpContext context)
+    {
+        if (reader is null)
+        {
+            await NotKeptAsync(context);
+            return;
+        }
+
+        if (ParseSeries(context.Request.Query, out var query) is { } problem)
+        {
+            await AdminReply.ProblemAsync(context, 400, "parameter_invalid", problem + ".");
+            return;
+        }
+
+        try
+        {
+            var result = await reader.SeriesAsync(query, context.RequestAborted);
+            await AdminReply.JsonAsync(context, 200, json => Write(json, query, result));
+        }
+        catch (TooWideException tooWide)
+        {
+            await AdminReply.ProblemAsync(context, 400, "query_too_wide", tooWide.Message);
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            await TooSlowAsync(context);
+        }
+    }
+
+    public async Task SearchAsync(HttpContext context)
+    {
+        if (reader is null)
+        {
+            await NotKeptAsync(context);
+            return;
+        }
+
+        if (ParseSearch(context.Request.Query, out var search) is { } problem)
+        {
+            await AdminReply.ProblemAsync(context, 400, "parameter_invalid", problem + ".");
+            return;
+        }
+
+        try
+        {
+            var found = await reader.FindAsync(search, context.RequestAborted);
+            await AdminReply.JsonAsync(context, 200, json =>
+            {
+                json.WriteStartObject();
+                json.WriteStartArray("exchanges");
+                foreach (var record in found)
+                {
+                    ExchangeJson.Write(json, record);
+                }
+
+                json.WriteEndArray();
+                if (found.Count == search.Limit)
+                {
+                    json.WriteString("after", Cursor(found[^1]));
+                }
+
+                json.WriteEndObject();
+            });
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            await TooSlowAsync(context);
+        }
+    }
+
+    private static string Cursor(in ExchangeRecord record) => string.Create(CultureInfo.InvariantCulture, $"{record.Started.UtcTicks:x}-{record.Id:x16}");
+
+    private static Task NotKeptAsync(HttpContext context) => AdminReply.ProblemAsync(context, 404, "store_off", "Nothing is kept: recording.store.path is off.");
+
+    private static Task TooSlowAsync(HttpContext context) => AdminReply.ProblemAsync(context, 503, "query_too_slow", "The query took longer than 20 s and was ended. Shorten the time or filter by an API.");
+
+    private string? ParseSeries(IQueryCollection parameters, out SeriesQuery query)
+    {
+        query = new SeriesQuery { From = default, To = default, Step = default };
+        if (ReadTime(parameters, out var from, out var to) is { } untimely)
+        {
+            return untimely;
+        }
+
+        query = query with { From = from, To = to, Step = SeriesQuery.StepFor(to - from) };
+        foreach (var (name, values) in parameters)
+        {
+            switch (name)
+            {
+                case "from" or "to" or "last":
+                    break;
+                case "step" when Configuration.ScalarParser.TryDuration(values.ToString(), out var step):
+                    query = query with { Step = step };
+                    break;
+                case "step":
+                    return "'step' must be a duration such as 5m";
+                case "top" when int.TryParse(values.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var top):
+                    query = query with { Top = top };
+                    break;
+                case "top":
+                    return $"'top' must be a whole number from 1 to {SeriesQuery.MaxGroups}";
+                case "group_by":
+                    query = query with { GroupBy = [.. values.SelectMany(value => value!.Split(',')).Where(value => value.Length > 0)] };
+                    break;
+                default:
+                    query = query with { Filters = [.. query.Filters, .. values.Select(value => (name, value!))] };
+                    break;
+            }
+        }
+
+        return query.Problem();
+    }
+
+    private string? ParseSearch(IQueryCollection parameters, out ExchangeSearch search)
+    {
+        search = new ExchangeSearch { From = default, To = default };
+        if (ReadTime(parameters, out var from, out var to) is { } untimely)
+        {
+            return untimely;
+        }
+
+        search = search with { From = from, To = to };
+        foreach (var (name, values) in parameters)
+        {
+            if (values is not [{ } value])
+            {
+                return $"'{OneLine(name)}' is given more than once; give it once";
+            }
+
+            var (next, problem) = Set(search, name, value);
+            if (problem is not null)
+            {
+                return problem;
+            }
+
+            search = next;
+        }
+
+        return null;
+    }
+
+    private static (ExchangeSearch Search, string? Problem) Set(ExchangeSearch search, string name, string value) => name switch
+    {
+        "from" or "to" or "last" => (search, null),
+        "direction" => (search with { Direction = value }, null),
+        "api" => (search with { Api = value }, null),
+        "endpoint" => (search with { Endpoint = value }, null),
+        "method" => (search with { Method = value }, null),
+        "outcome" when ExchangeWords.TryOutcome(value, out _) => (search with { Outcome = value }, null),
+        "outcome" => (search, "'outcome' must be forwarded, served_from_cache, rejected or failed"),
+        "code" => (search with { Code = value }, null),
+        "consumer" => (search with { Consumer = value }, null),
+        "tenant" => (search with { Tenant = value }, null),
+        "environment" => (search with { Environment = value }, null),
+        "destination" => (search with { Destination = value }, null),
+        "host" => (search with { Host = value }, null),
+        "path" => (search with { Path = value }, null),
+        "status" when value is [>= '1' and <= '9', 'x', 'x'] => (search with { Status = ((value[0] - '0') * 100, ((value[0] - '0') * 100) + 99) }, null),
+        "status" when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var status) && status <= 999 => (search with { Status = (status, status) }, null),
+        "status" => (search, "'status' must be a status such as 503, a class such as 5xx, or 0 for exchanges whose client got no answer"),
+        "min_ms" when double.TryParse(value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var milliseconds) && milliseconds < 1e9 => (search with { AtLeast = TimeSpan.FromMilliseconds(milliseconds) }, null),
+        "min_ms" => (search, "'min_ms' must be a number of milliseconds"),
+        "limit" when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) && limit is > 0 and <= ExchangeSearch.MaxLimit => (search with { Limit = limit }, null),
+        "limit" => (search, $"'limit' must be a whole number from 1 to {ExchangeSearch.MaxLimit}"),
+        "after" when TryCursor(value, out var after) => (search with { After = after }, null),
+        "after" => (search, "'after' must be what the page before gave as after"),
+        _ => (search, $"'{OneLine(name)}' is no parameter; known are from, to, last, direction, api, endpoint, method, outcome, code, consumer, tenant, environment, destination, host, path, status, min_ms, limit and after"),
+    };
+
+    private static bool TryCursor(string text, out (DateTimeOffset Started, ulong Id) after)
+    {
+        after = default;
+        var parts = text.Split('-');
+        if (parts.Length != 2
+            || !long.TryParse(parts[0], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var ticks) || ticks < 0 || ticks > DateTimeOffset.MaxValue.UtcTicks
+            || !ulong.TryParse(parts[1], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var id))
+        {
+            return false;
+        }
+
+        after = (new DateTimeOffset(ticks, TimeSpan.Zero), id);
+        return true;
+    }
+
+    /// <summary>From and to as RFC 3339 times, or the last so long; without either the last hour.</summary>
+    private string? ReadTime(IQueryCollection parameters, out DateTimeOffset from, out DateTimeOffset to)
+    {
+        to = time.GetUtcNow();
+        from = to.AddHours(-1);
+        if (parameters.TryGetValue("last", out var last))
+        {
+            if (!Configuration.ScalarParser.TryDuration(last.ToString(), out var span) || span <= TimeSpan.Zero || span > TimeSpan.FromDays(400))
+            {
+                return "'last' must be a duration up to 400d, such as 24h";
+            }
+
+            from = to - span;
+        }
+
+        const DateTimeStyles Utc = DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal;
+        if (parameters.TryGetValue("from", out var begin) && !DateTimeOffset.TryParse(begin, CultureInfo.InvariantCulture, Utc, out from))
+        {
+            return "'from' must be a time such as 2026-11-26T10:00:00Z";
+        }
+
+        return parameters.TryGetValue("to", out var end) && !DateTimeOffset.TryParse(end, CultureInfo.InvariantCulture, Utc, out to) ? "'to' must be a time such as 2026-11-26T10:00:00Z" : null;
+    }
+
+    private static string OneLine(string name) => string.Concat(name.Take(40).Select(character => char.IsControl(character) ? ' ' : character));
+
+    private static void Write(Utf8JsonWriter json, SeriesQuery query, SeriesResult result)
+    {
+        json.WriteStartObject();
+        json.WriteString("from", query.From);
+        json.WriteString("to", query.To);
+        json.WriteNumber("step_seconds", query.Step.TotalSeconds);
+        json.WriteStartObject("total");
+        WritePoint(json, result.Total);
+        json.WriteEndObject();
+        json.WriteStartArray("groups");
+        foreach (var group in result.Groups)
+        {
+            json.WriteStartObject();
+            for (var i = 0; i < query.GroupBy.Count; i++)
+            {
+                json.WriteString(query.GroupBy[i], group.Key[i]);
+            }
+
+            json.WriteStartObject("total");
+            WritePoint(json, group.Total);
+            json.WriteEndObject();
+            json.WriteStartArray("points");
+            foreach (var point in group.Points)
+            {
+                json.WriteStartObject();
+                json.WriteString("time", point.Begin);
+                WritePoint(json, point);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteNumber("omitted_groups", result.OmittedGroups);
+        json.WriteEndObject();
+    }
+
+    private static void WritePoint(Utf8JsonWriter json, SeriesPoint point)
+    {
+        var cell = point.Cell;
+        json.WriteNumber("exchanges", cell.Count);
+        json.WriteNumber("errors", point.Errors);
+        json.WriteNumber("rejected", point.Rejected);
+        json.WriteNumber("client_errors", point.ClientErrors);
+        json.WriteNumber("cache_hits", point.CacheHits);
+        json.WriteNumber("cache_lookups", point.CacheLookups);
+        json.WriteNumber("attempts", cell.Attempts);
+        json.WriteNumber("retries", cell.Retries);
+        json.WriteNumber("request_bytes", cell.RequestBytes);
+        json.WriteNumber("response_bytes", cell.ResponseBytes);
+        json.WriteNumber("clients", cell.Clients.Estimate());
+        if (cell.Count == 0)
+        {
+            return;
+        }
+
+        json.WriteStartObject("mean_ms");
+        json.WriteNumber("queue", Mean(cell.QueueTicks, cell.Count));
+        json.WriteNumber("policies", Mean(cell.PolicyTicks, cell.Count));
+        json.WriteNumber("connect", Mean(cell.ConnectTicks, cell.Count));
+        json.WriteNumber("first_byte", Mean(cell.FirstByteTicks, cell.Count));
+        json.WriteNumber("total", Mean(cell.TotalTicks, Math.Max(1, cell.Latency.Count)));
+        json.WriteEndObject();
+        json.WriteStartObject("total_ms");
+        foreach (var (name, share) in Quantiles)
+        {
+            json.WriteNumber(name, Math.Round(cell.Latency.Quantile(share).TotalMilliseconds, 3));
+        }
+
+        json.WriteNumber("max", Math.Round(TimeSpan.FromTicks(cell.LongestTicks).TotalMilliseconds, 3));
+        json.WriteEndObject();
+    }
+
+    private static double Mean(long ticks, long count) => Math.Round((double)ticks / count / TimeSpan.TicksPerMillisecond, 3);
+}

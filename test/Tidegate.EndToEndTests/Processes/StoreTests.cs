@@ -1,0 +1,61 @@
+using System.Text.Json;
+using Tidegate.Testing;
+using Xunit;
+
+namespace Tidegate.EndToEndTests.Processes;
+
+/// <summary>The exchange store through the process: what was served can be looked back at, also after it was killed.</summary>
+public sealed class StoreTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_was_served_can_be_summed_up_and_searched_also_after_kill_9()
+    {
+        await using var upstream = await EchoUpstream.StartAsync();
+        using var gateway = new RunningGateway();
+        gateway.Start($$"""
+            listeners: { ingress: { address: 127.0.0.1:0 }, admin: { address: 127.0.0.1:0 } }
+            recording: { access_log: { path: "off" } }
+            apis: [{ name: orders, direction: ingress, upstream: { destinations: ["http://127.0.0.1:{{upstream.Port}}"] } }]
+            """);
+        using var client = new HttpClient();
+        var address = await gateway.ListensAsync("ingress");
+        for (var i = 0; i < 25; i++)
+        {
+            await client.GetStringAsync($"http://{address}/orders/{i}", Cancellation);
+        }
+
+        await SumsAsync(client, gateway, 25);
+        await client.GetStringAsync($"http://{address}/orders/last", Cancellation);
+
+        // What was handed over is in the log at once; what is summed up comes a second later.
+        await Task.Delay(300, Cancellation);
+        await gateway.Process.SignalAsync("KILL", Cancellation);
+        await gateway.Process.ExitCodeAsync(Cancellation);
+        gateway.Start();
+        var admin = await SumsAsync(client, gateway, 26);
+
+        using var found = JsonDocument.Parse(await client.GetStringAsync($"http://{admin}/api/v1/exchanges/search?path=/orders/last&api=orders", Cancellation));
+        var exchange = Assert.Single(found.RootElement.GetProperty("exchanges").EnumerateArray());
+        using var one = JsonDocument.Parse(await client.GetStringAsync($"http://{admin}/api/v1/exchanges/{exchange.GetProperty("exchange").GetString()}", Cancellation));
+        Assert.Equal("/orders/last", one.RootElement.GetProperty("path").GetString());
+    }
+
+    private static async Task<System.Net.IPEndPoint> SumsAsync(HttpClient client, RunningGateway gateway, int expected)
+    {
+        var admin = await gateway.ListensAsync("admin");
+        for (var tries = 0; ; tries++)
+        {
+            using var series = JsonDocument.Parse(await client.GetStringAsync($"http://{admin}/api/v1/series?api=orders&group_by=status", Cancellation));
+            var total = series.RootElement.GetProperty("total").GetProperty("exchanges").GetInt64();
+            if (total == expected)
+            {
+                return admin;
+            }
+
+            Assert.True(total < expected && tries < 100, $"{total} are summed up, not {expected}.");
+            await Task.Delay(100, Cancellation);
+        }
+    }
+}
