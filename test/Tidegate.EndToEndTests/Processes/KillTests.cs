@@ -68,7 +68,7 @@ public sealed class KillTests
         Assert.Equal(before.Order(), Directory.GetFiles(gateway.At("."), "*", SearchOption.AllDirectories).Where(file => !IsKept(file)).Order());
     }
 
-    private static bool IsKept(string file) => Path.GetDirectoryName(file)!.EndsWith("exchanges", StringComparison.Ordinal) && Path.GetExtension(file) is ".log" or ".db" or ".parquet";
+    private static bool IsKept(string file) => Path.GetDirectoryName(file)!.EndsWith("exchanges", StringComparison.Ordinal);
 
     private static bool IsObject(string line)
     {
