@@ -37,7 +37,21 @@ public sealed partial class MetricsReferenceTests
         Assert.Equal(metric.Unit == "By", metric.Name.Contains("_bytes", StringComparison.Ordinal));
     });
 
-    private static string Reference()
+    [Theory]
+    [InlineData("deploy/grafana/tidegate.json")]
+    [InlineData("deploy/prometheus/tidegate-alerts.yaml")]
+    public void What_is_shipped_for_looking_at_metrics_asks_for_metrics_that_exist(string file)
+    {
+        var asked = Asked().Matches(Read(file)).Select(match => match.Value).Distinct().ToList();
+
+        Assert.True(asked.Count > 8, $"{file} asks for {asked.Count} metrics.");
+        Assert.DoesNotContain(asked, name => !Metrics.Any(metric => name == metric.Name
+            || (metric.Kind == MetricKind.Histogram && (name == metric.Name + "_bucket" || name == metric.Name + "_sum" || name == metric.Name + "_count"))));
+    }
+
+    private static string Reference() => Read("docs/reference/metrics.md");
+
+    private static string Read(string file)
     {
         var directory = new DirectoryInfo(AppContext.BaseDirectory);
         while (!File.Exists(Path.Combine(directory!.FullName, "tidegate.slnx")))
@@ -45,9 +59,12 @@ public sealed partial class MetricsReferenceTests
             directory = directory.Parent;
         }
 
-        return File.ReadAllText(Path.Combine(directory.FullName, "docs/reference/metrics.md"));
+        return File.ReadAllText(Path.Combine(directory.FullName, file));
     }
 
     [GeneratedRegex("^\\| `((?:tidegate|process|dotnet)_[a-z_0-9]+)` \\|", RegexOptions.Multiline)]
     private static partial Regex Row();
+
+    [GeneratedRegex("(?:tidegate|process|dotnet)_[a-z0-9_]+")]
+    private static partial Regex Asked();
 }

@@ -53,9 +53,15 @@ internal static class RecordCodec
             bytes.Text(retry.Cause);
             bytes.Number(retry.Pause.Ticks);
             bytes.Text(retry.Stopped);
+            bytes.Text(retry.Result);
+            bytes.Text(retry.Destination);
+            bytes.Text(retry.Region);
+            bytes.Text(retry.Credential);
         }
 
         bytes.Text(record.Destination);
+        bytes.Text(record.Region);
+        bytes.Text(record.Credential);
         bytes.Number((ulong)record.UpstreamProtocol);
         bytes.Number(record.RequestBytes);
         bytes.Number(record.ResponseBytes);
@@ -103,6 +109,8 @@ internal static class RecordCodec
         Attempts = bytes.Count(int.MaxValue),
         Retries = ReadRetries(ref bytes),
         Destination = bytes.Text(),
+        Region = bytes.Text(),
+        Credential = bytes.Text(),
         UpstreamProtocol = (ProtocolVersion)bytes.Count(byte.MaxValue),
         RequestBytes = bytes.Number(),
         ResponseBytes = bytes.Number(),
@@ -150,7 +158,7 @@ internal static class RecordCodec
         var retries = count == 0 ? [] : new RetryNote[count];
         for (var i = 0; i < count; i++)
         {
-            retries[i] = new RetryNote(bytes.Text(), new TimeSpan(bytes.Number()), bytes.Text());
+            retries[i] = new RetryNote(bytes.Text(), new TimeSpan(bytes.Number()), bytes.Text()) { Result = bytes.Text(), Destination = bytes.Text(), Region = bytes.Text(), Credential = bytes.Text() };
         }
 
         return retries;

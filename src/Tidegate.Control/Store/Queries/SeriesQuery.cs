@@ -9,7 +9,7 @@ namespace Tidegate.Control.Store.Queries;
 internal sealed record SeriesQuery
 {
     /// <summary>What exchanges can be grouped and filtered by; as columns of the database.</summary>
-    public static readonly IReadOnlyList<string> Dimensions = ["direction", "api", "endpoint", "method", "status", "outcome", "reason", "code", "consumer", "tenant", "environment", "destination", "cache"];
+    public static readonly IReadOnlyList<string> Dimensions = ["direction", "api", "endpoint", "method", "status", "outcome", "reason", "code", "consumer", "tenant", "environment", "destination", "region", "cache"];
 
     /// <summary>More groups than a page can show: the largest stay.</summary>
     public const int MaxGroups = 200;

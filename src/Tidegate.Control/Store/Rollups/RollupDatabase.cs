@@ -39,8 +39,8 @@ internal sealed class RollupDatabase : IDisposable
                 PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
                 CREATE TABLE IF NOT EXISTS position (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL, offset INTEGER NOT NULL);
                 CREATE TABLE IF NOT EXISTS keys (id INTEGER PRIMARY KEY, direction TEXT NOT NULL, api TEXT NOT NULL, endpoint TEXT NOT NULL, method TEXT NOT NULL, status INTEGER NOT NULL, outcome TEXT NOT NULL,
-                  reason TEXT NOT NULL, code TEXT NOT NULL, consumer TEXT NOT NULL, tenant TEXT NOT NULL, environment TEXT NOT NULL, destination TEXT NOT NULL, cache TEXT NOT NULL,
-                  UNIQUE (direction, api, endpoint, method, status, outcome, reason, code, consumer, tenant, environment, destination, cache));
+                  reason TEXT NOT NULL, code TEXT NOT NULL, consumer TEXT NOT NULL, tenant TEXT NOT NULL, environment TEXT NOT NULL, destination TEXT NOT NULL, region TEXT NOT NULL, cache TEXT NOT NULL,
+                  UNIQUE (direction, api, endpoint, method, status, outcome, reason, code, consumer, tenant, environment, destination, region, cache));
                 {Table("minutes")}
                 {Table("hours")}
                 """);
@@ -157,8 +157,8 @@ internal sealed class RollupDatabase : IDisposable
         }
 
         using var insert = Command("""
-            INSERT INTO keys (direction, api, endpoint, method, status, outcome, reason, code, consumer, tenant, environment, destination, cache)
-            VALUES ($direction, $api, $endpoint, $method, $status, $outcome, $reason, $code, $consumer, $tenant, $environment, $destination, $cache)
+            INSERT INTO keys (direction, api, endpoint, method, status, outcome, reason, code, consumer, tenant, environment, destination, region, cache)
+            VALUES ($direction, $api, $endpoint, $method, $status, $outcome, $reason, $code, $consumer, $tenant, $environment, $destination, $region, $cache)
             ON CONFLICT DO UPDATE SET status = status RETURNING id
             """);
         insert.Parameters.AddWithValue("$direction", ExchangeWords.Of(key.Direction));
@@ -173,6 +173,7 @@ internal sealed class RollupDatabase : IDisposable
         insert.Parameters.AddWithValue("$tenant", key.Tenant);
         insert.Parameters.AddWithValue("$environment", key.Environment);
         insert.Parameters.AddWithValue("$destination", key.Destination);
+        insert.Parameters.AddWithValue("$region", key.Region);
         insert.Parameters.AddWithValue("$cache", ExchangeWords.Of(key.Cache));
         return _keys[key] = (long)insert.ExecuteScalar()!;
     }

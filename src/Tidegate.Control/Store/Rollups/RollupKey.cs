@@ -17,6 +17,7 @@ internal readonly record struct RollupKey(
     string Tenant,
     string Environment,
     string Destination,
+    string Region,
     CacheResult Cache)
 {
     /// <summary>What stands for names that were too many.</summary>
@@ -24,7 +25,7 @@ internal readonly record struct RollupKey(
 
     public static RollupKey Of(in ExchangeRecord record) => new(
         record.Direction, record.Api, record.Endpoint, MethodOf(record.Method), record.Status, record.Outcome, record.Reason, record.Code,
-        record.Consumer.Name, record.Consumer.Tenant, record.Consumer.Environment, record.Destination, record.Cache);
+        record.Consumer.Name, record.Consumer.Tenant, record.Consumer.Environment, record.Destination, record.Region, record.Cache);
 
     /// <summary>Without what there is most of.</summary>
     public RollupKey Coarser() => this with { Endpoint = Endpoint.Length == 0 ? "" : Other, Consumer = Other, Tenant = Tenant.Length == 0 ? "" : Other, Destination = Destination.Length == 0 ? "" : Other };

@@ -43,6 +43,11 @@ internal sealed record ExchangeSearch
 
     public string? Destination { get; init; }
 
+    public string? Region { get; init; }
+
+    /// <summary>The name of one of several keys.</summary>
+    public string? Credential { get; init; }
+
     public string? Host { get; init; }
 
     /// <summary>Part of the path, letter for letter.</summary>
@@ -77,6 +82,8 @@ internal sealed record ExchangeSearch
         Is("tenant", Tenant);
         Is("environment", Environment);
         Is("destination", Destination);
+        Is("region", Region);
+        Is("credential", Credential);
         Is("host", Host);
         if (Path is not null)
         {

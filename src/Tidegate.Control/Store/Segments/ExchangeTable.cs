@@ -12,7 +12,7 @@ internal static class ExchangeTable
     public const string Columns = """
         started TIMESTAMP, id UBIGINT, direction VARCHAR, api VARCHAR, endpoint VARCHAR, consumer VARCHAR, tenant VARCHAR, environment VARCHAR, client VARCHAR, protocol VARCHAR,
         method VARCHAR, scheme VARCHAR, host VARCHAR, port USMALLINT, path VARCHAR, query VARCHAR, status USMALLINT, outcome VARCHAR, reason VARCHAR, code VARCHAR, detail VARCHAR,
-        observed VARCHAR, cache VARCHAR, cache_overridden BOOLEAN, attempts INTEGER, retries VARCHAR, destination VARCHAR, upstream_protocol VARCHAR, request_bytes BIGINT, response_bytes BIGINT,
+        observed VARCHAR, cache VARCHAR, cache_overridden BOOLEAN, attempts INTEGER, retries VARCHAR, destination VARCHAR, region VARCHAR, credential VARCHAR, upstream_protocol VARCHAR, request_bytes BIGINT, response_bytes BIGINT,
         queue_us BIGINT, policies_us BIGINT, connect_us BIGINT, first_byte_us BIGINT, total_us BIGINT, trace_high UBIGINT, trace_low UBIGINT, span UBIGINT, parent_span UBIGINT, trace_flags UTINYINT
         """;
 
@@ -52,6 +52,8 @@ internal static class ExchangeTable
             .AppendValue(record.Attempts)
             .AppendValue(Text(record.Retries))
             .AppendValue(record.Destination)
+            .AppendValue(record.Region)
+            .AppendValue(record.Credential)
             .AppendValue(ExchangeWords.Of(record.UpstreamProtocol))
             .AppendValue(record.RequestBytes)
             .AppendValue(record.ResponseBytes)
@@ -101,15 +103,17 @@ internal static class ExchangeTable
         Attempts = row.GetInt32(24),
         Retries = ReadRetries(row.GetString(25)),
         Destination = row.GetString(26),
-        UpstreamProtocol = Protocol(row.GetString(27)),
-        RequestBytes = row.GetInt64(28),
-        ResponseBytes = row.GetInt64(29),
-        Queue = TimeSpan.FromMicroseconds(row.GetInt64(30)),
-        Policies = TimeSpan.FromMicroseconds(row.GetInt64(31)),
-        Connect = TimeSpan.FromMicroseconds(row.GetInt64(32)),
-        TimeToFirstByte = TimeSpan.FromMicroseconds(row.GetInt64(33)),
-        Total = TimeSpan.FromMicroseconds(row.GetInt64(34)),
-        Trace = new TraceContext(row.GetFieldValue<ulong>(35), row.GetFieldValue<ulong>(36), row.GetFieldValue<ulong>(37), row.GetFieldValue<ulong>(38), row.GetFieldValue<byte>(39)),
+        Region = row.GetString(27),
+        Credential = row.GetString(28),
+        UpstreamProtocol = Protocol(row.GetString(29)),
+        RequestBytes = row.GetInt64(30),
+        ResponseBytes = row.GetInt64(31),
+        Queue = TimeSpan.FromMicroseconds(row.GetInt64(32)),
+        Policies = TimeSpan.FromMicroseconds(row.GetInt64(33)),
+        Connect = TimeSpan.FromMicroseconds(row.GetInt64(34)),
+        TimeToFirstByte = TimeSpan.FromMicroseconds(row.GetInt64(35)),
+        Total = TimeSpan.FromMicroseconds(row.GetInt64(36)),
+        Trace = new TraceContext(row.GetFieldValue<ulong>(37), row.GetFieldValue<ulong>(38), row.GetFieldValue<ulong>(39), row.GetFieldValue<ulong>(40), row.GetFieldValue<byte>(41)),
     };
 
     private static long Microseconds(TimeSpan duration) => Math.Max(0, duration.Ticks) / TimeSpan.TicksPerMicrosecond;
@@ -117,15 +121,15 @@ internal static class ExchangeTable
     private static string Text(IReadOnlyList<PolicyDecision> observed) => observed.Count == 0 ? "" : string.Join(Between, observed.Select(decision => decision.Policy + Within + decision.Code));
 
     private static string Text(IReadOnlyList<RetryNote> retries) => retries.Count == 0 ? "" : string.Join(
-        Between, retries.Select(retry => string.Create(CultureInfo.InvariantCulture, $"{retry.Cause}{Within}{retry.Pause.Ticks / TimeSpan.TicksPerMicrosecond}{Within}{retry.Stopped}")));
+        Between, retries.Select(retry => string.Create(CultureInfo.InvariantCulture, $"{retry.Cause}{Within}{retry.Pause.Ticks / TimeSpan.TicksPerMicrosecond}{Within}{retry.Stopped}{Within}{retry.Result}{Within}{retry.Destination}{Within}{retry.Region}{Within}{retry.Credential}")));
 
     private static IReadOnlyList<PolicyDecision> ReadObserved(string text) => text.Length == 0 ? [] :
         [.. text.Split(Between).Select(line => line.Split(Within)).Where(parts => parts.Length == 2).Select(parts => new PolicyDecision(parts[0], parts[1]))];
 
     private static IReadOnlyList<RetryNote> ReadRetries(string text) => text.Length == 0 ? [] :
     [
-        .. text.Split(Between).Select(line => line.Split(Within)).Where(parts => parts.Length == 3)
-            .Select(parts => new RetryNote(parts[0], TimeSpan.FromMicroseconds(long.Parse(parts[1], CultureInfo.InvariantCulture)), parts[2])),
+        .. text.Split(Between).Select(line => line.Split(Within)).Where(parts => parts.Length == 7)
+            .Select(parts => new RetryNote(parts[0], TimeSpan.FromMicroseconds(long.Parse(parts[1], CultureInfo.InvariantCulture)), parts[2]) { Result = parts[3], Destination = parts[4], Region = parts[5], Credential = parts[6] }),
     ];
 
     private static ProtocolVersion Protocol(string word) => Enum.GetValues<ProtocolVersion>().FirstOrDefault(version => ExchangeWords.Of(version) == word);

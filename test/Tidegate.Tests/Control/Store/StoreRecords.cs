@@ -9,7 +9,7 @@ internal static class StoreRecords
 {
     public static ExchangeRecord Next(Random random, ulong id, DateTimeOffset started)
     {
-        var outcome = (Outcome)random.Next(1, 5);
+        var outcome = (Outcome)random.Next(1, 6);
         var attempts = outcome == Outcome.Rejected ? 0 : random.Next(1, 4);
         return new ExchangeRecord
         {
@@ -27,7 +27,7 @@ internal static class StoreRecords
             Port = random.Next(1, 65536),
             Path = "/" + string.Join('/', Enumerable.Range(0, random.Next(4)).Select(_ => random.Next(1000))),
             Query = random.Next(2) == 0 ? null : Of(random, "", "a=***&b=***"),
-            Status = outcome switch { Outcome.Forwarded => Of(random, 200, 200, 200, 404, 429, 503), Outcome.ServedFromCache => 200, Outcome.Rejected => Of(random, 401, 429), _ => Of(random, 502, 504, 0) },
+            Status = outcome switch { Outcome.Forwarded => Of(random, 200, 200, 200, 404, 429, 503), Outcome.ServedFromCache or Outcome.ServedFromFallback => 200, Outcome.Rejected => Of(random, 401, 429), _ => Of(random, 502, 504, 0) },
             Outcome = outcome,
             Reason = outcome == Outcome.Rejected ? "limits" : outcome == Outcome.Failed ? "upstream" : "",
             Code = outcome == Outcome.Rejected ? "rate_limited" : outcome == Outcome.Failed ? "connect_failed" : "",
@@ -36,8 +36,10 @@ internal static class StoreRecords
             Cache = (CacheResult)random.Next(12),
             IsCacheOverridden = random.Next(10) == 0,
             Attempts = attempts,
-            Retries = attempts > 1 ? [new RetryNote("503", TimeSpan.FromMilliseconds(random.Next(1000)), ""), new RetryNote("503", TimeSpan.Zero, "attempts")] : [],
+            Retries = attempts > 1 ? [new RetryNote("503", TimeSpan.FromMilliseconds(random.Next(1000)), "") { Result = "won", Destination = "http://a.test", Region = "eu", Credential = "second" }, new RetryNote("503", TimeSpan.Zero, "attempts")] : [],
             Destination = attempts == 0 ? "" : Of(random, "https://a.test:443", "http://10.0.0.2:80"),
+            Region = Of(random, "", "eu", "us"),
+            Credential = Of(random, "", "first"),
             UpstreamProtocol = (ProtocolVersion)random.Next(5),
             RequestBytes = random.Next(3) == 0 ? 0 : random.NextInt64(1L << random.Next(1, 40)),
             ResponseBytes = random.NextInt64(1L << random.Next(1, 40)),
