@@ -289,7 +289,7 @@ public sealed class ExchangeStoreTests : IDisposable
 
         foreach (var step in (TimeSpan[])[TimeSpan.FromMinutes(5), TimeSpan.FromHours(1)])
         {
-            foreach (var groupBy in (string[][])[[], ["api"], ["consumer", "status"], ["direction", "outcome", "cache", "destination"]])
+            foreach (var groupBy in (string[][])[[], ["api"], ["consumer", "status"], ["direction", "outcome", "destination", "region"]])
             {
                 var result = await reader.SeriesAsync(AllOf(step) with { GroupBy = groupBy, Top = SeriesQuery.MaxGroups }, Cancellation);
                 Assert.Equal(_truth.Count, result.Total.Cell.Count);
