@@ -12,6 +12,7 @@ var root = new RootCommand("Tidegate: an API traffic gateway for both edges, the
     PurgeCommand.Create(),
     RunCommand.Create(),
     SchemaCommand.Create(),
+    TopCommand.Create(),
 };
 
 // Commands that run handle their signals themselves: the library's own handling would end the process after two seconds, in the middle of a drain.

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
@@ -87,8 +88,18 @@ internal sealed class ResponseRelay(GatewayResponder responder, TimeProvider tim
         var client = exchange.Client;
         var body = exchange.ResponseBody;
         AlternativeService.Apply(exchange, exchange.ResponseHeaders);
-        client.Start(exchange.ResponseStatus, exchange.ResponseHeaders, body.Length);
-        if (exchange.Method != "HEAD" && exchange.ResponseStatus is not (204 or 304) && !body.IsEmpty)
+        var hasContent = exchange.Method != "HEAD" && exchange.ResponseStatus is not (204 or 304) && !body.IsEmpty;
+        if (hasContent && body is { Length: not null, HasBytes: false })
+        {
+            // The head of an answer whose length is known leaves with its first bytes. Until they are there an upstream that breaks is a problem that can be told.
+            await StartWithContentAsync(exchange);
+        }
+        else
+        {
+            client.Start(exchange.ResponseStatus, exchange.ResponseHeaders, body.Length);
+        }
+
+        if (hasContent)
         {
             // A stream's first event may be minutes away: its head leaves now.
             if (body.Length is null)
@@ -109,6 +120,36 @@ internal sealed class ResponseRelay(GatewayResponder responder, TimeProvider tim
         }
 
         await client.CompleteAsync(body.Trailers, exchange.Aborted);
+    }
+
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    private static async ValueTask StartWithContentAsync(Exchange exchange)
+    {
+        var (client, body) = (exchange.Client, exchange.ResponseBody);
+        var first = ArrayPool<byte>.Shared.Rent((int)Math.Min(body.Length ?? PieceBytes, PieceBytes));
+        try
+        {
+            var read = await body.ReadAsync(first, exchange.Aborted);
+            client.Start(exchange.ResponseStatus, exchange.ResponseHeaders, body.Length);
+            for (var written = 0; written < read;)
+            {
+                var memory = client.GetMemory(read - written);
+                var part = Math.Min(memory.Length, read - written);
+                first.AsSpan(written, part).CopyTo(memory.Span);
+                client.Advance(part);
+                written += part;
+            }
+
+            exchange.ResponseBodyBytes += read;
+            if (exchange.ResponseBodyBytes != body.Length)
+            {
+                await client.FlushAsync(exchange.Aborted);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(first);
+        }
     }
 
     private async ValueTask SwitchAsync(Exchange exchange, Stream upstream)

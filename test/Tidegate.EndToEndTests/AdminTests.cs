@@ -14,6 +14,30 @@ public sealed class AdminTests
     private const string Token = "a-token-of-some-length";
     private const string Secret = "partner-key-1234";
 
+    [Fact]
+    public async Task Top_shows_every_api_of_the_last_minute()
+    {
+        await using var upstream = await EchoUpstream.StartAsync();
+        await using var gateway = await TestGateway.StartAsync($$"""
+            listeners: { ingress: { address: 127.0.0.1:0 } }
+            apis: [{ name: orders, direction: ingress, upstream: { destinations: ["http://127.0.0.1:{{upstream.Port}}"] } }]
+            """, Cancellation);
+        using var client = new HttpClient();
+        for (var i = 0; i < 7; i++)
+        {
+            await client.GetStringAsync($"http://{gateway["ingress"]}/", Cancellation);
+        }
+
+        await gateway.RecordsAsync(7, Cancellation);
+        using var top = TidegateProcess.Start(["top", "--once", "--admin", gateway["admin"].ToString()]);
+        Assert.Equal(0, await top.ExitCodeAsync(Cancellation));
+        Assert.Contains(top.Lines, line => line.Contains("← orders", StringComparison.Ordinal) && line.Split(' ', StringSplitOptions.RemoveEmptyEntries).Contains("7"));
+
+        using var nobody = TidegateProcess.Start(["top", "--once", "--admin", "127.0.0.1:1"]);
+        Assert.Equal(1, await nobody.ExitCodeAsync(Cancellation));
+        Assert.Contains("No gateway answers at 127.0.0.1:1", Assert.Single(nobody.Lines), StringComparison.Ordinal);
+    }
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]

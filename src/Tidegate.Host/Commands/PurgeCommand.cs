@@ -1,8 +1,6 @@
 using System.CommandLine;
-using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
-using Tidegate.Configuration;
 
 namespace Tidegate.Host.Commands;
 
@@ -10,8 +8,6 @@ namespace Tidegate.Host.Commands;
 internal static class PurgeCommand
 {
     private const string PurgePath = "/api/v1/cache/purge";
-
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     public static Command Create()
     {
@@ -21,8 +17,7 @@ internal static class PurgeCommand
         var api = new Option<string?>("--api") { Description = "Every answer of an API; with --tag, those with the tag." };
         var all = new Option<bool>("--all") { Description = "Everything." };
         var soft = new Option<bool>("--soft") { Description = "Make it stale instead of gone: it can still be validated, and stand in for errors." };
-        var admin = new Option<string>("--admin") { Description = "The gateway's admin listener.", DefaultValueFactory = _ => AdminListenerConfig.DefaultAddress };
-        var token = new Option<string?>("--token-env") { Description = "The environment variable that holds the admin token, where one is needed." };
+        var (admin, token) = AdminClient.Options();
         var command = new Command("purge", "Drop stored answers of a running gateway.") { url, prefix, tag, api, all, soft, admin, token };
         command.SetAction((parsed, cancellationToken) => RunAsync(
             parsed.GetRequiredValue(admin),
@@ -35,59 +30,21 @@ internal static class PurgeCommand
 
     private static async Task<int> RunAsync(string admin, string? tokenName, string purge, InvocationConfiguration console, CancellationToken cancellationToken)
     {
-        if (!Uri.TryCreate($"http://{admin}{PurgePath}", UriKind.Absolute, out var target) || target.AbsolutePath != PurgePath || target.Query.Length > 0 || target.UserInfo.Length > 0)
+        using var client = AdminClient.Of(admin, tokenName, out var problem);
+        if (client is not null)
         {
-            await console.Error.WriteLineAsync($"'{admin}' is no address. Write --admin HOST:PORT, for example {AdminListenerConfig.DefaultAddress}.");
-            return ExitCode.Configuration;
-        }
-
-        var token = tokenName is null ? null : Environment.GetEnvironmentVariable(tokenName);
-        if (tokenName is not null && string.IsNullOrEmpty(token))
-        {
-            await console.Error.WriteLineAsync($"The environment variable {tokenName} is not set. --token-env names the one that holds the admin token.");
-            return ExitCode.Configuration;
-        }
-
-        // The listener is on this machine or one of our own: no proxy of the environment, which may be this very gateway, gets the token to see.
-        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false }) { Timeout = Patience };
-        using var request = new HttpRequestMessage(HttpMethod.Post, target) { Content = new StringContent(purge, Encoding.UTF8, "application/json") };
-        if (token is not null)
-        {
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
-        }
-
-        try
-        {
-            using var answer = await client.SendAsync(request, cancellationToken);
-            var text = await answer.Content.ReadAsStringAsync(cancellationToken);
-            if (answer.IsSuccessStatusCode)
+            using var content = new StringContent(purge, Encoding.UTF8, "application/json");
+            (var answer, problem) = await client.SendAsync(HttpMethod.Post, PurgePath, content, cancellationToken);
+            answer?.Dispose();
+            if (problem.Length == 0)
             {
                 await console.Output.WriteLineAsync("Purged.");
                 return ExitCode.Success;
             }
-
-            await console.Error.WriteLineAsync(Detail(text) ?? $"The gateway answered {(int)answer.StatusCode}.");
-        }
-        catch (Exception unreachable) when (unreachable is HttpRequestException or TaskCanceledException)
-        {
-            await console.Error.WriteLineAsync($"No gateway answers at {admin}: {unreachable.Message} Name its admin listener with --admin.");
         }
 
+        await console.Error.WriteLineAsync(problem);
         return ExitCode.Configuration;
-    }
-
-    private static string? Detail(string problem)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(problem);
-            return document.RootElement.TryGetProperty("detail", out var detail) ? detail.GetString() : null;
-        }
-        catch (JsonException)
-        {
-            // Something else answers on this port: its status says more than its text.
-            return null;
-        }
     }
 
     private static string Json((string, string?) url, (string, string?) prefix, (string, string?) tag, (string, string?) api, bool all, bool soft)

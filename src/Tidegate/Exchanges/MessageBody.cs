@@ -15,6 +15,9 @@ public abstract class MessageBody
     /// <summary>Whether there is nothing to read at all: the message has no content and no trailers.</summary>
     public bool IsEmpty => Length == 0;
 
+    /// <summary>Whether the next <see cref="ReadAsync"/> surely has something without waiting. False says nothing.</summary>
+    public virtual bool HasBytes => false;
+
     /// <summary>Trailer fields; complete only after <see cref="ReadAsync"/> has returned 0. Null when there are none.</summary>
     public virtual HeaderList? Trailers => null;
 

@@ -110,6 +110,27 @@ public sealed class CutShortTests : IDisposable
         await RecordedAsFailedAsync(gateway);
     }
 
+    [Theory]
+    [InlineData("Content-Length: 10\r\n")]
+    [InlineData("Content-Length: 100000\r\n")]
+    public async Task An_upstream_that_breaks_before_the_first_byte_of_its_content_is_502_and_not_a_broken_answer(string fields)
+    {
+        await using var upstream = new RawUpstream(async request =>
+        {
+            await request.SendAsync("HTTP/1.1 200 OK\r\n" + fields + "\r\n");
+            request.Close = true;
+        });
+        await using var gateway = await StartAsync(upstream);
+        using var client = await RawClient.ConnectAsync(gateway["ingress"], Cancellation);
+        await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+
+        var answer = await client.ReadAnswerAsync();
+        Assert.Equal(502, answer.Status);
+        Assert.Contains("response_truncated", answer.Content, StringComparison.Ordinal);
+        var record = (await gateway.RecordsAsync(1, Cancellation))[0];
+        Assert.Equal((Outcome.Failed, 502, "response_truncated"), (record.Outcome, record.Status, record.Code));
+    }
+
     [Fact]
     public async Task What_an_upstream_sends_behind_its_answer_never_answers_another_request()
     {

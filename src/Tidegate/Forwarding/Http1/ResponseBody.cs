@@ -27,6 +27,8 @@ internal sealed class ResponseBody(Http1Call call, PhaseClock clock) : MessageBo
 
     public override long? Length => _length;
 
+    public override bool HasBytes => _framing == Framing.Length && !_rest.IsEmpty;
+
     public override HeaderList? Trailers => _isEnded ? _trailers : null;
 
     /// <summary>Read to its end, or it never had any content.</summary>

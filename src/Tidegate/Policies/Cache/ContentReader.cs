@@ -29,6 +29,9 @@ internal sealed class ContentReader(AnswerStore store) : MessageBody
 
     public override long? Length => _length ?? _content?.TotalLength;
 
+    /// <summary>Complete content is all there.</summary>
+    public override bool HasBytes => _seat is null;
+
     public override HeaderList? Trailers => _content?.Trailers;
 
     /// <summary>Begins to read; false when the content can no longer be read from its beginning.</summary>

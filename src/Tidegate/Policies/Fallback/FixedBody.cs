@@ -9,6 +9,8 @@ internal sealed class FixedBody(ReadOnlyMemory<byte> content) : MessageBody
 
     public override long? Length { get; } = content.Length;
 
+    public override bool HasBytes => true;
+
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         var count = Math.Min(buffer.Length, _rest.Length);
