@@ -29,6 +29,12 @@ internal static unsafe partial class Libc
     private const int OptionIPv6Only = 26;
     private const int ShutdownWrite = 1;
 
+    // The three calls that every exchange makes twice go past the library's own functions, each of which is a point at which a thread could be cancelled, and past the
+    // runtime's hand-over: on a socket that does not block they take microseconds, which is no time for a collection to wait.
+    private static readonly nint SendCall = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 206 : 44;
+    private static readonly nint ReceiveCall = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 207 : 45;
+    private static readonly nint SendMessageCall = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 211 : 46;
+
     public static int Socket(int family) => Result(socket(family, StreamNonBlockingCloseOnExec, 0));
 
     public static int Bind(int descriptor, byte* address, int length) => Result(bind(descriptor, address, (uint)length));
@@ -41,14 +47,14 @@ internal static unsafe partial class Libc
 
     public static int LocalName(int descriptor, byte* address, int* length) => Result(getsockname(descriptor, address, length));
 
-    public static int Receive(int descriptor, byte* buffer, int length, int flags) => Result(recv(descriptor, buffer, (nuint)length, flags));
+    public static int Receive(int descriptor, byte* buffer, int length, int flags) => DirectResult(Direct(ReceiveCall, descriptor, buffer, length, flags, 0, 0));
 
-    public static int Send(int descriptor, byte* buffer, int length) => Result(send(descriptor, buffer, (nuint)length, MessageNoSignal));
+    public static int Send(int descriptor, byte* buffer, int length) => DirectResult(Direct(SendCall, descriptor, buffer, length, MessageNoSignal, 0, 0));
 
     public static int Send(int descriptor, IoVector* parts, int count)
     {
         var message = new MessageHeader { Parts = parts, PartCount = (nuint)count };
-        return Result(sendmsg(descriptor, &message, MessageNoSignal));
+        return DirectResult(Direct(SendMessageCall, descriptor, &message, MessageNoSignal, 0, 0, 0));
     }
 
     public static int ShutDownSending(int descriptor) => Result(shutdown(descriptor, ShutdownWrite));
@@ -127,14 +133,11 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", SetLastError = true)]
     private static partial int getsockname(int descriptor, byte* address, int* length);
 
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial nint recv(int descriptor, byte* buffer, nuint length, int flags);
+    // Nothing of the runtime runs between such a call and the look at its error.
+    private static int DirectResult(nint result) => result >= 0 ? (int)result : -Marshal.GetLastSystemError();
 
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial nint send(int descriptor, byte* buffer, nuint length, int flags);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial nint sendmsg(int descriptor, MessageHeader* message, int flags);
+    [LibraryImport("libc", EntryPoint = "syscall"), SuppressGCTransition]
+    private static partial nint Direct(nint number, nint descriptor, void* first, nint second, nint third, nint fourth, nint fifth);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int shutdown(int descriptor, int how);
