@@ -40,6 +40,7 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
     private DateTimeOffset _hour;
     private bool _isFlushed;
     private long _nextSave;
+    private long _nextSegments;
     private DateTimeOffset _nextPrune;
     private long _failures;
     private string _told = "";
@@ -53,6 +54,11 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
         if (!OperatingSystem.IsWindows())
         {
             File.SetUnixFileMode(settings.Directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
+        if (Directory.Exists(Path.Combine(settings.Directory, "spill")))
+        {
+            Directory.Delete(Path.Combine(settings.Directory, "spill"), recursive: true);
         }
 
         var next = FindFiles();
@@ -300,8 +306,14 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
             if (!isLast)
             {
                 Rotate();
-                MakeSegments();
-                LetGo();
+                try
+                {
+                    MakeSegments();
+                }
+                finally
+                {
+                    LetGo();
+                }
             }
 
             Tell("");
@@ -389,10 +401,13 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
             finished = [.. _finished];
         }
 
-        if (finished.Count == 0)
+        if (finished.Count == 0 || _time.GetTimestamp() < _nextSegments)
         {
             return;
         }
+
+        // What fails now is not tried again each second.
+        _nextSegments = _time.GetTimestamp() + (_time.TimestampFrequency * (long)LongestRest.TotalSeconds);
 
         // The sums must not need it any more.
         Save();
@@ -417,6 +432,8 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
 
             File.Delete(log.Path);
         }
+
+        _nextSegments = 0;
     }
 
     /// <summary>Deletes what is too old, and the oldest of what is too much.</summary>
@@ -445,6 +462,8 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
             File.Delete(segment.Path);
         }
 
+        LetGoOfLogs();
+
         if (now >= _nextPrune)
         {
             _nextPrune = now.AddHours(1);
@@ -453,6 +472,24 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
                 _database.Prune((now - StoreSettings.MinutesAge).UtcTicks, (now - StoreSettings.HoursAge).UtcTicks);
             }
         }
+    }
+
+    /// <summary>While no segments can be made the log alone may become too much.</summary>
+    private void LetGoOfLogs()
+    {
+        List<LogFile> gone = [];
+        lock (_gate)
+        {
+            var bytes = _segments.Sum(segment => segment.Bytes) + _finished.Sum(log => log.Length) + _writer.Length;
+            while (bytes > _settings.MaxBytes && _finished.Count > 0)
+            {
+                bytes -= _finished[0].Length;
+                gone.Add(_finished[0]);
+                _finished.RemoveAt(0);
+            }
+        }
+
+        gone.ForEach(log => File.Delete(log.Path));
     }
 
     private void Tell(string trouble)

@@ -13,6 +13,9 @@ internal sealed class SegmentEngine : IDisposable
 {
     private const string MemoryLimit = "256MB";
 
+    // What does not fit into that, for a wide search over a busy hour.
+    private const string SpillLimit = "1GB";
+
     private readonly DuckDBConnection _database = new("DataSource=:memory:");
     private readonly Dictionary<long, LogReader> _tails = [];
 
@@ -20,8 +23,9 @@ internal sealed class SegmentEngine : IDisposable
     public SegmentEngine(string directory)
     {
         _database.Open();
-        Run($"SET threads = 1; SET memory_limit = '{MemoryLimit}'; SET preserve_insertion_order = false; SET temp_directory = ''; SET autoinstall_known_extensions = false; SET autoload_known_extensions = false;");
-        Run($"SET allowed_directories = [{Literal(Path.GetFullPath(directory) + Path.DirectorySeparatorChar)}]; SET enable_external_access = false; SET lock_configuration = true;");
+        var folder = Path.GetFullPath(directory) + Path.DirectorySeparatorChar;
+        Run($"SET threads = 1; SET memory_limit = '{MemoryLimit}'; SET temp_directory = {Literal(folder + "spill")}; SET max_temp_directory_size = '{SpillLimit}'; SET autoinstall_known_extensions = false; SET autoload_known_extensions = false;");
+        Run($"SET allowed_directories = [{Literal(folder)}]; SET enable_external_access = false; SET lock_configuration = true;");
         Run($"CREATE TABLE tail ({ExchangeTable.Columns}, log BIGINT)");
     }
 
@@ -57,7 +61,7 @@ internal sealed class SegmentEngine : IDisposable
 
         var path = Path.Combine(directory, SegmentFile.Name(sequence, earliest, latest));
         var unfinished = path + SegmentFile.Unfinished;
-        Run($"COPY (SELECT * FROM segment ORDER BY started) TO {Literal(unfinished)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)");
+        Run($"COPY segment TO {Literal(unfinished)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)");
         Run("DROP TABLE segment");
         using (var file = File.OpenHandle(unfinished, FileMode.Open, FileAccess.ReadWrite))
         {

@@ -1,0 +1,83 @@
+// What the exchange store costs: CPU for each record, bytes at rest, and how long its answers take. bench/store/run [RECORDS], 2,000,000 by default, over 24 hours of the records' time.
+using System.Diagnostics;
+using System.Globalization;
+using Microsoft.Extensions.Time.Testing;
+using Tidegate.Control.Store;
+using Tidegate.Control.Store.Queries;
+using Tidegate.Control.Store.Segments;
+using Tidegate.Recording;
+using Tidegate.StoreBench;
+
+CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+var records = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 2_000_000;
+const int Batch = 128;
+const int Hours = 24;
+var directory = Directory.CreateTempSubdirectory("tidegate-store-bench-");
+try
+{
+    var start = new DateTimeOffset(2026, 11, 25, 0, 0, 0, TimeSpan.Zero);
+    var time = new FakeTimeProvider(start);
+    var traffic = new Traffic(1);
+    var batch = new ExchangeRecord[Batch];
+    var writing = 0.0;
+    var bringing = 0.0;
+    var apart = TimeSpan.FromHours(Hours) / records;
+    await using (var store = ExchangeStore.Open(new StoreSettings { Directory = directory.FullName, MaxBytes = 1L << 40, MaxAge = TimeSpan.FromDays(400) }, Console.Error.WriteLine, time))
+    {
+        var next = start;
+        for (var written = 0; written < records; written += Batch)
+        {
+            traffic.Fill(batch, next, apart);
+            next += apart * Batch;
+            writing += Cpu(() => store.WriteAsync(batch, CancellationToken.None).AsTask().Wait());
+            if (next - time.GetUtcNow() > TimeSpan.FromSeconds(30))
+            {
+                time.SetUtcNow(next);
+                bringing += Cpu(() => store.BringToDisk(isLast: false));
+            }
+        }
+
+        time.SetUtcNow(next.AddHours(1));
+        bringing += Cpu(() => store.BringToDisk(isLast: false));
+        var (segments, _) = store.Files;
+        Console.WriteLine($"{records:N0} records of {Hours} hours, {segments.Count} segments");
+        Console.WriteLine($"  CPU: {writing / records * 1e6:F2} us a record on the recorder's thread, {bringing / records * 1e6:F2} us to the disk behind it");
+        Console.WriteLine($"  at 20,000/s: {(writing + bringing) / records * 20_000:P1} of one core");
+        Console.WriteLine($"  at rest: {(double)segments.Sum(segment => segment.Bytes) / records:F1} bytes a record");
+        await using var reader = new StoreReader(store, time);
+        var all = new SeriesQuery { From = start, To = start.AddHours(Hours), Step = TimeSpan.FromHours(1), GroupBy = ["api"] };
+        await Ask("24 h by API, by hour", () => reader.SeriesAsync(all, CancellationToken.None));
+        await Ask("24 h by consumer and status, by hour", () => reader.SeriesAsync(all with { GroupBy = ["consumer", "status"] }, CancellationToken.None));
+        await Ask("6 h of one API by 5 minutes", () => reader.SeriesAsync(all with { To = start.AddHours(6), Step = TimeSpan.FromMinutes(5), GroupBy = [], Filters = [("api", "api-3")] }, CancellationToken.None));
+        var search = new ExchangeSearch { From = start, To = start.AddHours(Hours) };
+        await Ask("search: 503 of one API", () => reader.FindAsync(search with { Api = "api-3", Status = (503, 503) }, CancellationToken.None));
+        await Ask("search: one path", () => reader.FindAsync(search with { Path = "/v1/items/4242" }, CancellationToken.None));
+        await Ask("search: one exchange", () => reader.FindAsync(search with { Id = (ulong)records / 2, Limit = 1 }, CancellationToken.None));
+    }
+}
+finally
+{
+    directory.Delete(recursive: true);
+}
+
+// Of this thread: what runs beside it is not its cost.
+static double Cpu(Action action)
+{
+    var before = Environment.CpuUsage.TotalTime;
+    action();
+    return (Environment.CpuUsage.TotalTime - before).TotalSeconds;
+}
+
+static async Task Ask<T>(string what, Func<Task<T>> ask)
+{
+    await ask();
+    var times = new List<double>();
+    for (var i = 0; i < 5; i++)
+    {
+        var began = Stopwatch.GetTimestamp();
+        await ask();
+        times.Add(Stopwatch.GetElapsedTime(began).TotalMilliseconds);
+    }
+
+    Console.WriteLine($"  {what}: {times.Order().ElementAt(2):F0} ms");
+}
