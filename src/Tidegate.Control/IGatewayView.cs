@@ -2,11 +2,14 @@ using System.Net;
 using Tidegate.Configuration;
 using Tidegate.Control.Store;
 using Tidegate.Forwarding;
+using Tidegate.Policies.AdaptiveConcurrency;
+using Tidegate.Policies.AdaptiveThrottle;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
 using Tidegate.Policies.Hedge;
 using Tidegate.Policies.Limits;
+using Tidegate.Policies.Retry;
 
 namespace Tidegate.Control;
 
@@ -25,8 +28,17 @@ internal interface IGatewayView
     /// <summary>Times that counts could not be saved.</summary>
     long LedgerFailures { get; }
 
+    /// <summary>Where large requests are kept for another attempt.</summary>
+    SpillSpace Spill { get; }
+
     /// <summary>Which upstreams are down.</summary>
     Circuits Circuits { get; }
+
+    /// <summary>What upstreams refused of late.</summary>
+    Throttles Throttles { get; }
+
+    /// <summary>How many calls upstreams can work on.</summary>
+    ConcurrencyGradients Gradients { get; }
 
     /// <summary>Destinations that are one of several: whether each is left out now, and how often it was.</summary>
     IEnumerable<DestinationView> Destinations { get; }

@@ -7,11 +7,14 @@ using Tidegate.Control.Ledger;
 using Tidegate.Control.Store;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
+using Tidegate.Policies.AdaptiveConcurrency;
+using Tidegate.Policies.AdaptiveThrottle;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
 using Tidegate.Policies.Hedge;
 using Tidegate.Policies.Limits;
+using Tidegate.Policies.Retry;
 using Tidegate.Recording;
 using Tidegate.Recording.AccessLog;
 using Tidegate.Transport;
@@ -100,7 +103,13 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
 
     long IGatewayView.LedgerFailures => _ledger?.Failures ?? 0;
 
+    SpillSpace IGatewayView.Spill => _services.Spill;
+
     Circuits IGatewayView.Circuits => _services.Circuits;
+
+    Throttles IGatewayView.Throttles => _services.Throttles;
+
+    ConcurrencyGradients IGatewayView.Gradients => _services.Gradients;
 
     IEnumerable<DestinationView> IGatewayView.Destinations =>
         _services.Forwarder.Balancer.All.Select(entry => new DestinationView(entry.Upstream, entry.Destination.ToString(), entry.Health, entry.Health.IsEjected(_services.Time.GetTimestamp())));

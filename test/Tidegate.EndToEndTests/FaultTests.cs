@@ -140,6 +140,79 @@ public sealed class FaultTests
         Assert.Equal(["connect_failed", "circuit_open", ""], records.Select(record => record.Code));
     }
 
+    [Fact]
+    public async Task A_large_upload_is_sent_again_from_the_disk_and_nothing_stays_there()
+    {
+        var state = Directory.CreateTempSubdirectory("tidegate-state");
+        try
+        {
+            var content = new byte[300_000];
+            new Random(3).NextBytes(content);
+            var asked = 0;
+            await using var refusing = new ScriptedUpstream(async connection =>
+            {
+                while (await connection.ReadRequestAsync() is { } request)
+                {
+                    await connection.WriteAsync(Interlocked.Increment(ref asked) == 1
+                        ? "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+                        : $"HTTP/1.1 200 OK\r\nContent-Length: 64\r\n\r\n{Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.Latin1.GetBytes(request[(request.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..])))}");
+                }
+            });
+            await using var gateway = await TestGateway.StartAsync($"state_directory: {state.FullName}\n" + Plain(refusing.Port, "retry: { backoff: { base: 1ms }, spill: 8MB }"), Cancellation);
+            using var client = new HttpClient();
+            using var body = new ByteArrayContent(content);
+            var answer = await client.PutAsync($"http://{gateway["egress"]}/provider/", body, Cancellation);
+
+            Assert.Equal(Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(content)), await answer.Content.ReadAsStringAsync(Cancellation));
+            Assert.Equal(2, asked);
+            Assert.Empty(Directory.GetFiles(Path.Combine(state.FullName, "spill")));
+        }
+        finally
+        {
+            state.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task A_provider_that_refuses_everything_is_soon_spared_and_the_record_says_so()
+    {
+        await using var upstream = ScriptedUpstream.Answering("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+        await using var gateway = await TestGateway.StartAsync(Plain(upstream.Port, "adaptive_throttle: {}"), Cancellation);
+        using var client = new HttpClient();
+        var codes = new List<string>();
+        for (var i = 0; i < 60; i++)
+        {
+            using var answer = await client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation);
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+            codes.Add((await answer.Content.ReadAsStringAsync(Cancellation)).Contains("throttled_adaptively", StringComparison.Ordinal) ? "here" : "there");
+        }
+
+        Assert.InRange(codes.Count(code => code == "there"), 1, 30);
+        var records = await gateway.RecordsAsync(60, Cancellation);
+        Assert.Equal(codes.Count(code => code == "here"), records.Count(record => record is { Reason: "adaptive_throttle", Code: "throttled_adaptively", Attempts: 0 }));
+    }
+
+    [Fact]
+    public async Task No_more_are_in_flight_than_the_upstream_can_work_on_and_a_place_comes_back()
+    {
+        await using var upstream = await EchoUpstream.StartAsync();
+        using var answers = new ManualResetEventSlim();
+        upstream.OnRequest = () => answers.Wait(TimeSpan.FromSeconds(20));
+        await using var gateway = await TestGateway.StartAsync(Plain(upstream.Port, "adaptive_concurrency: { min: 2, max: 2 }"), Cancellation);
+        using var client = new HttpClient();
+        var calls = Enumerable.Range(0, 5).Select(_ => client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation)).ToList();
+        for (var refused = 0; refused < 3; refused++)
+        {
+            var first = await Task.WhenAny(calls);
+            calls.Remove(first);
+            Assert.Contains("limited_adaptively", await (await first).Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+        }
+
+        answers.Set();
+        Assert.All(await Task.WhenAll(calls), answer => Assert.Equal(HttpStatusCode.OK, answer.StatusCode));
+        Assert.Equal(HttpStatusCode.OK, (await client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation)).StatusCode);
+    }
+
     [Theory]
     [InlineData("round_robin")]
     [InlineData("ordered")]
@@ -231,6 +304,18 @@ public sealed class FaultTests
             {{more}}
         """,
         Cancellation);
+
+    private static string Plain(int port, string more) =>
+        $$"""
+        listeners: { egress: { address: 127.0.0.1:0 } }
+        apis:
+          - name: provider
+            direction: egress
+            hosts: [provider.test]
+            base_path: /provider
+            upstream: { destinations: [http://127.0.0.1:{{port}}] }
+            {{more}}
+        """;
 
     private static int FreePort()
     {

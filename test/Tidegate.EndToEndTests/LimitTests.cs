@@ -169,6 +169,45 @@ public sealed class LimitTests
     }
 
     [Fact]
+    public async Task What_an_answers_content_says_that_it_cost_is_what_counts()
+    {
+        const string Content = """{"data":{"shop":{"name":"x"}},"extensions":{"cost":{"requestedQueryCost":101,"actualQueryCost":45,"throttleStatus":{"maximumAvailable":1000.0,"currentlyAvailable":955,"restoreRate":50.0}}}}""";
+        await using var upstream = ScriptedUpstream.Answering($"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {Content.Length}\r\n\r\n{Content}");
+        await using var gateway = await TestGateway.StartAsync(Ingress(upstream.Port, "limits: [{ rate: 100 points/h, cost: { points: 10, response_json: /extensions/cost/actualQueryCost } }]"), Cancellation);
+        using var client = new HttpClient();
+
+        // Ten and forty-five, and with what is owed nothing more.
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Equal(Content, await client.GetStringAsync($"http://{gateway["ingress"]}/", Cancellation));
+        }
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, (await client.GetAsync($"http://{gateway["ingress"]}/", Cancellation)).StatusCode);
+    }
+
+    [Fact]
+    public async Task What_a_requests_content_says_that_it_costs_is_charged_and_the_content_arrives_unchanged()
+    {
+        await using var upstream = await EchoUpstream.StartAsync();
+        await using var gateway = await TestGateway.StartAsync(Ingress(upstream.Port, "limits: [{ rate: 100 points/h, cost: { json: /max_tokens } }]"), Cancellation);
+        using var client = new HttpClient();
+        var large = $$"""{"text":"{{new string('x', 300_000)}}","max_tokens":1000}""";
+
+        Assert.Equal((HttpStatusCode.OK, """{"max_tokens":60}"""), await SendAsync("""{"max_tokens":60}"""));
+        Assert.Equal(HttpStatusCode.TooManyRequests, (await SendAsync("""{"max_tokens":60}""")).Status);
+        Assert.Equal((HttpStatusCode.OK, large), await SendAsync(large));
+        var records = await gateway.RecordsAsync(3, Cancellation);
+        Assert.Equal([UnreadCosts.None, UnreadCosts.None, UnreadCosts.Request], records.Select(record => record.UnreadCosts));
+
+        async Task<(HttpStatusCode Status, string Content)> SendAsync(string json)
+        {
+            using var content = new StringContent(json, System.Text.Encoding.UTF8, "application/json");
+            using var answer = await client.PostAsync($"http://{gateway["ingress"]}/echo", content, Cancellation);
+            return (answer.StatusCode, await answer.Content.ReadAsStringAsync(Cancellation));
+        }
+    }
+
+    [Fact]
     public async Task In_observe_mode_nobody_is_refused_and_the_record_says_who_would_have_been()
     {
         await using var upstream = await EchoUpstream.StartAsync();

@@ -2,6 +2,7 @@ using System.Net;
 using Tidegate.Exchanges;
 using Tidegate.Policies;
 using Tidegate.Policies.Limits;
+using Tidegate.Policies.Limits.Costs;
 using Tidegate.Policies.Limits.Learning;
 using Tidegate.Policies.Limits.Shares;
 
@@ -21,6 +22,7 @@ internal static class LimitOperations
         ("limits: four, shared", () => Start(Shared(Rate("a") with { Per = (KeyPart[])[Consumer] }), Shared(Rate("b") with { Kind = LimitKind.TokenBucket, Burst = 1_000_000_000 }), Shared(Quota("c")), Shared(Concurrency("d")))),
         ("limits: four, shared and nearly used up", NearlyUsedUp),
         ("limits: refused", Refused),
+        ("limits: cost found in 8 KB that pass", ContentCost),
         ("limits: learning", Learning),
     ];
 
@@ -29,6 +31,22 @@ internal static class LimitOperations
     private static LimitSettings Quota(string name) => new() { Name = name, Kind = LimitKind.Quota, Amount = 1L << 40, Calendar = new CalendarPeriod(CalendarUnit.Month, TimeZoneInfo.Utc), Text = "1099511627776/month" };
 
     private static LimitSettings Concurrency(string name) => new() { Name = name, Kind = LimitKind.Concurrency, Amount = 100, Text = "100 in flight" };
+
+    /// <summary>The number stands behind a long text, as in an answer of a language model.</summary>
+    private static Action ContentCost()
+    {
+        var content = System.Text.Encoding.UTF8.GetBytes("""{"id":"x","choices":[{"message":{"role":"assistant","content":"TEXT"}}],"usage":{"prompt_tokens":12,"total_tokens":345}}""".Replace("TEXT", new string('x', 8_000), StringComparison.Ordinal));
+        var scanner = new JsonCostScanner(JsonPointer.TryParse("/usage/total_tokens")!);
+        return () =>
+        {
+            scanner.Restart();
+            scanner.Read(content);
+            if (scanner.Cost != 345)
+            {
+                throw new InvalidOperationException("The cost was not found.");
+            }
+        };
+    }
 
     private static LimitSettings Shared(LimitSettings settings) => settings with
     {

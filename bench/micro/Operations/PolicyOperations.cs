@@ -2,6 +2,8 @@ using System.Net;
 using Tidegate.Exchanges;
 using Tidegate.Policies;
 using Tidegate.Policies.Access;
+using Tidegate.Policies.AdaptiveConcurrency;
+using Tidegate.Policies.AdaptiveThrottle;
 using Tidegate.Policies.Authentication;
 
 namespace Tidegate.Benchmarks.Operations;
@@ -16,6 +18,8 @@ internal static class PolicyOperations
         ("authenticate: key lookup, unknown key", () => Lookup("key-of-nobody--4f8a1c7730d94b1e"u8.ToArray(), isKnown: false)),
         ("authenticate: policy", () => Invoke(Authentication(), _ => true)),
         ("access: policy", () => Invoke(new AccessPolicy(new AccessSettings { Consumers = ["billing", "shipping"], Methods = ["GET", "POST"] }), _ => true)),
+        ("adaptive throttle: policy", () => Invoke(new AdaptiveThrottlePolicy(new AdaptiveThrottleSettings(), new Throttle(TimeProvider.System, static () => 0.5), TimeProvider.System), _ => true)),
+        ("adaptive concurrency: policy", () => Invoke(new AdaptiveConcurrencyPolicy(new AdaptiveConcurrencySettings(), new ConcurrencyGradient(TimeProvider.System, static () => 0.5), TimeProvider.System), exchange => exchange.Rejection is null)),
         ("access: refuses", () => Invoke(new AccessPolicy(new AccessSettings { Consumers = ["shipping"] }), exchange => exchange.Rejection?.Code == "consumer_not_allowed")),
     ];
 
@@ -53,6 +57,7 @@ internal static class PolicyOperations
             exchange.Consumer = Billing;
             exchange.RequestHeaders.AddAll(typical);
             AllOperations.Completed(policy.InvokeAsync(exchange, next));
+            exchange.EndAnswer(downTo: 0);
             if (exchange.Consumer != Billing || !isAsMeant(exchange))
             {
                 throw new InvalidOperationException("The policy decided something else than the operation measures.");

@@ -16,6 +16,7 @@ internal abstract class FuzzTarget
         new ClientHelloTarget(),
         new Http2PrefaceTarget(),
         new ConfigurationTarget(),
+        new JsonCostTarget(),
     }.ToDictionary(target => target.Name);
 
     public abstract string Name { get; }

@@ -1,5 +1,6 @@
 using Tidegate.Control.Otlp;
 using Tidegate.Exchanges;
+using Tidegate.Policies.AdaptiveConcurrency;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Hedge;
@@ -23,9 +24,17 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription LimitKeys = new("tidegate_limit_keys", "tidegate.limit.keys", "{key}", MetricKind.Gauge, "Counts that limits keep, one for each limit and key.");
     private static readonly MetricDescription LimitKeysEvicted = new("tidegate_limit_keys_evicted_total", "tidegate.limit.keys_evicted", "{key}", MetricKind.Counter, "Counts that were forgotten while they still mattered, because there were too many.");
     private static readonly MetricDescription LedgerFailures = new("tidegate_limit_ledger_failures_total", "tidegate.limit.ledger_failures", "{failure}", MetricKind.Counter, "Times that counts that outlive a restart could not be saved.");
+    private static readonly MetricDescription CostsUnread = new("tidegate_limit_costs_unread_total", "tidegate.limit.costs_unread", "{exchange}", MetricKind.Counter, "Exchanges whose content was to say what they cost and did not, or not within what is read of it.");
     private static readonly MetricDescription Waiting = new("tidegate_limit_waiting", "tidegate.limit.waiting", "{exchange}", MetricKind.Gauge, "Exchanges that wait until a limit has room.");
     private static readonly MetricDescription CircuitStates = new("tidegate_circuit_state", "tidegate.circuit.state", "1", MetricKind.Gauge, "0 closed, 1 half open, 2 open: nothing is sent to the upstream.");
     private static readonly MetricDescription CircuitsOpened = new("tidegate_circuit_opened_total", "tidegate.circuit.opened", "{opening}", MetricKind.Counter, "How often an upstream was found to be down.");
+    private static readonly MetricDescription Throttles = new("tidegate_adaptive_throttled_total", "tidegate.adaptive.throttled", "{attempt}", MetricKind.Counter, "Attempts that were refused here because the upstream refuses more than it accepts.");
+    private static readonly MetricDescription AdaptiveLimit = new("tidegate_adaptive_concurrency_limit", "tidegate.adaptive.concurrency_limit", "{attempt}", MetricKind.Gauge, "How many attempts an upstream can work on at once, as far as that was found out.");
+    private static readonly MetricDescription AdaptiveInFlight = new("tidegate_adaptive_concurrency_in_flight", "tidegate.adaptive.concurrency_in_flight", "{attempt}", MetricKind.Gauge, "Attempts in flight that the adaptive limit counts.");
+    private static readonly MetricDescription AdaptiveMinimum = new("tidegate_adaptive_concurrency_minimum_seconds", "tidegate.adaptive.concurrency_minimum", "s", MetricKind.Gauge, "How long an upstream with little to do takes to begin an answer; 0 when that was not measured yet.");
+    private static readonly MetricDescription AdaptiveRefused = new("tidegate_adaptive_concurrency_refused_total", "tidegate.adaptive.concurrency_refused", "{attempt}", MetricKind.Counter, "Attempts for which the adaptive limit had no room.");
+    private static readonly MetricDescription SpillBytes = new("tidegate_retry_spill_bytes", "tidegate.retry.spill_size", "By", MetricKind.Gauge, "Request content that is kept in files for another attempt.");
+    private static readonly MetricDescription SpillFailures = new("tidegate_retry_spill_failures_total", "tidegate.retry.spill_failures", "{piece}", MetricKind.Counter, "Times that request content could not be kept in a file, so that it was attempted once.");
     private static readonly MetricDescription DestinationAttempts = new("tidegate_destination_attempts_total", "tidegate.destination.attempts", "{request}", MetricKind.Counter, "Requests sent to a destination of several, by whether it answered.");
     private static readonly MetricDescription DestinationEjected = new("tidegate_destination_ejected", "tidegate.destination.ejected", "1", MetricKind.Gauge, "1 while a destination of several is left out because it does not answer.");
     private static readonly MetricDescription DestinationEjections = new("tidegate_destination_ejections_total", "tidegate.destination.ejections", "{ejection}", MetricKind.Counter, "How often a destination was left out.");
@@ -52,6 +61,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
 
     private static readonly MetricLabelName Listener = new("listener", "tidegate.listener");
     private static readonly MetricLabelName Destination = new("destination", "tidegate.destination");
+    private static readonly MetricLabelName CostIn = new("in", "tidegate.limit.cost_in");
     private static readonly MetricLabelName Region = new("region", "tidegate.region");
     private static readonly MetricLabelName Credential = new("credential", "tidegate.credential");
     private static readonly MetricLabelName Sink = new("sink", "tidegate.sink");
@@ -72,6 +82,11 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         WriteRecording(writer);
         WriteLimits(writer);
         WriteCircuits(writer);
+        WriteAdaptive(writer);
+        writer.Begin(SpillBytes);
+        writer.Write(gateway.Spill.Bytes);
+        writer.Begin(SpillFailures);
+        writer.Write(gateway.Spill.Failures);
         WriteDestinations(writer);
         WriteKeys(writer);
         WriteHedges(writer);
@@ -132,6 +147,9 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         writer.Write(gateway.Limits.Cells.Evicted);
         writer.Begin(LedgerFailures);
         writer.Write(gateway.LedgerFailures);
+        writer.Begin(CostsUnread);
+        writer.Write(gateway.Limits.UnreadRequests, [new(CostIn, "request")]);
+        writer.Write(gateway.Limits.UnreadAnswers, [new(CostIn, "answer")]);
         writer.Begin(Waiting);
         foreach (var (api, waiting) in gateway.Limits.Waiting)
         {
@@ -151,6 +169,29 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         foreach (var (api, endpoint, circuit) in gateway.Circuits.All)
         {
             writer.Write(circuit.Opened, [new(MetricLabels.Api, api), new(MetricLabels.Endpoint, endpoint)]);
+        }
+    }
+
+    private void WriteAdaptive(IMetricWriter writer)
+    {
+        writer.Begin(Throttles);
+        foreach (var (api, endpoint, throttle) in gateway.Throttles.All)
+        {
+            writer.Write(throttle.Throttled, [new(MetricLabels.Api, api), new(MetricLabels.Endpoint, endpoint)]);
+        }
+
+        WriteGradients(writer, AdaptiveLimit, static gradient => gradient.Limit);
+        WriteGradients(writer, AdaptiveInFlight, static gradient => gradient.InFlight);
+        WriteGradients(writer, AdaptiveMinimum, static gradient => gradient.Minimum.TotalSeconds);
+        WriteGradients(writer, AdaptiveRefused, static gradient => gradient.Refused);
+    }
+
+    private void WriteGradients(IMetricWriter writer, MetricDescription metric, Func<ConcurrencyGradient, double> value)
+    {
+        writer.Begin(metric);
+        foreach (var (api, endpoint, gradient) in gateway.Gradients.All)
+        {
+            writer.Write(value(gradient), [new(MetricLabels.Api, api), new(MetricLabels.Endpoint, endpoint)]);
         }
     }
 

@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
 using Tidegate.Edge;
 using Tidegate.Forwarding;
+using Tidegate.Policies.AdaptiveConcurrency;
+using Tidegate.Policies.AdaptiveThrottle;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
@@ -19,8 +21,17 @@ internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time)
     /// <summary>How many retries each API has left.</summary>
     public RetryBudgets RetryBudgets { get; } = new();
 
+    /// <summary>Where large requests are kept for another attempt.</summary>
+    public SpillSpace Spill { get; } = new();
+
     /// <summary>Which upstreams are down.</summary>
     public Circuits Circuits { get; } = new(Time);
+
+    /// <summary>What upstreams refused of late.</summary>
+    public Throttles Throttles { get; } = new(Time);
+
+    /// <summary>How many calls upstreams can work on.</summary>
+    public ConcurrencyGradients Gradients { get; } = new(Time);
 
     /// <summary>Which of several keys are taken.</summary>
     public KeyHealths Keys { get; } = new(Time);

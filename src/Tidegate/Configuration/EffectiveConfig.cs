@@ -1,5 +1,7 @@
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
+using Tidegate.Policies.AdaptiveConcurrency;
+using Tidegate.Policies.AdaptiveThrottle;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
@@ -56,6 +58,8 @@ internal static class EffectiveConfig
                 Credential = api.Credential is { Keys.Count: > 0 } credential ? Filled(credential, credential with { Balance = credential.Balance ?? KeyChoice.RoundRobin, SetAside = credential.SetAside ?? KeyPoolSettings.DefaultSetAside }) : api.Credential,
                 Retry = api.Retry is { } retry ? Retry(retry) : null,
                 CircuitBreaker = api.CircuitBreaker is { } breaker ? CircuitBreaker(breaker) : null,
+                AdaptiveThrottle = api.AdaptiveThrottle is { } throttle ? AdaptiveThrottle(throttle) : null,
+                AdaptiveConcurrency = api.AdaptiveConcurrency is { } concurrency ? AdaptiveConcurrency(concurrency) : null,
                 Hedge = api.Hedge is { } hedge ? Hedge(hedge) : null,
                 Fallback = api.Fallback is { } fallback ? Fallback(fallback) : null,
                 Cache = Cache(api, api.Cache),
@@ -66,6 +70,8 @@ internal static class EffectiveConfig
                     Limits = [.. endpoint.Limits.Select(Limit)],
                     Retry = endpoint.Retry is { } ownRetry ? Retry(ownRetry) : null,
                     CircuitBreaker = endpoint.CircuitBreaker is { } ownBreaker ? CircuitBreaker(ownBreaker) : null,
+                    AdaptiveThrottle = endpoint.AdaptiveThrottle is { } ownThrottle ? AdaptiveThrottle(ownThrottle) : null,
+                    AdaptiveConcurrency = endpoint.AdaptiveConcurrency is { } ownConcurrency ? AdaptiveConcurrency(ownConcurrency) : null,
                     Hedge = endpoint.Hedge is { } ownHedge ? Hedge(ownHedge) : null,
                     Fallback = endpoint.Fallback is { } ownFallback ? Fallback(ownFallback) : null,
                     Cache = Cache(api, endpoint.Cache),
@@ -86,6 +92,19 @@ internal static class EffectiveConfig
             Budget = own.Budget ?? RetrySettings.DefaultBudget,
             Statuses = own.Statuses.Count > 0 ? own.Statuses : [.. RetrySettings.DefaultStatuses.Order()],
             MaxBody = own.MaxBody ?? RetrySettings.DefaultMaxBodyBytes,
+        });
+
+        AdaptiveThrottleConfig AdaptiveThrottle(AdaptiveThrottleConfig own) => Filled(own, own with
+        {
+            Headroom = own.Headroom ?? AdaptiveThrottleSettings.DefaultHeadroom,
+            Window = own.Window ?? AdaptiveThrottleSettings.DefaultWindow,
+        });
+
+        AdaptiveConcurrencyConfig AdaptiveConcurrency(AdaptiveConcurrencyConfig own) => Filled(own, own with
+        {
+            Min = own.Min ?? AdaptiveConcurrencySettings.DefaultMin,
+            Max = own.Max ?? AdaptiveConcurrencySettings.DefaultMax,
+            ProbeEvery = own.ProbeEvery ?? AdaptiveConcurrencySettings.DefaultProbeEvery,
         });
 
         CircuitBreakerConfig CircuitBreaker(CircuitBreakerConfig own) => Filled(own, own with

@@ -266,6 +266,12 @@ internal sealed record ApiConfig
     [Doc("When the upstream is left alone because it is down. Default: never.")]
     public CircuitBreakerConfig? CircuitBreaker { get; init; }
 
+    [Doc("Sends an upstream that refuses calls only somewhat more of them than it accepts; {} is enough. Default: everything is sent.")]
+    public AdaptiveThrottleConfig? AdaptiveThrottle { get; init; }
+
+    [Doc("Seeks how many calls the upstream can work on at once, and keeps no more in flight; {} is enough. Default: as many as come.")]
+    public AdaptiveConcurrencyConfig? AdaptiveConcurrency { get; init; }
+
     [Doc("When GET, HEAD and OPTIONS are sent a second time because the first is slow. Default: never.")]
     public HedgeConfig? Hedge { get; init; }
 
@@ -307,6 +313,12 @@ internal sealed record EndpointConfig
 
     [Doc("When the upstream is left alone; the endpoint then has results of its own.")]
     public CircuitBreakerConfig? CircuitBreaker { get; init; }
+
+    [Doc("How much is sent to an upstream that refuses calls; the endpoint then counts on its own.")]
+    public AdaptiveThrottleConfig? AdaptiveThrottle { get; init; }
+
+    [Doc("How many calls are in flight; the endpoint then seeks a limit of its own.")]
+    public AdaptiveConcurrencyConfig? AdaptiveConcurrency { get; init; }
 
     [Doc("When slow requests are sent a second time; replaces the API's.")]
     public HedgeConfig? Hedge { get; init; }

@@ -1,6 +1,7 @@
 using Tidegate.Exchanges;
 using Tidegate.Policies;
 using Tidegate.Policies.Limits;
+using Tidegate.Policies.Limits.Costs;
 using Tidegate.Policies.Limits.Learning;
 
 namespace Tidegate.Configuration;
@@ -229,7 +230,18 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             Problem(cost, "points", $"no request would ever pass: it costs {cost.Points}, and the limit lets {settings.Text} pass");
         }
 
-        return new LimitCost(cost.Points ?? 1, cost.Header?.ToLowerInvariant(), cost.ResponseHeader?.ToLowerInvariant());
+        return new LimitCost(cost.Points ?? 1, cost.Header?.ToLowerInvariant(), cost.ResponseHeader?.ToLowerInvariant(), Pointer(cost, "json", cost.Json), Pointer(cost, "response_json", cost.ResponseJson));
+    }
+
+    private JsonPointer? Pointer(LimitCostConfig cost, string key, string? text)
+    {
+        var pointer = text is null ? null : JsonPointer.TryParse(text);
+        if (text is not null && pointer is null)
+        {
+            Problem(cost, key, $"'{text}' is no JSON pointer to a field; write /usage/total_tokens, with at most {JsonPointer.MaxSegments} parts");
+        }
+
+        return pointer;
     }
 
     private QueueSettings Queue(QueueConfig? config)

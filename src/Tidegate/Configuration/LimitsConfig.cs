@@ -76,6 +76,12 @@ internal sealed record LimitCostConfig
 
     [Doc("A field of the answer that holds what was really charged; the difference is charged or given back.")]
     public string? ResponseHeader { get; init; }
+
+    [Doc("Where in the request's JSON its points stand, as a JSON pointer: /max_tokens. The first 64 KB are looked through.")]
+    public string? Json { get; init; }
+
+    [Doc("Where in the answer's JSON, or in the last event of a stream that has it, stands what was really charged: /usage/total_tokens. Looked for while the answer passes; the upstream is asked for content without compression.")]
+    public string? ResponseJson { get; init; }
 }
 
 internal sealed record SharesConfig

@@ -5,7 +5,7 @@ using Tidegate.Policies.Retry;
 namespace Tidegate.Configuration;
 
 /// <summary>Compiles when another attempt is made.</summary>
-internal sealed class RetryCompiler(ConfigPositions positions, List<ConfigProblem> problems, CompilerServices services, ProviderCompiler providers)
+internal sealed class RetryCompiler(ConfigPositions positions, List<ConfigProblem> problems, CompilerServices services, ProviderCompiler providers, string stateDirectory)
 {
     // Ten attempts with doubling pauses are a minute and more; whoever wants more wants a queue.
     private const int MaxAttempts = 10;
@@ -30,6 +30,9 @@ internal sealed class RetryCompiler(ConfigPositions positions, List<ConfigProble
             Statuses = config.Statuses.Count > 0 ? config.Statuses.ToFrozenSet() : RetrySettings.DefaultStatuses,
             Methods = config.Methods.ToFrozenSet(StringComparer.Ordinal),
             MaxBodyBytes = (int)Math.Min(MaxBodyBytes, config.MaxBody ?? RetrySettings.DefaultMaxBodyBytes),
+            SpillBytes = Math.Min(SpillSpace.MaxBytes, config.Spill ?? 0),
+            Spill = config.Spill > 0 ? services.Spill : null,
+            SpillDirectory = stateDirectory,
             IdempotencyHeader = config.Idempotency?.Header ?? providers.PackOf(api)?.Idempotency?.Header,
             InjectsIdempotencyKey = config.Idempotency?.Inject == true,
             Mode = config.Mode,
@@ -47,6 +50,11 @@ internal sealed class RetryCompiler(ConfigPositions positions, List<ConfigProble
         if (config.MaxBody > MaxBodyBytes)
         {
             Problem(config, "max_body", $"at most {MaxBodyBytes / (1024 * 1024)}MB of a request can be kept");
+        }
+
+        if (config.Spill > SpillSpace.MaxBytes)
+        {
+            Problem(config, "spill", $"at most {SpillSpace.MaxBytes / (1024 * 1024 * 1024)}GB can be kept in files, of all requests together");
         }
 
         if (config.Backoff is { Base: { } first, Max: { } longest } && first > longest)

@@ -22,6 +22,9 @@ internal sealed record RetryConfig
     [Doc("Request content is kept for another attempt up to this size; what is larger is attempted once. Default: 64KB."), Size]
     public long? MaxBody { get; init; }
 
+    [Doc("Content beyond max_body is kept in a file of the state directory up to this size, with no name there, so that nothing is left of it. Default: none, because a disk must bear every large request twice."), Size]
+    public long? Spill { get; init; }
+
     [Doc("A field by which the provider knows a call that it has done already, so that any method may be attempted again.")]
     public IdempotencyConfig? Idempotency { get; init; }
 

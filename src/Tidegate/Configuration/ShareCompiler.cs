@@ -37,6 +37,15 @@ internal sealed class ShareCompiler(ConfigPositions positions, List<ConfigProble
             return null;
         }
 
+        // What is guaranteed of a quota is never lent: who is guaranteed nothing has what is left, and here nothing is.
+        if (settings.Kind == LimitKind.Quota && classes.Sum(terms => ShareTerms.Of(terms.Guaranteed, room)) >= room)
+        {
+            foreach (var (share, _) in config.Of.Zip(classes).Where(pair => pair.Second.Guaranteed == 0))
+            {
+                Problem(share, "value", $"nothing would ever pass: all of the quota is guaranteed to others, and of a quota nothing that is guaranteed is lent. Guarantee '{share.Value}' a part");
+            }
+        }
+
         var others = classes.FindIndex(terms => terms.Value == ShareTerms.Others);
         var last = others < 0 ? new ShareTerms(ShareTerms.Others, 0, 1) : classes[others];
         if (others >= 0)

@@ -136,9 +136,10 @@ internal sealed class SnapshotCompiler
         var upstream = new UpstreamCompiler(_positions, _problems).Compile(api, _config.Defaults);
         var hosts = new ApiChecks(_positions, _problems).Check(api, _config);
         var tunnel = api.Tunnel ?? DefaultTunnel(api);
-        var retries = new RetryCompiler(_positions, _problems, _services, _providers);
+        var retries = new RetryCompiler(_positions, _problems, _services, _providers, _stateDirectory);
         _providers.Check(api);
         var limits = new LimitCompiler(_positions, _problems, _services.Limits, _providers);
+        var adaptive = new AdaptiveCompiler(_positions, _problems, _services);
         var cache = new CacheCompiler(_positions, _problems, _services.Cache);
         var injected = new CredentialCompiler(_positions, _problems, _services);
         injected.Check(api);
@@ -166,7 +167,7 @@ internal sealed class SnapshotCompiler
             {
                 Route = route,
                 Upstream = routeUpstream,
-                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials, injected), .. fallbacks.Compile(api, endpoint), .. limits.Compile(api, endpoint), .. Cached(cache, api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total), .. hedges.Compile(api, endpoint)], forward.InvokeAsync),
+                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials, injected), .. fallbacks.Compile(api, endpoint), .. limits.Compile(api, endpoint), .. adaptive.Concurrency(api, endpoint), .. Cached(cache, api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total), .. hedges.Compile(api, endpoint)], forward.InvokeAsync),
                 BaseTarget = baseHost is null ? null : new Destination("https", baseHost, 443),
                 AllowEncodedSlash = api.AllowEncodedSlash || api.Direction == Direction.Egress,
                 Tunnel = tunnel,
@@ -192,6 +193,8 @@ internal sealed class SnapshotCompiler
             policies.Add(new CircuitBreakerPolicy(CircuitBreaker(breaker), circuit, _services.Time));
         }
 
+        // What the circuit keeps back says nothing new about the upstream.
+        policies.AddRange(new AdaptiveCompiler(_positions, _problems, _services).Throttle(api, endpoint));
         if (api.Credential is { } credential)
         {
             policies.Add(credentialCompiler.Compile(api, credential));

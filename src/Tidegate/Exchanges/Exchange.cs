@@ -135,6 +135,9 @@ public sealed class Exchange
 
     // For the record.
 
+    /// <summary>Where a limit was to find what the exchange costs, and did not.</summary>
+    public UnreadCosts UnreadCosts { get; set; }
+
     /// <summary>How many requests were sent upstream for this exchange.</summary>
     public int Attempts { get; set; }
 
@@ -341,6 +344,7 @@ public sealed class Exchange
     {
         Attempts = other.Attempts;
         Signal = other.Signal;
+        UnreadCosts |= other.UnreadCosts;
         Destination = other.Destination;
         Region = other.Region;
         ProviderKey = other.ProviderKey;
@@ -387,6 +391,7 @@ public sealed class Exchange
         Intercept = false;
         VerifyTunnelName = false;
         IdleTimeout = default;
+        UnreadCosts = UnreadCosts.None;
         Attempts = 0;
         Destination = "";
         Region = "";

@@ -62,6 +62,13 @@ internal static class ExchangeJson
             json.WriteBoolean(Names.CacheOverridden, true);
         }
 
+        WriteUnlessEmpty(json, Names.CostUnread, record.UnreadCosts switch
+        {
+            UnreadCosts.None => "",
+            UnreadCosts.Request => "request",
+            UnreadCosts.Answer => "answer",
+            _ => "request, answer",
+        });
         json.WriteNumber(Names.Attempts, record.Attempts);
         if (record.Retries.Count > 0)
         {
@@ -192,6 +199,7 @@ internal static class ExchangeJson
         public static readonly JsonEncodedText Cache = JsonEncodedText.Encode("cache");
         public static readonly JsonEncodedText CacheOverridden = JsonEncodedText.Encode("cache_overridden");
         public static readonly JsonEncodedText Attempts = JsonEncodedText.Encode("attempts");
+        public static readonly JsonEncodedText CostUnread = JsonEncodedText.Encode("cost_unread");
         public static readonly JsonEncodedText Retries = JsonEncodedText.Encode("retries");
         public static readonly JsonEncodedText Cause = JsonEncodedText.Encode("cause");
         public static readonly JsonEncodedText Result = JsonEncodedText.Encode("result");

@@ -67,6 +67,9 @@ public readonly record struct ExchangeRecord()
     /// <summary>The configuration decided against the upstream how long the answer is kept.</summary>
     public bool IsCacheOverridden { get; init; }
 
+    /// <summary>Where a limit was to find what the exchange costs, and did not: the constant was charged.</summary>
+    public UnreadCosts UnreadCosts { get; init; }
+
     public int Attempts { get; init; }
 
     /// <summary>Attempts that did not do, and why the last of them was followed by none.</summary>

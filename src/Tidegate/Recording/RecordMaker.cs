@@ -40,6 +40,7 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
             Observed = exchange.Observed,
             Cache = exchange.Cache,
             IsCacheOverridden = exchange.IsCacheOverridden,
+            UnreadCosts = exchange.UnreadCosts,
             Attempts = exchange.Attempts,
             Retries = exchange.Retries,
             Destination = exchange.Destination,

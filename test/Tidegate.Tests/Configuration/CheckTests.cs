@@ -83,10 +83,13 @@ public sealed class CheckTests
     [InlineData("{ rate: 5 points/s, cost: { points: 6 } }", "no request would ever pass")]
     [InlineData("{ quota: 5/day, reset_day: 15 }", "belongs to a quota of a month")]
     [InlineData("{ rate: 5/s, on_error: deny }", "outlive a restart")]
+    [InlineData("{ rate: 10 points/s, cost: { json: model.tokens } }", "'model.tokens' is no JSON pointer to a field; write /usage/total_tokens")]
+    [InlineData("{ rate: 10/s, cost: { response_json: /usage } }", "cost belongs to a limit of points")]
     [InlineData("{ rate: 10/s, shares: { by: enviroment, of: [{ value: a }] } }", "did you mean 'environment'?")]
     [InlineData("{ rate: 10/s, shares: { by: tenant, of: [{ value: a, guaranteed: 60% }, { value: b, guaranteed: 50% }] } }", "more than everything is guaranteed: 110%")]
     [InlineData("{ rate: 10/s, shares: { by: tenant, of: [{ value: a, guaranteed: 5% }] } }", "5% of 10/s is less than one")]
     [InlineData("{ rate: 10/s, burst: 2, shares: { by: tenant, of: [{ value: a, guaranteed: 20% }] } }", "20% of a burst of 2 is less than one")]
+    [InlineData("{ quota: 10/day, shares: { by: tenant, of: [{ value: a, guaranteed: 100% }, { value: b }] } }", "of a quota nothing that is guaranteed is lent. Guarantee 'b' a part")]
     [InlineData("{ rate: 10/s, shares: { by: tenant, of: [{ value: a }, { value: a }] } }", "two shares of 'a'")]
     [InlineData("{ rate: 10/s, shares: { by: tenant, of: [{ value: a, guaranteed: 50%, max: 40% }] } }", "max is below what is guaranteed")]
     [InlineData("{ rate: 10/s, per: tenant, shares: { by: tenant, of: [{ value: a }] } }", "nobody is left to share it with")]
@@ -106,6 +109,11 @@ public sealed class CheckTests
         Assert.StartsWith("t.yaml:7:", problem, StringComparison.Ordinal);
         Assert.Contains(expected, problem, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task An_adaptive_limit_whose_bounds_cross_is_an_error_at_its_place() =>
+        Assert.Equal("t.yaml:2:93 error: min (20) is above max (10)", Assert.Single(await ProblemsAsync(
+            "listeners: { egress: { address: 127.0.0.1:8080 } }\napis: [{ name: x, direction: egress, hosts: [a.test], adaptive_concurrency: { max: 10, min: 20 } }]")));
 
     [Theory]
     [InlineData("{ override: true }", "override needs ttl or negative_ttl")]

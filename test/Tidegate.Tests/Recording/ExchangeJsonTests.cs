@@ -23,6 +23,7 @@ public sealed partial class ExchangeJsonTests
             Observed = [new PolicyDecision("access", "consumer_not_allowed")],
             Cache = CacheResult.StaleMiss,
             IsCacheOverridden = true,
+            UnreadCosts = UnreadCosts.Request | UnreadCosts.Answer,
             Trace = new TraceContext(1, 2, 3, 0, 1),
         });
 

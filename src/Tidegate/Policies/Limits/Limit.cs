@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Text;
 using Tidegate.Exchanges;
+using Tidegate.Policies.Limits.Costs;
 using Tidegate.Policies.Limits.Shares;
 
 namespace Tidegate.Policies.Limits;
@@ -73,7 +74,7 @@ internal sealed class Limit
     public bool IsHeld => Settings.Kind == LimitKind.Concurrency;
 
     /// <summary>Whether the answer changes what an exchange costs.</summary>
-    public bool IsSettled => Settings.Unit == LimitUnit.Bytes || _responseCost is not null;
+    public bool IsSettled => Settings.Unit == LimitUnit.Bytes || _responseCost is not null || Settings.Cost.ResponseJson is not null;
 
     /// <summary>Which of the classes that share the count the exchange belongs to; 0 when it is not shared.</summary>
     public int ShareOf(Exchange exchange) => _shares?.ClassOf(exchange) ?? 0;
@@ -110,15 +111,21 @@ internal sealed class Limit
     public long CostOf(Exchange exchange) => Settings.Unit switch
     {
         LimitUnit.Bytes => Math.Max(1, exchange.RequestBody.Length ?? 0),
-        LimitUnit.Points => _requestCost is not null && TryCost(exchange.RequestHeaders, _requestCost, out var cost) ? cost : Settings.Cost.Constant,
+        LimitUnit.Points when _requestCost is not null && TryCost(exchange.RequestHeaders, _requestCost, out var cost) => cost,
+        LimitUnit.Points when Settings.Cost.RequestJson is { } pointer && exchange.RequestBody is CostedRequest content && content.TryGet(pointer, out var cost) => cost,
+        LimitUnit.Points => Settings.Cost.Constant,
         _ => 1,
     };
 
     /// <summary>What the exchange has cost, once its answer is over.</summary>
-    public long TrueCostOf(Exchange exchange, long charged) => Settings.Unit switch
+    /// <param name="exchange">Whose answer.</param>
+    /// <param name="charged">What it was charged before.</param>
+    /// <param name="tap">What looked for the cost in the answer's content; null where nothing did.</param>
+    public long TrueCostOf(Exchange exchange, long charged, CostTap? tap) => Settings.Unit switch
     {
         LimitUnit.Bytes => exchange.RequestBodyBytes + exchange.ResponseBodyBytes,
         LimitUnit.Points when _responseCost is not null && TryCost(exchange.ResponseHeaders, _responseCost, out var cost) => cost,
+        LimitUnit.Points when tap is { Cost: >= 0 } => tap.Cost,
         _ => charged,
     };
 
@@ -128,14 +135,13 @@ internal sealed class Limit
     /// <summary>A whole number; anything else says nothing. Absurd ones are capped where sums stay safe.</summary>
     private static bool TryCost(HeaderList fields, byte[] name, out long cost)
     {
-        const long MaxCost = 1L << 40;
         cost = 0;
         if (!fields.TryGet(name, out var value) || !Utf8Parser.TryParse(value, out cost, out var consumed) || consumed != value.Length || cost < 0)
         {
             return false;
         }
 
-        cost = Math.Min(cost, MaxCost);
+        cost = Math.Min(cost, JsonCostScanner.MaxCost);
         return true;
     }
 }

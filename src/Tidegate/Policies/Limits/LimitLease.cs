@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
+using Tidegate.Policies.Limits.Costs;
 using Tidegate.Policies.Limits.Learning;
 
 namespace Tidegate.Policies.Limits;
@@ -130,6 +131,19 @@ internal sealed class LimitLease : IAnswerEnding
         return -1;
     }
 
+    /// <summary>The answer's head is there: where its content says what it cost, that is looked for while it passes.</summary>
+    public void Tap(Exchange exchange)
+    {
+        for (var i = 0; i < Count; i++)
+        {
+            ref var charge = ref _charges[i];
+            if (charge.IsTaken && charge.Limit.Settings.Cost.ResponseJson is { } pointer)
+            {
+                charge.Tap = CostTap.Put(exchange, pointer);
+            }
+        }
+    }
+
     /// <summary>The answer is over: what was held is free, what was charged is settled.</summary>
     public void AnswerEnded(Exchange exchange)
     {
@@ -150,7 +164,12 @@ internal sealed class LimitLease : IAnswerEnding
             }
             else if (charge.Limit.IsSettled)
             {
-                hasFreed |= Settle(ref charge, charge.Limit.TrueCostOf(exchange, charge.Cost), now);
+                if (charge.Tap is null or { Cost: < 0 } && charge.Limit.Settings.Cost.ResponseJson is not null && exchange is { Outcome: Outcome.Forwarded or Outcome.ServedFromCache, ResponseStatus: < 300 })
+                {
+                    _store.NoteUnreadCost(exchange, UnreadCosts.Answer);
+                }
+
+                hasFreed |= Settle(ref charge, charge.Limit.TrueCostOf(exchange, charge.Cost, charge.Tap), now);
             }
         }
 
@@ -216,6 +235,7 @@ internal sealed class LimitLease : IAnswerEnding
         public LimitAlgorithm Algorithm;
         public UInt128 Key;
         public UInt128 Line;
+        public CostTap? Tap;
         public long Cost;
         public long TakenAt;
         public bool IsTaken;

@@ -1,3 +1,4 @@
+using Tidegate.Policies.Limits.Costs;
 using Tidegate.Policies.Limits.Shares;
 
 namespace Tidegate.Policies.Limits;
@@ -106,7 +107,9 @@ internal enum WhenExceeded
 /// <param name="Constant">What a request costs when nothing says otherwise.</param>
 /// <param name="RequestHeader">A field of the request that says so; null when none does.</param>
 /// <param name="ResponseHeader">A field of the answer with the true cost: the difference is charged or given back.</param>
-internal sealed record LimitCost(long Constant, string? RequestHeader = null, string? ResponseHeader = null)
+/// <param name="RequestJson">A number in the request's content that says so; null when none does.</param>
+/// <param name="ResponseJson">A number in the answer's content with the true cost.</param>
+internal sealed record LimitCost(long Constant, string? RequestHeader = null, string? ResponseHeader = null, JsonPointer? RequestJson = null, JsonPointer? ResponseJson = null)
 {
     /// <summary>Every request is one.</summary>
     public static readonly LimitCost One = new(1);

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
+using Tidegate.Exchanges;
 using Tidegate.Policies.Limits.Learning;
 
 namespace Tidegate.Policies.Limits;
@@ -10,6 +11,8 @@ internal sealed class LimitStore : IDisposable
     private readonly ConcurrentDictionary<(string Api, PolicyStage Stage), LimitQueue> _queues = new();
     private readonly ConcurrentDictionary<string, ProviderMemory> _providers = new();
     private volatile bool _isLedgerDown;
+    private long _unreadRequests;
+    private long _unreadAnswers;
 
     /// <summary>Counts that end with the process.</summary>
     public LimitStore(TimeProvider time)
@@ -37,6 +40,19 @@ internal sealed class LimitStore : IDisposable
 
     /// <summary>Counts that should outlive the process cannot be saved now.</summary>
     public bool IsLedgerDown { get => _isLedgerDown; set => _isLedgerDown = value; }
+
+    /// <summary>Exchanges whose content was to say what they cost and did not, or not within the bound.</summary>
+    public long UnreadRequests => Interlocked.Read(ref _unreadRequests);
+
+    /// <summary>Answers whose content was to say what they cost and did not.</summary>
+    public long UnreadAnswers => Interlocked.Read(ref _unreadAnswers);
+
+    /// <summary>Notes and counts that a constant was charged instead of what content was to say.</summary>
+    public void NoteUnreadCost(Exchange exchange, UnreadCosts unread)
+    {
+        exchange.UnreadCosts |= unread;
+        Interlocked.Increment(ref unread == UnreadCosts.Request ? ref _unreadRequests : ref _unreadAnswers);
+    }
 
     /// <summary>Where exchanges wait, by API.</summary>
     public IEnumerable<(string Api, int Waiting)> Waiting => _queues.GroupBy(queue => queue.Key.Api, (api, queues) => (api, queues.Sum(queue => queue.Value.Count)));

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
+using Tidegate.Policies.Limits.Costs;
 using Tidegate.Policies.Limits.Learning;
 using Tidegate.Policies.Limits.Signals;
 using Tidegate.Transport;
@@ -21,6 +22,8 @@ internal sealed class LimitsPolicy : IPolicy
     private readonly bool _isKept;
     private readonly ProviderLearning? _learning;
     private readonly bool _deniesUnkept;
+    private readonly JsonPointer[] _contentCosts;
+    private readonly bool _hasAnswerCosts;
 
     /// <param name="stage">Admit counts exchanges, Attempt every request that is sent.</param>
     /// <param name="limits">At most <see cref="LimitLease.MaxLimits"/>.</param>
@@ -37,6 +40,8 @@ internal sealed class LimitsPolicy : IPolicy
         _learning = learning;
         Queue = queue;
         _deniesUnkept = _limits.Any(limit => limit.Settings is { OnError: OnError.Deny, Mode: PolicyMode.Enforce } && limit.Algorithm.IsKept);
+        _contentCosts = [.. _limits.Select(limit => limit.Settings.Cost.RequestJson).OfType<JsonPointer>()];
+        _hasAnswerCosts = _limits.Any(limit => limit.Settings.Cost.ResponseJson is not null);
         _isKept = _limits.Any(limit => limit.IsHeld || limit.IsSettled);
     }
 
@@ -69,6 +74,26 @@ internal sealed class LimitsPolicy : IPolicy
             return default;
         }
 
+        return _contentCosts.Length > 0 && !exchange.IsTunnel ? ReadAndTakeAsync(exchange, next) : Take(exchange, next);
+    }
+
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    private async ValueTask ReadAndTakeAsync(Exchange exchange, ExchangeHandler next)
+    {
+        await CostedRequest.ReadAsync(exchange, _contentCosts);
+        foreach (var pointer in _contentCosts)
+        {
+            if (exchange.RequestBody is not CostedRequest content || !content.TryGet(pointer, out _))
+            {
+                _store.NoteUnreadCost(exchange, UnreadCosts.Request);
+            }
+        }
+
+        await Take(exchange, next);
+    }
+
+    private ValueTask Take(Exchange exchange, ExchangeHandler next)
+    {
         var lease = LimitLease.Rent(this, _store);
         if (_learning is not null && !exchange.IsTunnel)
         {
@@ -157,7 +182,21 @@ internal sealed class LimitsPolicy : IPolicy
             lease.Return();
         }
 
+        if (_hasAnswerCosts && !exchange.IsTunnel)
+        {
+            // Of content in a coding nothing could be read.
+            exchange.RequestHeaders.Set(KnownHeader.AcceptEncoding, "identity");
+            return PassAndTapAsync(exchange, lease, next);
+        }
+
         return lease.Learned is null ? next(exchange) : PassAndLearnAsync(exchange, lease, next);
+    }
+
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    private async ValueTask PassAndTapAsync(Exchange exchange, LimitLease lease, ExchangeHandler next)
+    {
+        await (lease.Learned is null ? next(exchange) : PassAndLearnAsync(exchange, lease, next));
+        lease.Tap(exchange);
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]

@@ -56,7 +56,7 @@ internal sealed class RetryPolicy : IPolicy
         // :: Step 1: What is needed to do it again: a key where the provider knows keys, and the content.
         var mayRepeat = MayRepeat(exchange);
         var content = exchange.RequestBody;
-        var replay = content.IsEmpty || _settings.Mode == PolicyMode.Observe ? null : new ReplayBody(content, _settings.MaxBodyBytes);
+        var replay = content.IsEmpty || _settings.Mode == PolicyMode.Observe ? null : new ReplayBody(content, _settings);
         if (replay is not null)
         {
             exchange.RequestBody = replay;

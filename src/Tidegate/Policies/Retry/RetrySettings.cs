@@ -35,6 +35,15 @@ internal sealed record RetrySettings
 
     public int MaxBodyBytes { get; init; } = DefaultMaxBodyBytes;
 
+    /// <summary>Content beyond that which is kept in a file; 0 is none.</summary>
+    public long SpillBytes { get; init; }
+
+    /// <summary>Where; null when none is.</summary>
+    public SpillSpace? Spill { get; init; }
+
+    /// <summary>The state directory.</summary>
+    public string SpillDirectory { get; init; } = "";
+
     public FrozenSet<int> Statuses { get; init; } = DefaultStatuses;
 
     /// <summary>Methods that may be done twice although their definition does not say so.</summary>

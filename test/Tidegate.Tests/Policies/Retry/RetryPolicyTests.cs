@@ -89,6 +89,53 @@ public sealed class RetryPolicyTests
     }
 
     [Fact]
+    public async Task Content_that_memory_has_no_room_for_is_sent_again_from_a_file_that_has_no_name()
+    {
+        var directory = Directory.CreateTempSubdirectory("tidegate-spill");
+        try
+        {
+            var space = new SpillSpace();
+            var settings = new RetrySettings { MaxBodyBytes = 1_500, SpillBytes = 100_000, Spill = space, SpillDirectory = directory.FullName };
+            var content = string.Concat(Enumerable.Range(0, 9_000).Select(i => (i % 10).ToString(System.Globalization.CultureInfo.InvariantCulture)));
+            foreach (var readByFirst in (int[])[1_000, 1_700, 4_999, int.MaxValue])
+            {
+                _sent.Clear();
+                var exchange = Call("PUT", content, announced: readByFirst != 4_999);
+                await RunAsync(exchange, settings, Breaks(Reset, readByFirst), Breaks(Reset, 6_000), Answers(200));
+                Assert.Equal(content, _sent[2]);
+                Assert.True(space.Bytes > 0);
+                Assert.Empty(directory.GetFiles("*", SearchOption.AllDirectories));
+                exchange.EndAnswer(0);
+                Assert.Equal((0, 0), (space.Bytes, space.Failures));
+            }
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task Content_that_no_file_can_be_made_for_is_attempted_once_and_counted()
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            var space = new SpillSpace();
+            var settings = new RetrySettings { MaxBodyBytes = 1_500, SpillBytes = 100_000, Spill = space, SpillDirectory = file };
+            var exchange = await RunAsync(Call("PUT", new string('x', 9_000)), settings, Breaks(Reset), Answers(200));
+
+            Assert.Equal("content", Assert.Single(exchange.Retries).Stopped);
+            exchange.EndAnswer(0);
+            Assert.Equal((0, 1), (space.Bytes, space.Failures));
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
     public async Task Content_above_the_bound_is_attempted_once_unless_nothing_was_read()
     {
         var settings = new RetrySettings { MaxBodyBytes = 1_000 };

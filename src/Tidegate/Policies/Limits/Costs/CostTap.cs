@@ -1,0 +1,70 @@
+using System.Runtime.CompilerServices;
+using Tidegate.Exchanges;
+using Tidegate.Transport;
+
+namespace Tidegate.Policies.Limits.Costs;
+
+/// <summary>An answer's content on its way to the client, and somebody who looks for its cost while it passes. Nothing is held back or kept.</summary>
+internal sealed class CostTap : MessageBody
+{
+    private readonly MessageBody _inner;
+    private readonly JsonCostScanner _scanner;
+    private readonly EventCostScanner? _events;
+
+    private CostTap(MessageBody inner, JsonPointer pointer, bool hasEvents)
+    {
+        _inner = inner;
+        _scanner = new JsonCostScanner(pointer);
+        _events = hasEvents ? new EventCostScanner(_scanner) : null;
+    }
+
+    /// <summary>What was found so far; -1 for nothing.</summary>
+    public long Cost => _scanner.Cost;
+
+    public override long? Length => _inner.Length;
+
+    public override HeaderList? Trailers => _inner.Trailers;
+
+    /// <summary>Puts one in front of an answer's content; null when that is nothing that could be read.</summary>
+    public static CostTap? Put(Exchange exchange, JsonPointer pointer)
+    {
+        if (exchange.Outcome is not (Outcome.Forwarded or Outcome.ServedFromCache) || exchange.ResponseBody.IsEmpty || exchange.ResponseHeaders.Contains(KnownHeader.ContentEncoding)
+            || !exchange.ResponseHeaders.TryGet(KnownHeader.ContentType, out var type))
+        {
+            return null;
+        }
+
+        var hasEvents = type.StartsWith("text/event-stream"u8);
+        if (!hasEvents && type.IndexOf("json"u8) < 0)
+        {
+            return null;
+        }
+
+        var tap = new CostTap(exchange.ResponseBody, pointer, hasEvents);
+        exchange.ResponseBody = tap;
+        return tap;
+    }
+
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder<>))]
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        var read = await _inner.ReadAsync(buffer, cancellationToken);
+        if (_events is not null)
+        {
+            _events.Read(buffer.Span[..read]);
+        }
+        else
+        {
+            _scanner.Read(buffer.Span[..read]);
+        }
+
+        if (read == 0)
+        {
+            _scanner.End();
+        }
+
+        return read;
+    }
+
+    public override ValueTask DisposeAsync() => _inner.DisposeAsync();
+}
