@@ -208,7 +208,8 @@ internal sealed class RetryPolicy : IPolicy
         var reactor = Reactor.Current;
         try
         {
-            await Task.Delay(pause, _time, exchange.Aborted).ConfigureAwait(false);
+            // Up to the next millisecond: the system's timers cut off what is finer, and an attempt that comes too early is refused and spent.
+            await Task.Delay(TimeSpan.FromMilliseconds(Math.Ceiling(pause.TotalMilliseconds)), _time, exchange.Aborted).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
