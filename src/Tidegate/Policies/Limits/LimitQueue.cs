@@ -52,10 +52,11 @@ internal sealed class LimitQueue : IDisposable
     /// <param name="lease">What is to be taken.</param>
     /// <param name="exchange">Whose it is.</param>
     /// <param name="settings">How it waits.</param>
+    /// <param name="mayWait">Whether it may join a line; else what refuses, or for whom others wait, is only told.</param>
     /// <param name="now">A timestamp.</param>
     /// <param name="entry">What came of it.</param>
     /// <returns>What to await; null when the exchange passes, or is refused, as the entry says.</returns>
-    public LimitWaiter? Enter(LimitLease lease, Exchange exchange, QueueSettings settings, long now, out QueueEntry entry)
+    public LimitWaiter? Enter(LimitLease lease, Exchange exchange, QueueSettings settings, bool mayWait, long now, out QueueEntry entry)
     {
         List<LimitWaiter>? served = null;
         LimitWaiter? waiter;
@@ -64,7 +65,7 @@ internal sealed class LimitQueue : IDisposable
             // Before anything is looked at: who gives back from here on sees that somebody may wait, and waits for this lock.
             Interlocked.Increment(ref _count);
             ServeDue(lease, now, ref served);
-            waiter = TakeOrJoin(lease, exchange, settings, now, out entry);
+            waiter = TakeOrJoin(lease, exchange, settings, mayWait, now, out entry);
             if (waiter is null)
             {
                 Interlocked.Decrement(ref _count);
@@ -187,7 +188,7 @@ internal sealed class LimitQueue : IDisposable
         return -1;
     }
 
-    private LimitWaiter? TakeOrJoin(LimitLease lease, Exchange exchange, QueueSettings settings, long now, out QueueEntry entry)
+    private LimitWaiter? TakeOrJoin(LimitLease lease, Exchange exchange, QueueSettings settings, bool mayWait, long now, out QueueEntry entry)
     {
         var refusing = LineOf(lease);
         var wait = 0L;
@@ -208,7 +209,7 @@ internal sealed class LimitQueue : IDisposable
         var expected = line is null ? wait : _cells.WaitBehind(lease.AlgorithmAt(refusing), lease.KeyAt(refusing), line.Queue.CostBefore(flow), lease.CostAt(refusing), now);
         entry = new QueueEntry(refusing, expected, Position: line?.Queue.Count ?? 0);
         var longest = (long)(limit.Settings.MaxWait.TotalSeconds * _time.TimestampFrequency);
-        if (limit.Settings.WhenExceeded == WhenExceeded.Reject || (expected > longest && expected != LimitAlgorithm.UntilReleased) || IsFull(settings.Capacity, line, flow))
+        if (!mayWait || limit.Settings.WhenExceeded == WhenExceeded.Reject || (expected > longest && expected != LimitAlgorithm.UntilReleased) || IsFull(settings.Capacity, line, flow))
         {
             return null;
         }

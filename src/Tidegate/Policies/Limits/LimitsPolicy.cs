@@ -67,13 +67,6 @@ internal sealed class LimitsPolicy : IPolicy
             return default;
         }
 
-        if (exchange.MustNotQueue && Queue is { Count: > 0 })
-        {
-            // Nor does it go past those who wait.
-            exchange.Reject(OthersWait);
-            return default;
-        }
-
         return _contentCosts.Length > 0 && !exchange.IsTunnel ? ReadAndTakeAsync(exchange, next) : Take(exchange, next);
     }
 
@@ -109,14 +102,15 @@ internal sealed class LimitsPolicy : IPolicy
         var now = _store.Time.GetTimestamp();
         var entry = default(QueueEntry);
         LimitWaiter? waiter = null;
-        if (Queue is null || exchange.MustNotQueue || Queue.Count == 0)
+        if (Queue is null || Queue.Count == 0)
         {
             var refusing = lease.TryTake(now, out var wait);
             entry = new QueueEntry(refusing, wait);
         }
         else
         {
-            waiter = Queue.Enter(lease, exchange, _queueSettings, now, out entry);
+            // What must not wait does not go past those who do either.
+            waiter = Queue.Enter(lease, exchange, _queueSettings, mayWait: !exchange.MustNotQueue, now, out entry);
         }
 
         if (entry.Refusing < 0)
@@ -126,7 +120,7 @@ internal sealed class LimitsPolicy : IPolicy
 
         if (waiter is null && Queue is not null && !exchange.MustNotQueue && lease.LimitAt(entry.Refusing).Settings.WhenExceeded == WhenExceeded.Queue)
         {
-            waiter = Queue.Enter(lease, exchange, _queueSettings, now, out entry);
+            waiter = Queue.Enter(lease, exchange, _queueSettings, mayWait: true, now, out entry);
             if (entry.Refusing < 0)
             {
                 return Pass(exchange, lease, next);
@@ -252,8 +246,6 @@ internal sealed class LimitsPolicy : IPolicy
     private static readonly Rejection NotKept = new("limits", "limit_unavailable", 503, "What a limit of this API counts cannot be saved, and it says on_error: deny. The gateway's log has the reason.", UnknownWait);
 
     private static readonly Rejection WaitedTooLong = new("limits", "waited_too_long", 429, "The exchange waited as long as its limit's max_wait for room, and others were first. Try again later.", UnknownWait);
-
-    private static readonly Rejection OthersWait = new("limits", "rate_limited", 429, "Others wait for room in a limit already. Try again later.", UnknownWait);
 
     private static readonly Failure ClientLeft = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "The client went away while its exchange waited for room.");
 

@@ -58,6 +58,32 @@ public sealed class LimitQueueTests : IDisposable
     }
 
     [Fact]
+    public async Task What_must_not_wait_passes_where_there_is_room_and_goes_past_nobody()
+    {
+        var policy = Policy(Rate(1, TimeSpan.FromSeconds(10), maxWaitSeconds: 60) with { Per = [new KeyPart(KeyPartKind.Consumer)] });
+        await InvokeAsync(policy, Call("a"));
+        var waits = InvokeAsync(policy, Call("a"));
+        Assert.Equal(1, policy.Queue!.Count);
+
+        // Others wait, but not for what it needs.
+        var other = Call("b");
+        other.MustNotQueue = true;
+        await InvokeAsync(policy, other);
+        Assert.Null(other.Rejection);
+
+        var behind = Call("a");
+        behind.MustNotQueue = true;
+        await InvokeAsync(policy, behind);
+        Assert.Equal("rate_limited", behind.Rejection!.Code);
+        Assert.InRange(behind.Rejection.RetryAfter!.Value.TotalSeconds, 19.9, 20.1);
+        Assert.Equal(1, policy.Queue.Count);
+
+        _time.Advance(TimeSpan.FromSeconds(10));
+        await waits.WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.Equal(3, Passed());
+    }
+
+    [Fact]
     public async Task A_client_that_leaves_leaves_the_queue_at_once()
     {
         var policy = Policy(Rate(1, TimeSpan.FromSeconds(1), maxWaitSeconds: 60));
