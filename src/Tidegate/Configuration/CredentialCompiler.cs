@@ -34,6 +34,11 @@ internal sealed class CredentialCompiler(ConfigPositions positions, List<ConfigP
             Problem(credential, credential.SetAside is not null ? "set_aside" : "balance", "balance and set_aside belong to keys");
         }
 
+        if (credential.Keys.Count == 0 && positions.IsWritten(credential, "keys"))
+        {
+            Problem(credential, "keys", "keys is empty; list at least one, or write value");
+        }
+
         if (credential.Keys.Count > KeyPoolSettings.MaxKeys)
         {
             Problem(credential, "keys", $"at most {KeyPoolSettings.MaxKeys} keys can be listed");

@@ -23,6 +23,7 @@ public sealed class FailoverConfigTests
     [InlineData("upstream: { destinations: [^http] }", "'http' is no destination; write scheme, host and port, for example http://10.0.0.11:5000")]
     [InlineData("credential: ^{ header: Authorization }", "a credential has either value or keys")]
     [InlineData("credential: { header: A, keys: [\"${env:SHORT}\"], value: \"x ${env:SHORT}\" }", "a credential has either value or keys", 12)]
+    [InlineData("credential: { header: A, keys: ^[] }", "keys is empty; list at least one, or write value")]
     [InlineData("credential: { header: A, value: \"${env:SHORT}\", set_aside: ^1m }", "balance and set_aside belong to keys")]
     [InlineData("credential: { header: A, value: \"${env:SHORT}\", balance: ^ordered }", "balance and set_aside belong to keys")]
     [InlineData("credential: { header: A, keys: [\"1${env:SHORT}\", ^\"1${env:SHORT}\"] }", "another key has the same value; remove one, or give it a weight")]
