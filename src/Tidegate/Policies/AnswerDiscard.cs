@@ -32,8 +32,7 @@ internal static class AnswerDiscard
             }
             catch (Exception broken) when (broken is IOException or OperationCanceledException)
             {
-                // It was to be thrown away; the connection goes with it.
-                exchange.ResponseHeaders.Clear();
+                // It was to be thrown away; the connection goes with it. Its fields stay: what waits for its end may still read them.
             }
         }
 
