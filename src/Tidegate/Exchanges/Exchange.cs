@@ -94,6 +94,9 @@ public sealed class Exchange
     /// <summary>What the last upstream answer said about calling again.</summary>
     public ProviderSignal Signal { get; set; }
 
+    /// <summary>That is about one of the provider's buckets alone: for everything else the key is as good as before.</summary>
+    internal bool IsSignalOfBucket { get; set; }
+
     /// <summary>The final status that the client gets, or got; 0 while there is none.</summary>
     public int ResponseStatus { get; set; }
 
@@ -164,6 +167,12 @@ public sealed class Exchange
 
     /// <summary>The last attempt was refused for its key, and there is another that has not had the exchange yet.</summary>
     internal bool HasOtherKey { get; set; }
+
+    /// <summary>The last attempt was refused for its key.</summary>
+    internal bool IsKeyRefused { get; set; }
+
+    /// <summary>The key that was refused first for this exchange. Whether that was its fault shows when another is used.</summary>
+    internal SuspectedKey SuspectedKey { get; set; }
 
     /// <summary>What waits for room in a limit is refused instead: there is something better to do than to wait.</summary>
     internal bool MustNotQueue { get; set; }
@@ -237,6 +246,8 @@ public sealed class Exchange
         UpstreamStream = null;
         HasOtherDestination = false;
         HasOtherKey = false;
+        IsKeyRefused = false;
+        IsSignalOfBucket = false;
     }
 
     /// <summary>Notes an attempt that did not do.</summary>
@@ -296,6 +307,7 @@ public sealed class Exchange
         DestinationIndex = other.DestinationIndex;
         TriedDestinations = other.TriedDestinations;
         TriedKeys = other.TriedKeys;
+        SuspectedKey = other.SuspectedKey;
     }
 
     /// <summary>The answer, refusal or failure of an attempt that was made on this one's behalf, and its way. Its content stays with it.</summary>
@@ -310,6 +322,8 @@ public sealed class Exchange
         Signal = attempt.Signal;
         HasOtherDestination = attempt.HasOtherDestination;
         HasOtherKey = attempt.HasOtherKey;
+        IsKeyRefused = attempt.IsKeyRefused;
+        IsSignalOfBucket = attempt.IsSignalOfBucket;
         if (Timings.Forwarded == 0)
         {
             Timings.Forwarded = attempt.Timings.Forwarded;
@@ -399,6 +413,7 @@ public sealed class Exchange
         TriedDestinations = 0;
         ProviderKey = null;
         TriedKeys = 0;
+        SuspectedKey = default;
         MustNotQueue = false;
         UpstreamProtocol = ProtocolVersion.None;
         RequestBodyBytes = 0;

@@ -15,8 +15,11 @@ internal sealed class KeyHealth(string api, ProviderKey key, TimeProvider time)
     private static readonly TimeSpan FirstThrottle = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
+    private int _throttlesInRow;
     private int _refusalsInRow;
+    private long _setAsideSince = long.MinValue;
     private long _setAsideUntil = long.MinValue;
+    private long _refusedAt = long.MinValue;
     private long _passed;
     private long _refused;
     private volatile string _cause = "";
@@ -40,15 +43,30 @@ internal sealed class KeyHealth(string api, ProviderKey key, TimeProvider time)
     public bool IsSetAside(long now) => now < SetAsideUntil;
 
     /// <summary>Seconds until it has its turn again; 0 when it has.</summary>
-    public double SetAsideSeconds() => Math.Max(0, SetAsideUntil == long.MinValue ? 0 : (SetAsideUntil - time.GetTimestamp()) / (double)time.TimestampFrequency);
+    public double SetAsideSeconds() => SetAsideUntil is var until && until == long.MinValue ? 0 : Math.Max(0, (until - time.GetTimestamp()) / (double)time.TimestampFrequency);
 
-    /// <summary>A request was answered, and not refused for its key.</summary>
-    public void Pass()
+    /// <summary>A request was answered, and the answer says nothing about its key.</summary>
+    public void Answered() => Interlocked.Increment(ref _passed);
+
+    /// <summary>A request was answered, and its key was taken.</summary>
+    /// <param name="sent">When it was sent.</param>
+    public void Pass(long sent)
     {
-        Interlocked.Increment(ref _passed);
-        if (Volatile.Read(ref _refusalsInRow) != 0)
+        Answered();
+        if (Interlocked.Read(ref _refusedAt) == long.MinValue)
         {
-            Volatile.Write(ref _refusalsInRow, 0);
+            return;
+        }
+
+        lock (_gate)
+        {
+            // What was sent before a refusal does not contradict it.
+            if (_refusedAt < sent)
+            {
+                (_throttlesInRow, _refusalsInRow) = (0, 0);
+                Interlocked.Exchange(ref _refusedAt, long.MinValue);
+                Interlocked.Exchange(ref _setAsideUntil, long.MinValue);
+            }
         }
     }
 
@@ -57,18 +75,46 @@ internal sealed class KeyHealth(string api, ProviderKey key, TimeProvider time)
     /// <param name="cause">The status.</param>
     /// <param name="wait">What the provider asked for; null when it did not say.</param>
     /// <param name="first">How long the key is set aside the first time when it did not say.</param>
-    public void Refuse(KeyRefusal refusal, string cause, TimeSpan? wait, TimeSpan first)
+    /// <param name="sent">When the request was sent.</param>
+    /// <returns>Since when the key is set aside, for <see cref="Excuse"/>; <see cref="long.MinValue"/> when it was already when the request was sent, or is not.</returns>
+    public long Refuse(KeyRefusal refusal, string cause, TimeSpan? wait, TimeSpan first, long sent)
     {
         Interlocked.Increment(ref _refused);
         _cause = cause;
+        if (wait == TimeSpan.Zero)
+        {
+            // It may be used again at once: the provider says so.
+            return long.MinValue;
+        }
+
         var now = time.GetTimestamp();
         lock (_gate)
         {
+            ref var row = ref (refusal == KeyRefusal.Throttled ? ref _throttlesInRow : ref _refusalsInRow);
+            var isSetAside = IsSetAside(now);
+
             // Refusals of requests that were on their way together count once.
-            _refusalsInRow = IsSetAside(now) && _refusalsInRow > 0 ? _refusalsInRow : Math.Min(MaxDoublings + 1, _refusalsInRow + 1);
+            row = isSetAside && row > 0 ? row : Math.Min(MaxDoublings + 1, row + 1);
             var shortest = refusal == KeyRefusal.Throttled ? FirstThrottle : first;
-            var span = wait ?? TimeSpan.FromTicks(shortest.Ticks << (_refusalsInRow - 1));
+            var span = wait ?? TimeSpan.FromTicks(shortest.Ticks << (row - 1));
+            _setAsideSince = isSetAside ? _setAsideSince : now;
+            Interlocked.Exchange(ref _refusedAt, now);
             Interlocked.Exchange(ref _setAsideUntil, Math.Max(SetAsideUntil, now + (long)Math.Ceiling(span.TotalSeconds * time.TimestampFrequency)));
+            return _setAsideSince >= sent ? _setAsideSince : long.MinValue;
+        }
+    }
+
+    /// <summary>It was not the key's fault after all: it has its turn again as if it had not been refused.</summary>
+    /// <param name="since">Since when it is set aside for that.</param>
+    public void Excuse(long since)
+    {
+        lock (_gate)
+        {
+            if (since != long.MinValue && since == _setAsideSince && SetAsideUntil != long.MinValue)
+            {
+                _refusalsInRow = Math.Max(0, _refusalsInRow - 1);
+                Interlocked.Exchange(ref _setAsideUntil, long.MinValue);
+            }
         }
     }
 }

@@ -73,14 +73,21 @@ internal sealed class KeyPoolPolicy : IPolicy
         var turn = _settings.Choice == KeyChoice.Ordered ? 0 : _turns.Next();
         var (roomiest, soonest) = (-1, TimeSpan.MaxValue);
 
-        // None is taken: one of them may be the first to be again.
-        var ready = Ready(exchange.TriedKeys) is not 0 and var keys ? keys : 1u << FirstBack();
+        // None is taken: all of them may be again, the one that is back first before the others.
+        var ready = Ready(exchange.TriedKeys);
+        var areAllSetAside = ready == 0;
+        if (areAllSetAside)
+        {
+            var all = uint.MaxValue >> (KeyPoolSettings.MaxKeys - _settings.Keys.Count);
+            ready = (all & ~exchange.TriedKeys) is not 0 and var untried ? untried : all;
+        }
+
         var isOnly = BitOperations.IsPow2(ready);
         while (true)
         {
             // :: Step 1: A key. While there are others, nobody waits for one that has no room; when none has, for the one that will have first.
             var isLast = isOnly || ready == 0;
-            var index = ready == 0 ? roomiest : Choose(turn, ready);
+            var index = ready == 0 ? roomiest : areAllSetAside ? FirstBack(ready) : Choose(turn, ready);
             ready &= ~(1u << index);
             var key = _settings.Keys[index];
             exchange.MustNotQueue = mustNotQueue || !isLast;
@@ -88,16 +95,18 @@ internal sealed class KeyPoolPolicy : IPolicy
             _field.Set(exchange.RequestHeaders, key.Value);
 
             // :: Step 2: The attempt.
+            var sent = _time.GetTimestamp();
             await next(exchange);
             exchange.MustNotQueue = mustNotQueue;
-            if (exchange.Rejection is not { Policy: "limits", Status: 429 } full)
+            if (exchange.Outcome != Outcome.Rejected)
             {
-                Judge(exchange, index);
+                Judge(exchange, index, sent);
                 return;
             }
 
-            // :: Step 3: It was not sent. Another key may have room.
-            if (isLast)
+            // :: Step 3: It was not sent, and no key is to be named for it. Another may have room.
+            exchange.ProviderKey = null;
+            if (isLast || exchange.Rejection is not { Policy: "limits", Status: 429 } full)
             {
                 return;
             }
@@ -110,7 +119,7 @@ internal sealed class KeyPoolPolicy : IPolicy
     }
 
     /// <summary>What the answer says about its key.</summary>
-    private void Judge(Exchange exchange, int index)
+    private void Judge(Exchange exchange, int index, long sent)
     {
         if (exchange.Outcome != Outcome.Forwarded)
         {
@@ -121,13 +130,41 @@ internal sealed class KeyPoolPolicy : IPolicy
         var refusal = RefusalOf(exchange);
         if (refusal == KeyRefusal.None)
         {
-            health.Pass();
+            if (exchange.ResponseStatus < 500)
+            {
+                health.Pass(sent);
+            }
+            else
+            {
+                health.Answered();
+            }
+
             return;
         }
 
-        var isTimed = RetryAfter.TryRead(exchange.ResponseHeaders, _time.GetUtcNow(), out var wait);
-        health.Refuse(refusal, exchange.ResponseStatus.ToString(CultureInfo.InvariantCulture), isTimed ? wait : null, _settings.SetAside);
         exchange.TriedKeys |= 1u << index;
+        var isBare = refusal == KeyRefusal.NotAccepted && exchange.Signal == ProviderSignal.None;
+        if (isBare && exchange.SuspectedKey is { Number: > 0 } suspected && suspected.Number != index + 1 && suspected.Status == exchange.ResponseStatus)
+        {
+            // Two keys refused alike: it is the call, whose sender must not set aside one key after the other.
+            _settings.Keys[suspected.Number - 1].Health.Excuse(suspected.Since);
+            health.Answered();
+            return;
+        }
+
+        exchange.IsKeyRefused = true;
+        if (exchange.IsSignalOfBucket)
+        {
+            // The bucket cools down by itself.
+            health.Answered();
+        }
+        else
+        {
+            var isTimed = RetryAfter.TryRead(exchange.ResponseHeaders, _time.GetUtcNow(), out var wait);
+            var since = health.Refuse(refusal, exchange.ResponseStatus.ToString(CultureInfo.InvariantCulture), isTimed ? wait : null, _settings.SetAside, sent);
+            exchange.SuspectedKey = isBare && exchange.SuspectedKey.Number == 0 ? new SuspectedKey(index + 1, exchange.ResponseStatus, since) : exchange.SuspectedKey;
+        }
+
         exchange.HasOtherKey = Ready(exchange.TriedKeys) != 0;
     }
 
@@ -170,12 +207,12 @@ internal sealed class KeyPoolPolicy : IPolicy
         return _turns.KeyAt(turn, after);
     }
 
-    private int FirstBack()
+    private int FirstBack(uint keys)
     {
-        var first = 0;
-        for (var i = 1; i < _settings.Keys.Count; i++)
+        var first = BitOperations.TrailingZeroCount(keys);
+        for (var i = first + 1; i < _settings.Keys.Count; i++)
         {
-            first = _settings.Keys[i].Health.SetAsideUntil < _settings.Keys[first].Health.SetAsideUntil ? i : first;
+            first = (keys & (1u << i)) != 0 && _settings.Keys[i].Health.SetAsideUntil < _settings.Keys[first].Health.SetAsideUntil ? i : first;
         }
 
         return first;

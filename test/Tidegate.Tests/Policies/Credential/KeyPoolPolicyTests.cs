@@ -70,7 +70,7 @@ public sealed class KeyPoolPolicyTests
             seconds.Add(Health("a").SetAsideSeconds());
         }
 
-        Assert.Equal([120, 240, 480, 960, 960, 960, 960], seconds);
+        Assert.Equal([60, 120, 240, 480, 960, 960, 960], seconds);
         _time.Advance(TimeSpan.FromHours(1));
         await RunAsync(pool, Answers(200));
         await RunAsync(pool, Answers(401));
@@ -86,7 +86,7 @@ public sealed class KeyPoolPolicyTests
         var others = new List<bool>();
         for (var i = 0; i < 4; i++)
         {
-            await RunAsync(pool, exchange, Answers(401), sent);
+            await RunAsync(pool, exchange, Answers(429), sent);
             others.Add(exchange.HasOtherKey);
             exchange.ForgetAnswer();
         }
@@ -95,14 +95,130 @@ public sealed class KeyPoolPolicyTests
         Assert.Equal([true, true, false, false], others);
     }
 
+    [Theory]
+    [InlineData(401)]
+    [InlineData(402)]
+    public async Task A_call_that_two_keys_are_refused_for_alike_is_to_blame_itself_and_sets_none_aside(int status)
+    {
+        var pool = Pool(KeyChoice.Ordered, ("a", 1), ("b", 1), ("c", 1));
+        for (var calls = 0; calls < 3; calls++)
+        {
+            var exchange = Call();
+            var sent = new StringBuilder();
+            await RunAsync(pool, exchange, Answers(status), sent);
+            Assert.Equal((true, true), (exchange.HasOtherKey, exchange.IsKeyRefused));
+            exchange.ForgetAnswer();
+            await RunAsync(pool, exchange, Answers(status), sent);
+            Assert.Equal((false, false), (exchange.HasOtherKey, exchange.IsKeyRefused));
+            Assert.Equal("ab", sent.ToString());
+        }
+
+        Assert.All(_healths.All, health => Assert.Equal(0, health.SetAsideSeconds()));
+        await RunAsync(pool, Answers(status));
+        Assert.Equal(60, Health("a").SetAsideSeconds());
+    }
+
     [Fact]
-    public async Task When_none_is_taken_the_one_that_is_back_first_is_used()
+    public async Task Keys_that_are_refused_each_in_another_way_are_each_to_blame()
+    {
+        var pool = Pool(KeyChoice.Ordered, ("a", 1), ("b", 1), ("c", 1));
+        var exchange = Call();
+        await RunAsync(pool, exchange, Answers(401), null);
+        exchange.ForgetAnswer();
+        await RunAsync(pool, exchange, Answers(402), null);
+
+        Assert.True(exchange.HasOtherKey);
+        Assert.Equal((60, 60), (Health("a").SetAsideSeconds(), Health("b").SetAsideSeconds()));
+    }
+
+    [Fact]
+    public async Task A_refusal_about_one_bucket_goes_on_with_another_key_and_sets_none_aside()
     {
         var pool = Pool(KeyChoice.Ordered, ("a", 1), ("b", 1));
+        var exchange = await RunAsync(pool, asked =>
+        {
+            Answers(429, ProviderSignal.Throttle, "30")(asked);
+            asked.IsSignalOfBucket = true;
+        });
+
+        Assert.True(exchange.HasOtherKey);
+        Assert.Equal(0, Health("a").SetAsideSeconds());
+        exchange.ForgetAnswer();
+        var sent = new StringBuilder();
+        await RunAsync(pool, exchange, Answers(200), sent);
+        Assert.Equal("b", sent.ToString());
+    }
+
+    [Fact]
+    public async Task When_none_is_taken_all_are_offered_and_the_one_that_is_back_first_before_the_others()
+    {
+        var pool = Pool(KeyChoice.Ordered, ("a", 1), ("b", 1), ("c", 1));
         await RunAsync(pool, Answers(401));
         await RunAsync(pool, Answers(429, retryAfter: "5"));
+        await RunAsync(pool, Answers(429, retryAfter: "9"));
 
-        Assert.Equal("b", await SendAsync(pool, 1));
+        var tried = new StringBuilder();
+        await pool.InvokeAsync(Call(), exchange =>
+        {
+            tried.Append(exchange.ProviderKey!.Name);
+            exchange.Reject(Full(9));
+            return default;
+        });
+        Assert.Equal("bcab", tried.ToString());
+    }
+
+    [Fact]
+    public async Task A_key_that_is_taken_is_no_longer_set_aside_unless_that_was_sent_before_it_was_refused()
+    {
+        var pool = Pool(KeyChoice.Ordered, ("a", 1));
+        var late = new TaskCompletionSource();
+        var lateCall = Call();
+        var running = pool.InvokeAsync(lateCall, async exchange =>
+        {
+            await late.Task;
+            exchange.Answer(Outcome.Forwarded, 200);
+        });
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await RunAsync(pool, Answers(401));
+        late.SetResult();
+        await running;
+        Assert.Equal(60, Health("a").SetAsideSeconds());
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await RunAsync(pool, Answers(503));
+        Assert.Equal(59, Health("a").SetAsideSeconds());
+        await RunAsync(pool, Answers(200));
+        Assert.Equal(0, Health("a").SetAsideSeconds());
+    }
+
+    [Fact]
+    public async Task Throttles_and_refusals_are_rows_of_their_own_and_a_wait_of_zero_raises_nothing()
+    {
+        var pool = Pool(KeyChoice.Ordered, ("a", 1), ("b", 1));
+        for (var i = 0; i < 3; i++)
+        {
+            var exchange = await RunAsync(pool, Answers(429, retryAfter: "0"));
+            Assert.True(exchange.HasOtherKey);
+            Assert.Equal(0, Health("a").SetAsideSeconds());
+        }
+
+        foreach (var expected in (int[])[1, 2, 4])
+        {
+            await RunAsync(pool, Answers(429));
+            Assert.Equal(expected, Health("a").SetAsideSeconds());
+            _time.Advance(TimeSpan.FromHours(1));
+        }
+
+        await RunAsync(pool, Answers(401));
+        Assert.Equal(60, Health("a").SetAsideSeconds());
+    }
+
+    [Fact]
+    public async Task A_call_that_was_not_sent_has_no_key()
+    {
+        var pool = Pool(("a", 1), ("b", 1));
+        Assert.Null((await RunAsync(pool, asked => asked.Reject(Full(9)))).ProviderKey);
+        Assert.Null((await RunAsync(pool, asked => asked.Reject(new Rejection("circuit_breaker", "circuit_open", 503, "open")))).ProviderKey);
     }
 
     [Fact]

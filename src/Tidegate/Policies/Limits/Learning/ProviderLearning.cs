@@ -96,7 +96,9 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
         if (reading.Kind != ProviderSignal.None)
         {
             memory.Count(reading.Kind);
-            Cool(named is not null && settings.Buckets!.CoolsAlone && !reading.IsGlobal ? named : learned.Wide, in reading, now);
+            var isBuckets = named is not null && settings.Buckets!.CoolsAlone && !reading.IsGlobal;
+            exchange.IsSignalOfBucket = isBuckets && reading.Kind is not (ProviderSignal.Billing or ProviderSignal.Permanent);
+            Cool(isBuckets ? named! : learned.Wide, in reading, now);
         }
     }
 
