@@ -3,10 +3,9 @@ using Tidegate.Exchanges;
 namespace Tidegate.Policies.Hedge;
 
 /// <summary>
-/// One of several requests for the same call: an exchange of its own, so that what comes too late finds nothing of the client's. When its answer is used it is the
-/// content of the client's exchange too. Used again and again, unless it was broken off.
+/// One of several requests for the same call: an exchange of its own, so that what comes too late finds nothing of the client's. Used again and again, unless it was broken off.
 /// </summary>
-internal sealed class HedgeAttempt : MessageBody, IAnswerEnding
+internal sealed class HedgeAttempt : IAnswerEnding
 {
     private const int KeptPerThread = 64;
 
@@ -16,7 +15,6 @@ internal sealed class HedgeAttempt : MessageBody, IAnswerEnding
     private readonly CancellationTokenSource _broken = new();
     private CancellationTokenRegistration _clientLeft;
     private CancellationToken _clients;
-    private MessageBody _content = Empty;
     private bool _isDisposed;
 
     private HedgeAttempt() => Exchange = new Exchange { Connection = null!, Client = UnheardClient.Instance };
@@ -31,10 +29,6 @@ internal sealed class HedgeAttempt : MessageBody, IAnswerEnding
 
     /// <summary>A fault of ours that ended it.</summary>
     public Exception? Bug { get; set; }
-
-    public override long? Length => _content.Length;
-
-    public override HeaderList? Trailers => _content.Trailers;
 
     /// <summary>One from this thread's stack, with the request of an exchange.</summary>
     /// <param name="exchange">Whose client leaves, when it leaves, both.</param>
@@ -56,40 +50,26 @@ internal sealed class HedgeAttempt : MessageBody, IAnswerEnding
     public void Break() => _broken.Cancel();
 
     /// <summary>Its answer is the client's.</summary>
-    public MessageBody TakeContent()
-    {
-        _content = Exchange.ResponseBody;
-        return this;
-    }
+    public MessageBody TakeContent() => new HedgeContent(this, Exchange.ResponseBody, _clients, _broken.Token);
 
     /// <summary>Its answer is nobody's: thrown away, and its connection with it when there is more to come.</summary>
     public async ValueTask EndAsync()
     {
-        _isDisposed = true;
-        await Exchange.ResponseBody.DisposeAsync();
-        Exchange.EndAnswer(downTo: 0);
-        Return();
-    }
-
-    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
-    {
         try
         {
-            // The client's leaving breaks this exchange, which then knows whose doing it was.
-            return await _content.ReadAsync(buffer, cancellationToken == _clients ? _broken.Token : cancellationToken);
+            await Exchange.ResponseBody.DisposeAsync();
+            _isDisposed = true;
         }
-        catch (MessageBodyException broken)
+        finally
         {
-            Exchange.Fail(broken.Failure);
-            throw;
+            // What limits hold for it comes back however its connection ended.
+            Exchange.EndAnswer(downTo: 0);
+            Return();
         }
     }
 
-    public override ValueTask DisposeAsync()
-    {
-        _isDisposed = true;
-        return _content.DisposeAsync();
-    }
+    /// <summary>Nothing reads its content any more.</summary>
+    public void ContentDisposed() => _isDisposed = true;
 
     /// <summary>The client's exchange is over with it: what waits here for the end of the answer learns how it ended.</summary>
     void IAnswerEnding.AnswerEnded(Exchange exchange)
@@ -118,7 +98,6 @@ internal sealed class HedgeAttempt : MessageBody, IAnswerEnding
         Exchange.Aborted = default;
         _clientLeft = default;
         _clients = default;
-        _content = Empty;
         IsOver = false;
         _isDisposed = false;
         _free.Push(this);

@@ -15,7 +15,7 @@ internal sealed class HedgePolicy(HedgeSettings settings, HedgeRoutes routes, He
     public PolicyStage Stage => PolicyStage.Resilience;
 
     /// <summary>An answer that another request would not improve on.</summary>
-    public static bool IsGood(Exchange exchange) => exchange.Outcome == Outcome.Forwarded && exchange.ResponseStatus is not (429 or 502 or 503 or 504);
+    public static bool IsGood(Exchange exchange) => exchange.Outcome == Outcome.Forwarded && exchange.ResponseStatus is not (429 or 502 or 503 or 504) && !exchange.IsKeyRefused;
 
     public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
     {
@@ -24,7 +24,12 @@ internal sealed class HedgePolicy(HedgeSettings settings, HedgeRoutes routes, He
             return next(exchange);
         }
 
-        route.Budget.Deposit(settings.Budget);
+        if (exchange.Attempts == 0)
+        {
+            // A further attempt is the same call.
+            route.Budget.Deposit(settings.Budget);
+        }
+
         return route.After(settings) is { } after && settings.Mode == PolicyMode.Enforce
             ? new HedgeRun(settings, routes, route, time, after, next).RunAsync(exchange)
             : MeasureAsync(exchange, next);

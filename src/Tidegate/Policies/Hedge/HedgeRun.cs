@@ -93,12 +93,15 @@ internal sealed class HedgeRun
             attempt.Bug = bug;
         }
 
+        bool isLate;
         lock (_gate)
         {
             attempt.IsOver = true;
+            isLate = attempt.IsLate;
         }
 
-        if (attempt.IsLate)
+        // Once it is over and not late, the run may be done with it at any moment.
+        if (isLate)
         {
             // It has lost already: whatever it brings is thrown away here.
             await EndAsync(attempt);

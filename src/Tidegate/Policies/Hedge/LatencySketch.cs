@@ -2,13 +2,13 @@ namespace Tidegate.Policies.Hedge;
 
 /// <summary>
 /// How long answers take to begin, of the last minute or two: counts in buckets that are a twelfth of a power of two apart, so a quantile is right to six percent,
-/// whatever the times are. 200 numbers, however many answers there are.
+/// whatever the times are. 280 numbers, however many answers there are.
 /// </summary>
 internal sealed class LatencySketch(TimeProvider time)
 {
-    // From a tenth of a millisecond, sixteen octaves up: to six and a half seconds and, in the last bucket, beyond.
+    // From a tenth of a millisecond, 23 octaves up: to more than ten minutes. The last bucket has all that is longer.
     private const int BucketsPerOctave = 12;
-    private const int Buckets = 17 * BucketsPerOctave;
+    private const int Buckets = (23 * BucketsPerOctave) + 1;
     private const double LowestSeconds = 0.0001;
 
     // Fewer say nothing about a tail.
@@ -35,7 +35,7 @@ internal sealed class LatencySketch(TimeProvider time)
         Interlocked.Increment(ref _count);
     }
 
-    /// <summary>What a share of all answers stays below; null while too few have come. Worked out once a second.</summary>
+    /// <summary>What a share of all answers stays below; null while too few have come, or where it is longer than is told apart. Worked out once a second.</summary>
     public TimeSpan? Quantile(double share)
     {
         var now = time.GetTimestamp();
@@ -63,6 +63,11 @@ internal sealed class LatencySketch(TimeProvider time)
                 {
                     break;
                 }
+            }
+
+            if (bucket == Buckets - 1)
+            {
+                return null;
             }
 
             // Its upper end: what is as slow as that is still waited for.

@@ -118,6 +118,86 @@ public sealed class HedgePolicyTests
     }
 
     [Fact]
+    public async Task A_hedge_that_is_refused_for_its_key_does_not_beat_the_first()
+    {
+        var exchange = TestExchange.Of(Direction.Egress);
+        var running = Start(exchange);
+        await HedgedAsync();
+        _requests[1].Exchange.IsKeyRefused = true;
+        _requests[1].Answer(401, "second");
+        _requests[0].Answer(200, "first");
+        await running.WaitAsync(Patience, Cancellation);
+
+        Assert.Equal(("first", "failed"), (await ReadAsync(exchange.ResponseBody), exchange.Retries[0].Result));
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_thrown_away_and_breaks_meanwhile_is_nobodys_failure()
+    {
+        var exchange = TestExchange.Of(Direction.Egress);
+        var running = Start(exchange);
+        _requests[0].Answer(429, "", new BreakingBody());
+        await running.WaitAsync(Patience, Cancellation);
+        await AnswerDiscard.DiscardAsync(exchange);
+        exchange.EndAnswer(downTo: 0);
+
+        Assert.Null(await _requests[0].Ended.WaitAsync(Patience, Cancellation));
+    }
+
+    [Fact]
+    public async Task What_waits_for_the_end_of_a_loser_sees_it_even_if_its_content_cannot_be_disposed()
+    {
+        Exception? told = null;
+        _routes.OnBug = bug => told = bug;
+        var exchange = TestExchange.Of(Direction.Egress);
+        var running = Start(exchange);
+        await HedgedAsync();
+        _requests[0].Answer(503, "", new BreakingBody { BreaksOnDispose = true });
+        _requests[1].Answer(200, "second");
+        await running.WaitAsync(Patience, Cancellation);
+
+        Assert.Null(await _requests[0].Ended.WaitAsync(Patience, Cancellation));
+        Assert.Equal("broken", told!.Message);
+    }
+
+    [Fact]
+    public async Task Content_that_is_disposed_once_more_is_not_the_next_calls()
+    {
+        var exchange = TestExchange.Of(Direction.Egress);
+        var running = Start(exchange);
+        _requests[0].Answer(200, "first");
+        await running.WaitAsync(Patience, Cancellation);
+        var (used, content) = (_requests[0].Exchange, exchange.ResponseBody);
+        await content.DisposeAsync();
+        exchange.EndAnswer(downTo: 0);
+
+        var next = TestExchange.Of(Direction.Egress);
+        running = Start(next);
+        Assert.Same(used, _requests[0].Exchange);
+        var body = _requests[0].Answer(200, "second");
+        await running.WaitAsync(Patience, Cancellation);
+        await content.DisposeAsync();
+        Assert.False(body.Disposed.IsCompleted);
+        Assert.Equal("second", await ReadAsync(next.ResponseBody));
+    }
+
+    [Fact]
+    public async Task Further_attempts_of_a_call_pay_for_no_hedge()
+    {
+        for (var i = 0; i < 5; i++)
+        {
+            var exchange = TestExchange.Of(Direction.Egress);
+            exchange.Attempts = 1;
+            var running = Start(exchange);
+            _requests[0].Answer(200, "first");
+            await running.WaitAsync(Patience, Cancellation);
+        }
+
+        Assert.True(_route.Budget.TryWithdraw());
+        Assert.False(_route.Budget.TryWithdraw());
+    }
+
+    [Fact]
     public async Task A_failure_before_the_time_is_for_retries()
     {
         var exchange = TestExchange.Of(Direction.Egress);
@@ -361,11 +441,11 @@ public sealed class HedgePolicyTests
 
         public Task<Failure?> Ended => _ended.Task;
 
-        public TextBody Answer(int status, string text)
+        public TextBody Answer(int status, string text, MessageBody? content = null)
         {
             var body = new TextBody(text);
             Exchange.ResponseHeaders.Add("Server", "test");
-            Exchange.ResponseBody = body;
+            Exchange.ResponseBody = content ?? body;
             Exchange.Timings.ResponseStarted = _time.GetTimestamp();
             Exchange.Answer(Outcome.Forwarded, status);
             _answered.SetResult();
@@ -387,6 +467,18 @@ public sealed class HedgePolicyTests
         public void Throw(Exception bug) => _answered.SetException(bug);
 
         void IAnswerEnding.AnswerEnded(Exchange exchange) => _ended.SetResult(exchange.Failure);
+    }
+
+    private sealed class BreakingBody : MessageBody
+    {
+        public bool BreaksOnDispose { get; init; }
+
+        public override long? Length => null;
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken) =>
+            throw new MessageBodyException(new Failure(FailureSource.Upstream, FailureKind.ResponseTruncated, Retryable: false, "slow"));
+
+        public override ValueTask DisposeAsync() => BreaksOnDispose ? throw new InvalidOperationException("broken") : default;
     }
 
     private sealed class TextBody(string text) : MessageBody
