@@ -65,6 +65,26 @@ public sealed class ProviderPackTests
         Assert.All(packs, pack => Assert.NotEmpty(pack.Hosts));
     }
 
+    [Theory]
+    [InlineData("false", true)]
+    [InlineData("true", false)]
+    public async Task A_refusal_of_one_bucket_is_told_from_one_of_everything(string isGlobal, bool isOfBucket)
+    {
+        var pack = new ProviderPacks().Find("discord")!;
+        using var store = new LimitStore(new FakeTimeProvider());
+        var exchange = Call("discord.com");
+        await Policy(pack, written: null, store).InvokeAsync(exchange, passed =>
+        {
+            passed.ResponseHeaders.Add("x-ratelimit-bucket", "abcd");
+            passed.ResponseHeaders.Add("x-ratelimit-global", isGlobal);
+            passed.ResponseHeaders.Add(KnownHeader.RetryAfter, "5");
+            passed.Answer(Outcome.Forwarded, 429);
+            return default;
+        });
+
+        Assert.Equal((ProviderSignal.Throttle, isOfBucket), (exchange.Signal, exchange.IsSignalOfBucket));
+    }
+
     private static async Task<(long Violations, double Utilisation)> RunAsync(string name)
     {
         var pack = new ProviderPacks().Find(name)!;
