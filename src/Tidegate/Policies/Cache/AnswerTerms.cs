@@ -8,6 +8,9 @@ internal readonly record struct AnswerTerms
     // A guess must not outlive the day: nobody meant it.
     private static readonly TimeSpan MaxHeuristic = TimeSpan.FromDays(1);
 
+    // What a spoiled request may have brought: whoever spoils a URL must come back each minute, and is seen.
+    private static readonly TimeSpan MaxForOneRequest = TimeSpan.FromMinutes(1);
+
     /// <summary>Empty when the answer may be stored; else why not, as a word for Cache-Status.</summary>
     public string WhyNot { get; private init; }
 
@@ -36,6 +39,9 @@ internal readonly record struct AnswerTerms
     /// <summary>Fields that must not be stored.</summary>
     public string? UnstoredFields { get; private init; }
 
+    /// <summary>The answer itself says how long it is fresh.</summary>
+    public bool IsExplicit { get; private init; }
+
     public bool IsStorable => WhyNot.Length == 0;
 
     /// <summary>Reads an answer's terms.</summary>
@@ -56,8 +62,10 @@ internal readonly record struct AnswerTerms
         var isShared = !request.IsPrivatePartition;
         var date = fields.TryGet(KnownHeader.Date, out var dateField) && HttpDate.TryParse(dateField, now, out long parsed) ? parsed : now.ToUnixTimeSeconds();
         var hasValidator = fields.Contains(KnownHeader.ETag) || fields.Contains(KnownHeader.LastModified);
-        var ttl = settings.TtlOf(status);
+        var isForOneRequest = IsForOneRequest(status);
+        var ttl = isForOneRequest ? null : settings.TtlOf(status);
         var lifetime = Explicit(control, fields, isShared, isTargeted, date, now);
+        var isExplicit = lifetime is not null;
         var saysNothing = lifetime is null && !control.NoStore && !control.NoCache && !control.Private;
         var isOverridden = ttl is not null && settings.IsOverride;
         if (ttl is not null && (isOverridden || saysNothing))
@@ -66,7 +74,7 @@ internal readonly record struct AnswerTerms
         }
 
         // RFC 9110 9.3.3: of an answer to POST nothing is guessed.
-        lifetime ??= hasValidator && !request.IsPost && !fields.Contains(KnownHeader.SetCookie) && (IsHeuristicallyCacheable(status) || control.Public) ? Heuristic(fields, date, now) : null;
+        lifetime ??= hasValidator && !isForOneRequest && !request.IsPost && !fields.Contains(KnownHeader.SetCookie) && (IsHeuristicallyCacheable(status) || control.Public) ? Heuristic(fields, date, now) : null;
         var whyNot = isOverridden ? WhyNotOverridden(status, fields) : WhyNotStored(control, status, fields, request, isShared, ttl is not null);
         if (whyNot.Length == 0 && ttl is not null && (isOverridden || saysNothing))
         {
@@ -78,7 +86,13 @@ internal readonly record struct AnswerTerms
             whyNot = "no-freshness";
         }
 
-        var forbidsStale = control.MustRevalidate || (isShared && (control.ProxyRevalidate || control.SharedMaxAge != CacheControl.Absent));
+        if (isForOneRequest)
+        {
+            whyNot = whyNot.Length == 0 && !isExplicit ? "status" : whyNot;
+            lifetime = lifetime > MaxForOneRequest ? MaxForOneRequest : lifetime;
+        }
+
+        var forbidsStale = isForOneRequest || control.MustRevalidate || (isShared && (control.ProxyRevalidate || control.SharedMaxAge != CacheControl.Absent));
         return new AnswerTerms
         {
             WhyNot = whyNot,
@@ -91,6 +105,7 @@ internal readonly record struct AnswerTerms
             StaleIfError = Window(control.StaleIfError),
             IsOverridden = isOverridden,
             UnstoredFields = control.UnstoredFields,
+            IsExplicit = isExplicit && !isOverridden,
         };
     }
 
@@ -136,11 +151,17 @@ internal readonly record struct AnswerTerms
     private static bool IsUnderstood(int status) => status is 200 or 203 or 204 or 300 or 301 or 302 or 303 or 307 or 308 or 403 or 404 or 405 or 410 or 414 or 451 or 500 or 501 or 502 or 503 or 504;
 
     /// <summary>
-    /// These say that something was wrong with how one request was sent: a request that was spoiled on purpose must not spoil everybody's. 206 and 304 are parts
-    /// of another answer, and 401 and 407 ask one caller.
+    /// Parts of another answer (206, 304), questions to one caller (401, 407), what depends on a part of the request that no key has, and what may not be
+    /// stored (RFC 6585 3 to 6).
     /// </summary>
-    private static bool IsForOneRequest(int status) =>
-        status is 206 or 304 or 400 or 401 or 406 or 407 or 408 or 411 or 412 or 413 or 415 or 416 or 417 or 421 or 422 or 425 or 426 or 428 or 429 or 431;
+    private static bool IsNeverStored(int status) =>
+        status is 206 or 304 or 401 or 407 or 408 or 411 or 412 or 413 or 415 or 416 or 417 or 421 or 425 or 426 or 428 or 429 or 431 or 511;
+
+    /// <summary>
+    /// These say that something was wrong with how one request was sent. A request that was spoiled on purpose must not spoil everybody's: only the upstream's own
+    /// word makes such an answer one for all (RFC 9111 3), never a guess and never a rule.
+    /// </summary>
+    private static bool IsForOneRequest(int status) => status is 400 or 406 or 422;
 
     private static string WhyNotStored(in CacheControl control, int status, HeaderList fields, in RequestTerms request, bool isShared, bool hasTtl)
     {
@@ -166,7 +187,7 @@ internal readonly record struct AnswerTerms
             return "authorization";
         }
 
-        if (IsForOneRequest(status))
+        if (IsNeverStored(status))
         {
             return "status";
         }
@@ -182,7 +203,7 @@ internal readonly record struct AnswerTerms
         return hasPermission ? "" : "status";
     }
 
-    private static string WhyNotOverridden(int status, HeaderList fields) => IsForOneRequest(status) ? "status" : fields.Contains(KnownHeader.Trailer) ? "trailers" : "";
+    private static string WhyNotOverridden(int status, HeaderList fields) => IsNeverStored(status) ? "status" : fields.Contains(KnownHeader.Trailer) ? "trailers" : "";
 
     /// <summary>
     /// What not even the configuration may do: share what may be for one caller alone. Whoever wrote a rule for a URL knew what the answers say, and not what

@@ -112,7 +112,7 @@ internal readonly record struct CacheKey
             AddLines(ref writer, exchange.RequestHeaders, name);
         }
 
-        if (exchange.Method == "POST")
+        if (settings.KeysBody && exchange.Method == "POST")
         {
             // The same bytes mean something else as another type, or in another coding.
             writer.AddByte((byte)'P');

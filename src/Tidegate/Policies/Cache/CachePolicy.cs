@@ -183,17 +183,35 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             _delivery.Note(exchange, CacheResult.Method);
         }
 
+        var posted = PostedAnswer.Expect(exchange, cache, settings);
         await next(exchange);
         if (exchange.Outcome == Outcome.Forwarded && exchange.UpstreamStream is null)
         {
-            // RFC 9111 4.4: methods that nobody knows count as unsafe.
-            if (exchange.Method is not ("OPTIONS" or "TRACE"))
-            {
-                Invalidation.Apply(exchange, cache, settings);
-            }
-
-            _delivery.Finish(exchange, CacheResult.Method, exchange.ResponseStatus, isStored: false, "");
+            _delivery.Finish(exchange, CacheResult.Method, exchange.ResponseStatus, InvalidateAndStore(exchange, posted), "");
         }
+    }
+
+    /// <summary>RFC 9111 4.4: methods that nobody knows count as unsafe.</summary>
+    /// <returns>Whether the answer is stored for those who ask next.</returns>
+    private bool InvalidateAndStore(Exchange exchange, PostedAnswer? posted)
+    {
+        if (exchange.Method is "OPTIONS" or "TRACE")
+        {
+            return false;
+        }
+
+        var before = cache.Epochs.Current;
+        var answer = posted?.TryMake(exchange);
+        var purged = Invalidation.Apply(exchange, cache, settings);
+
+        // Another purge in between may be another POST's, which knows better.
+        if (answer is null || purged != before + 1)
+        {
+            return false;
+        }
+
+        posted!.Value.Store(exchange, answer, purged);
+        return true;
     }
 
     /// <summary>A POST that the configuration calls a read: its content is read, becomes part of the key, and is sent all the same.</summary>

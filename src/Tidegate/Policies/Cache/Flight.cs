@@ -336,31 +336,10 @@ internal sealed class Flight
     /// <summary>The answer as it is stored; null when it is not to be.</summary>
     private StoredAnswer? TryMake(int status, HeaderList fields, StoredContent content, byte[]? vary, long now)
     {
-        var utc = _cache.Time.GetUtcNow();
-        var terms = AnswerTerms.Read(_settings, status, fields, _request, _cache.Time.GetElapsedTime(_asked, now), utc);
-        WhyNot = terms.WhyNot;
-        if (!terms.IsStorable || !AnswerTags.TryRead(fields, _cache.Secret, _settings.Api, Exchange.Target, out var tags) || StoredHead.Encode(fields, terms.UnstoredFields, utc) is not { } head)
-        {
-            WhyNot = WhyNot.Length == 0 ? "head-too-large" : WhyNot;
-            return null;
-        }
-
-        return new StoredAnswer
-        {
-            Key = _key.Value,
-            Url = _key.Url,
-            Api = _key.Api,
-            Partition = _key.Partition,
-            Tags = tags,
-            Status = status,
-            Head = head,
-            Content = content,
-            Vary = vary,
-            Terms = terms,
-            Received = now,
-            Epoch = _epoch,
-            CheckedEpoch = -1,
-        };
+        var terms = AnswerTerms.Read(_settings, status, fields, _request, _cache.Time.GetElapsedTime(_asked, now), _cache.Time.GetUtcNow());
+        var answer = AnswerMaker.TryMake(_cache, _settings, _key, Exchange.Target, status, fields, content, vary, terms, _epoch, now, out var whyNot);
+        WhyNot = whyNot;
+        return answer;
     }
 
     private void Arrive(FlightResult result)

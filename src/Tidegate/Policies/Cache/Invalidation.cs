@@ -9,20 +9,23 @@ namespace Tidegate.Policies.Cache;
 /// </summary>
 internal static class Invalidation
 {
-    public static void Apply(Exchange exchange, HttpCache cache, CacheSettings settings)
+    /// <summary>Purges them.</summary>
+    /// <returns>The epoch in which its own URL was; 0 when the request did not succeed.</returns>
+    public static long Apply(Exchange exchange, HttpCache cache, CacheSettings settings)
     {
         if (exchange.ResponseStatus is < 200 or >= 400)
         {
-            return;
+            return 0;
         }
 
         var target = exchange.Target;
-        Purge(cache, settings, target.Authority + target.PathAndQuery);
+        var own = target.Authority + target.PathAndQuery;
+        var epoch = Purge(cache, settings, own);
         var fields = exchange.ResponseHeaders;
         for (var i = 0; i < fields.Count; i++)
         {
             var field = fields[i];
-            if (field.Known is KnownHeader.Location or KnownHeader.ContentLocation && SameOrigin(exchange, Encoding.Latin1.GetString(field.Value)) is { } url)
+            if (field.Known is KnownHeader.Location or KnownHeader.ContentLocation && SameOrigin(exchange, Encoding.Latin1.GetString(field.Value)) is { } url && url != own)
             {
                 Purge(cache, settings, url);
             }
@@ -34,12 +37,14 @@ internal static class Invalidation
                 }
             }
         }
+
+        return epoch;
     }
 
-    private static void Purge(HttpCache cache, CacheSettings settings, string url)
+    private static long Purge(HttpCache cache, CacheSettings settings, string url)
     {
         cache.Counters.CountInvalidation();
-        cache.Epochs.Purge(CacheKey.OfUrl(cache.Secret, url));
+        var epoch = cache.Epochs.Purge(CacheKey.OfUrl(cache.Secret, url));
         foreach (var query in settings.ApiQueries)
         {
             if (!query.IsWhole)
@@ -47,6 +52,8 @@ internal static class Invalidation
                 cache.Epochs.Purge(CacheKey.OfUrl(cache.Secret, query.Reduce(url)));
             }
         }
+
+        return epoch;
     }
 
     /// <summary>What a reference names, as keys have it; null when it is another origin's.</summary>

@@ -33,7 +33,8 @@ internal sealed class PurgeEpochs
     /// <summary>Whatever has this name and was asked for before now is purged.</summary>
     /// <param name="name">A hash of a URL, tag, API or partition.</param>
     /// <param name="isSoft">It becomes stale, instead of being gone.</param>
-    public void Purge(ulong name, bool isSoft = false)
+    /// <returns>The epoch of the purge.</returns>
+    public long Purge(ulong name, bool isSoft = false)
     {
         var epoch = Interlocked.Increment(ref _current);
         var places = isSoft ? LazyInitializer.EnsureInitialized(ref _soft, static () => new long[SoftPlaces * 2]) : LazyInitializer.EnsureInitialized(ref _hard, static () => new long[Places * 2]);
@@ -42,6 +43,7 @@ internal sealed class PurgeEpochs
 
         // Whoever saw the epoch before its places were written looks once more.
         Interlocked.Increment(ref _current);
+        return epoch;
     }
 
     /// <summary>The same for every URL that begins so.</summary>

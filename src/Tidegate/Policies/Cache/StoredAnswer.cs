@@ -54,7 +54,7 @@ internal sealed class StoredAnswer
     public required long Received { get; init; }
 
     /// <summary>The epoch in which it was asked for: what was purged later is not it.</summary>
-    public required long Epoch { get; init; }
+    public required long Epoch { get; set; }
 
     /// <summary>The last epoch in which it was known not to be purged.</summary>
     public long CheckedEpoch { get; set; }

@@ -62,20 +62,66 @@ public sealed class PoisoningTests
     }
 
     [Theory]
-    [InlineData(400)]
-    [InlineData(406)]
     [InlineData(408)]
     [InlineData(411)]
     [InlineData(412)]
     [InlineData(413)]
     [InlineData(415)]
-    [InlineData(422)]
     [InlineData(429)]
     [InlineData(431)]
     public async Task An_error_that_a_spoiled_request_brought_is_not_everybodys(int status)
     {
         _bench.Upstream = asked => asked.RequestHeaders.Count > 0 ? CacheBench.Answer(asked, status, "Cache-Control: public, max-age=60", "spoiled") : CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", "good");
         await _bench.CallAsync(fields: "X-Oversize: " + new string('x', 9000));
+        Assert.Equal("good", (await _bench.CallAsync()).Content);
+    }
+
+    [Theory]
+    [InlineData(400, "ETag: \"a\"\nCache-Control: public")]
+    [InlineData(400, "Last-Modified: Wed, 25 Nov 2020 10:00:00 GMT\nCache-Control: public")]
+    [InlineData(400, "")]
+    [InlineData(406, "")]
+    [InlineData(422, "ETag: \"a\"")]
+    public async Task A_refusal_of_a_spoiled_request_is_stored_by_no_guess_and_by_no_rule(int status, string fields)
+    {
+        var ttl = new TimeSpan?[10];
+        ttl[4] = TimeSpan.FromHours(1);
+        foreach (var isOverride in (bool[])[false, true])
+        {
+            var bench = new CacheBench(new CacheSettings { Api = "api", Partition = CachePartition.None, Ttl = ttl, IsOverride = isOverride })
+            {
+                Upstream = asked => asked.RequestHeaders.Count > 0 ? CacheBench.Answer(asked, status, fields, "spoiled") : CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", "good"),
+            };
+            await bench.CallAsync(fields: "X-Oversize: " + new string('x', 9000));
+            Assert.Equal(0, bench.Cache.Store.Count);
+            Assert.Equal("good", (await bench.CallAsync()).Content);
+        }
+    }
+
+    [Fact]
+    public async Task A_refusal_that_the_upstream_itself_calls_fresh_is_used_for_a_minute_at_most_and_never_stale()
+    {
+        _bench.Upstream = asked => CacheBench.Answer(asked, 400, "Cache-Control: max-age=3600, stale-while-revalidate=3600, stale-if-error=3600", "refused");
+        await _bench.CallAsync();
+        _bench.Time.Advance(TimeSpan.FromSeconds(59));
+        Assert.True((await _bench.CallAsync()) is { IsFromStore: true, Status: 400, Content: "refused" });
+        _bench.Time.Advance(TimeSpan.FromSeconds(1));
+        _bench.Upstream = asked => CacheBench.Answer(asked, 503, "", "broken");
+        Assert.Equal(503, (await _bench.CallAsync()).Status);
+        Assert.False((await _bench.CallAsync(fields: "Cache-Control: max-stale")).IsFromStore);
+    }
+
+    [Fact]
+    public async Task What_the_gateway_itself_refuses_is_not_stored()
+    {
+        _bench.Upstream = asked =>
+        {
+            asked.Reject(new Rejection("limits", "refused", 400, "Not now."));
+            return Task.CompletedTask;
+        };
+        Assert.Equal(400, (await _bench.CallAsync()).Status);
+        Assert.Equal(0, _bench.Cache.Store.Count);
+        _bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", "good");
         Assert.Equal("good", (await _bench.CallAsync()).Content);
     }
 

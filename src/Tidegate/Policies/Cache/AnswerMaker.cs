@@ -1,0 +1,59 @@
+using Tidegate.Exchanges;
+
+namespace Tidegate.Policies.Cache;
+
+/// <summary>Makes of an upstream's answer what is stored of it.</summary>
+internal static class AnswerMaker
+{
+    /// <summary>The answer as it is stored; null when it is not to be.</summary>
+    /// <param name="cache">Where it goes.</param>
+    /// <param name="settings">Of the route.</param>
+    /// <param name="key">Where it is kept.</param>
+    /// <param name="target">What it is the answer of.</param>
+    /// <param name="status">Final.</param>
+    /// <param name="fields">The answer's.</param>
+    /// <param name="content">Filled, or about to be.</param>
+    /// <param name="vary">By which request fields it was chosen.</param>
+    /// <param name="terms">Read off its head.</param>
+    /// <param name="epoch">In which it was asked for.</param>
+    /// <param name="now">When it came.</param>
+    /// <param name="whyNot">Empty, or why it is not stored.</param>
+    public static StoredAnswer? TryMake(
+        HttpCache cache, CacheSettings settings, in CacheKey key, ExchangeTarget target, int status, HeaderList fields, StoredContent content, byte[]? vary, in AnswerTerms terms, long epoch, long now, out string whyNot)
+    {
+        whyNot = terms.WhyNot;
+        if (!terms.IsStorable)
+        {
+            return null;
+        }
+
+        if (!AnswerTags.TryRead(fields, cache.Secret, settings.Api, target, out var tags))
+        {
+            whyNot = "too-many-tags";
+            return null;
+        }
+
+        if (StoredHead.Encode(fields, terms.UnstoredFields, cache.Time.GetUtcNow()) is not { } head)
+        {
+            whyNot = "head-too-large";
+            return null;
+        }
+
+        return new StoredAnswer
+        {
+            Key = key.Value,
+            Url = key.Url,
+            Api = key.Api,
+            Partition = key.Partition,
+            Tags = tags,
+            Status = status,
+            Head = head,
+            Content = content,
+            Vary = vary,
+            Terms = terms,
+            Received = now,
+            Epoch = epoch,
+            CheckedEpoch = -1,
+        };
+    }
+}
