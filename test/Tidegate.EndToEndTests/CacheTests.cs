@@ -112,6 +112,17 @@ public sealed class CacheTests
         Assert.Equal("Authorization: Bearer a", await GetAsync("a"));
         Assert.Equal(2, upstream.Requests);
 
+        // A purge by credential, whose value is in no process list.
+        using (var purge = TidegateProcess.Start(["purge", "--credential-env", "PROVIDER_TOKEN", "--admin", gateway["admin"].ToString()], ("PROVIDER_TOKEN", "Bearer a")))
+        {
+            Assert.Equal(ExitCode.Success, await purge.ExitCodeAsync(Cancellation));
+        }
+
+        await GetAsync("b");
+        Assert.Equal(2, upstream.Requests);
+        await GetAsync("a");
+        Assert.Equal(3, upstream.Requests);
+
         async Task<string> GetAsync(string token)
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, $"http://{gateway["egress"]}/provider/me") { Headers = { Authorization = new AuthenticationHeaderValue("Bearer", token) } };
@@ -131,7 +142,7 @@ public sealed class CacheTests
         Assert.Equal(1, upstream.Requests);
 
         var requests = 1;
-        foreach (var purge in (string[])[$"{{\"url\":\"{url}\"}}", $"{{\"prefix\":\"http://{gateway["ingress"]}/\"}}", "{\"api\":\"all\"}", "{\"api\":\"all\",\"tag\":\"red\"}", "{\"all\":true}", "{\"all\":true,\"soft\":true}"])
+        foreach (var purge in (string[])[$"{{\"url\":\"{url}\"}}", $"{{\"prefix\":\"http://{gateway["ingress"]}/\"}}", "{\"api\":\"all\"}", "{\"api\":\"all\",\"tag\":\"red\"}", "{\"consumer\":\"anonymous\"}", "{\"all\":true}", "{\"all\":true,\"soft\":true}"])
         {
             Assert.Equal(HttpStatusCode.OK, (await PurgeAsync(purge)).StatusCode);
             await client.GetStringAsync(url, Cancellation);
@@ -155,6 +166,9 @@ public sealed class CacheTests
     [InlineData("POST", "application/json", "{\"all\":true,\"api\":\"all\"}", null, 400)]
     [InlineData("POST", "application/json", "{\"tag\":\"red\"}", null, 400)]
     [InlineData("POST", "application/json", "{\"al\":true}", null, 400)]
+    [InlineData("POST", "application/json", "{\"consumer\":\"nobody\"}", null, 400)]
+    [InlineData("POST", "application/json", "{\"header\":\"X-Api-Key\"}", null, 400)]
+    [InlineData("POST", "application/json", "{\"credential\":\"Bearer a\",\"all\":true}", null, 400)]
     [InlineData("POST", "application/json", "[]", null, 400)]
     [InlineData("POST", "application/json", "{\"all\":true,\"url\":5}", null, 400)]
     [InlineData("POST", "application/json", "{\"all\":\"true\"}", null, 400)]

@@ -1,20 +1,20 @@
-using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Tidegate.Edge;
+using Tidegate.Exchanges;
 using Tidegate.Policies.Cache;
 
 namespace Tidegate.Control.Admin;
 
 /// <summary>
-/// <c>POST /api/v1/cache/purge</c>: a JSON object that names what is no longer true, by <c>url</c>, <c>prefix</c>, <c>tag</c> with <c>api</c>, or <c>api</c> alone, or
-/// <c>"all": true</c>; with <c>"soft": true</c> it only becomes stale. The only thing that the admin API changes.
+/// <c>POST /api/v1/cache/purge</c>: a JSON object that names what is no longer true, by <c>url</c>, <c>prefix</c>, <c>tag</c> with <c>api</c>, <c>api</c> alone,
+/// <c>consumer</c>, <c>credential</c> (a field's value, with <c>header</c> where the field is not Authorization), or <c>"all": true</c>; with <c>"soft": true</c> it only becomes stale. The only thing that the admin API changes.
 /// </summary>
 internal static class CachePurge
 {
     public const string Path = "/api/v1/cache/purge";
 
-    private static readonly string[] Names = ["url", "prefix", "tag", "api", "all", "soft"];
+    private static readonly string[] Names = ["url", "prefix", "tag", "api", "consumer", "credential", "header", "all", "soft"];
 
     /// <summary>
     /// A web page can make its visitor's browser send a POST anywhere, loopback included, but not with this content type without asking first, and not without
@@ -88,7 +88,7 @@ internal static class CachePurge
     {
         if (purge.ValueKind != JsonValueKind.Object)
         {
-            return "A purge is a JSON object with url, prefix, tag and api, api, or all.";
+            return "A purge is a JSON object with url, prefix, tag and api, api, consumer, credential, or all.";
         }
 
         if (purge.EnumerateObject().FirstOrDefault(property => !Names.Contains(property.Name)) is { Value.ValueKind: not JsonValueKind.Undefined } unknown)
@@ -106,12 +106,13 @@ internal static class CachePurge
         }
 
         var (url, prefix, tag, api) = (Text(purge, "url"), Text(purge, "prefix"), Text(purge, "tag"), Text(purge, "api"));
+        var (consumer, credential, header) = (Text(purge, "consumer"), Text(purge, "credential"), Text(purge, "header"));
         var isAll = Flag(purge, "all");
         var isSoft = Flag(purge, "soft");
-        var named = (url is null ? 0 : 1) + (prefix is null ? 0 : 1) + (tag is null && api is null ? 0 : 1) + (isAll ? 1 : 0);
+        var named = (url is null ? 0 : 1) + (prefix is null ? 0 : 1) + (tag is null && api is null ? 0 : 1) + (consumer is null ? 0 : 1) + (credential is null ? 0 : 1) + (isAll ? 1 : 0);
         if (named != 1)
         {
-            return "Name one of url, prefix, tag with api, api, and all: true.";
+            return "Name one of url, prefix, tag with api, api, consumer, credential, and all: true.";
         }
 
         if (api is not null && !gateway.Configuration.Config.Apis.Any(known => known.Name == api))
@@ -124,17 +125,21 @@ internal static class CachePurge
             return "A tag needs the api whose answers carry it.";
         }
 
+        if (consumer is not null && consumer != Consumer.Anonymous.Name && !gateway.Configuration.Config.Consumers.Any(known => known.Name == consumer))
+        {
+            return $"There is no consumer '{consumer}'.";
+        }
+
+        if (header is not null && credential is null)
+        {
+            return "A header needs the credential that it carries.";
+        }
+
         var cache = gateway.Cache;
         if ((url ?? prefix) is { } written)
         {
-            // Ingress merges runs of slashes and egress does not: where it makes a difference, both are meant.
-            var (ingress, egress) = (Target(written, isIngress: true, out var problem), Target(written, isIngress: false, out _));
-            if (ingress is null || egress is null)
-            {
-                return problem;
-            }
-
-            foreach (var target in ingress == egress ? (string[])[ingress] : [ingress, egress])
+            var targets = StoredUrls.Of(written, out var problem);
+            foreach (var target in targets)
             {
                 if (url is not null)
                 {
@@ -145,14 +150,25 @@ internal static class CachePurge
                     cache.PurgePrefix(target, isSoft);
                 }
             }
+
+            return targets.Count == 0 ? problem : null;
         }
-        else if (tag is not null)
+
+        if (tag is not null)
         {
             cache.PurgeTag(api!, tag, isSoft);
         }
         else if (api is not null)
         {
             cache.PurgeApi(api, isSoft);
+        }
+        else if (consumer is not null)
+        {
+            cache.PurgeConsumer(consumer, isSoft);
+        }
+        else if (credential is not null)
+        {
+            cache.PurgeCredential(header ?? "Authorization", credential, isSoft, Policies(gateway).Select(policy => policy.Settings.InjectedCredential));
         }
         else
         {
@@ -162,25 +178,10 @@ internal static class CachePurge
         return null;
     }
 
-    /// <summary>A URL in the form in which requests for it are stored; null when no request could be for it.</summary>
-    private static string? Target(string url, bool isIngress, out string? problem)
-    {
-        var fragment = url.IndexOf('#', StringComparison.Ordinal);
-        var written = fragment < 0 ? url : url[..fragment];
-        var result = CanonicalTarget.ParseAbsolute(Encoding.UTF8.GetBytes(AsciiHost(written)), isIngress);
-        problem = result.IsTarget ? null : $"'{url}' is no absolute http or https URL that a request could have: {result.Rejection.Detail}";
-        return result.IsTarget ? result.Target.Authority + result.Target.PathAndQuery : null;
-    }
-
-    /// <summary>A host with letters beyond ASCII as requests have it.</summary>
-    private static string AsciiHost(string url) =>
-        !Ascii.IsValid(url) && Uri.TryCreate(url, UriKind.Absolute, out var parsed) && !Ascii.IsValid(parsed.Host) && url.Contains(parsed.Host, StringComparison.OrdinalIgnoreCase)
-            ? url.Replace(parsed.Host, parsed.IdnHost, StringComparison.OrdinalIgnoreCase)
-            : url;
-
     /// <summary>By which parts of a query answers are stored, anywhere.</summary>
-    private static IEnumerable<QueryRule> Queries(IGatewayView gateway) => gateway.Configuration.Snapshot.Plans
-        .SelectMany(plan => plan.Pipeline.Policies).OfType<CachePolicy>().Select(policy => policy.Settings.Query).Where(query => !query.IsWhole).Distinct();
+    private static IEnumerable<QueryRule> Queries(IGatewayView gateway) => Policies(gateway).Select(policy => policy.Settings.Query).Where(query => !query.IsWhole).Distinct();
+
+    private static IEnumerable<CachePolicy> Policies(IGatewayView gateway) => gateway.Configuration.Snapshot.Plans.SelectMany(plan => plan.Pipeline.Policies).OfType<CachePolicy>();
 
     private static string? Text(JsonElement purge, string name) => purge.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 

@@ -83,10 +83,14 @@ internal sealed class CacheCompiler(ConfigPositions positions, List<ConfigProble
         }
     }
 
+    /// <summary>Whether anything of it is stored.</summary>
+    public static bool Stores(ApiConfig api) => Written(api).Any();
+
     private static IEnumerable<CacheConfig> Written(ApiConfig api) =>
         api.Endpoints.Select(endpoint => endpoint.Cache).Append(api.Cache).OfType<CacheConfig>().Where(config => config.Mode != CacheMode.Off);
 
-    private static IReadOnlyList<QueryRule> Queries(ApiConfig api) => [.. Written(api).Select(Query)];
+    /// <summary>Every rule by which the API's answers are stored under a part of their query.</summary>
+    public static IReadOnlyList<QueryRule> Queries(ApiConfig api) => [.. Written(api).Select(Query)];
 
     private static QueryRule Query(CacheConfig config) => new(Set(config.Key?.QueryIgnore), Set(config.Key?.QueryAllow));
 

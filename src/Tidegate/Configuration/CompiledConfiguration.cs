@@ -9,6 +9,7 @@ using Tidegate.Policies.Credential;
 using Tidegate.Policies.Hedge;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Retry;
+using Tidegate.Policies.Webhook;
 
 namespace Tidegate.Configuration;
 
@@ -41,6 +42,9 @@ internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time)
 
     /// <summary>Stored answers.</summary>
     public HttpCache Cache { get; } = new(Time);
+
+    /// <summary>Which webhooks have come.</summary>
+    public WebhookMemory Webhooks { get; } = new(Time);
 
     /// <summary>Gives 0 to below 1, for jitter.</summary>
     public Func<double> Random { get; init; } = static () => RandomNumberGenerator.GetInt32(int.MaxValue) / (double)int.MaxValue;

@@ -9,6 +9,7 @@ using Tidegate.Policies.Fallback;
 using Tidegate.Policies.Hedge;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Retry;
+using Tidegate.Policies.Webhook;
 
 namespace Tidegate.Configuration;
 
@@ -75,6 +76,7 @@ internal static class EffectiveConfig
                     Hedge = endpoint.Hedge is { } ownHedge ? Hedge(ownHedge) : null,
                     Fallback = endpoint.Fallback is { } ownFallback ? Fallback(ownFallback) : null,
                     Cache = Cache(api, endpoint.Cache),
+                    Webhook = endpoint.Webhook is { } webhook ? Webhook(webhook) : null,
                     Timeouts = Timeouts(endpoint.Timeouts, UpstreamCompiler.Timeouts(timeouts, api.Timeouts)),
                 }))],
             });
@@ -130,6 +132,13 @@ internal static class EffectiveConfig
             Partition = own.Partition ?? (api.Direction == Direction.Egress ? CachePartition.Credential : CachePartition.Consumer),
             MaxEntry = own.MaxEntry ?? CacheCompiler.DefaultMaxEntryBytes,
             StaleOnFailure = own.StaleOnFailure ?? CacheCompiler.DefaultStaleOnFailure,
+        });
+
+        WebhookConfig Webhook(WebhookConfig own) => Filled(own, own with
+        {
+            Header = own.Header ?? WebhookCompiler.DefaultHeader(own.Signature),
+            Tolerance = own.Tolerance ?? WebhookSettings.DefaultTolerance,
+            MaxContent = own.MaxContent ?? WebhookSettings.DefaultMaxContentBytes,
         });
 
         TimeoutsConfig Timeouts(TimeoutsConfig own, UpstreamTimeouts inherited)

@@ -329,6 +329,9 @@ internal sealed record EndpointConfig
     [Doc("Whether and how answers are stored here; replaces the API's.")]
     public CacheConfig? Cache { get; init; }
 
+    [Doc("Ingress: only webhooks that their provider has signed pass, and purge what they say is no longer true.")]
+    public WebhookConfig? Webhook { get; init; }
+
     [Doc("How much may pass here; the API's limits hold as well.")]
     public IReadOnlyList<LimitConfig> Limits { get; init; } = [];
 

@@ -136,6 +136,9 @@ public sealed class Exchange
     /// <summary>The configuration decided against the upstream how long the answer is kept.</summary>
     public bool IsCacheOverridden { get; set; }
 
+    /// <summary>How many purges of stored answers it was the reason of.</summary>
+    public int CachePurges { get; set; }
+
     // For the record.
 
     /// <summary>Where a limit was to find what the exchange costs, and did not.</summary>
@@ -385,6 +388,7 @@ public sealed class Exchange
         Cache = CacheResult.None;
         IsCacheObserved = false;
         IsCacheOverridden = false;
+        CachePurges = 0;
         Id = 0;
         ClientAddress = null!;
         Method = "";

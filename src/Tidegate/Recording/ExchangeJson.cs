@@ -69,6 +69,11 @@ internal static class ExchangeJson
             UnreadCosts.Answer => "answer",
             _ => "request, answer",
         });
+        if (record.CachePurges > 0)
+        {
+            json.WriteNumber(Names.CachePurges, record.CachePurges);
+        }
+
         json.WriteNumber(Names.Attempts, record.Attempts);
         if (record.Retries.Count > 0)
         {
@@ -198,6 +203,7 @@ internal static class ExchangeJson
         public static readonly JsonEncodedText WouldHaveRefused = JsonEncodedText.Encode("would_have_refused");
         public static readonly JsonEncodedText Cache = JsonEncodedText.Encode("cache");
         public static readonly JsonEncodedText CacheOverridden = JsonEncodedText.Encode("cache_overridden");
+        public static readonly JsonEncodedText CachePurges = JsonEncodedText.Encode("cache_purges");
         public static readonly JsonEncodedText Attempts = JsonEncodedText.Encode("attempts");
         public static readonly JsonEncodedText CostUnread = JsonEncodedText.Encode("cost_unread");
         public static readonly JsonEncodedText Retries = JsonEncodedText.Encode("retries");

@@ -70,6 +70,9 @@ public readonly record struct ExchangeRecord()
     /// <summary>Where a limit was to find what the exchange costs, and did not: the constant was charged.</summary>
     public UnreadCosts UnreadCosts { get; init; }
 
+    /// <summary>How many purges of stored answers it was the reason of.</summary>
+    public int CachePurges { get; init; }
+
     public int Attempts { get; init; }
 
     /// <summary>Attempts that did not do, and why the last of them was followed by none.</summary>

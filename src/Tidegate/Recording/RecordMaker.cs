@@ -41,6 +41,7 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
             Cache = exchange.Cache,
             IsCacheOverridden = exchange.IsCacheOverridden,
             UnreadCosts = exchange.UnreadCosts,
+            CachePurges = exchange.CachePurges,
             Attempts = exchange.Attempts,
             Retries = exchange.Retries,
             Destination = exchange.Destination,

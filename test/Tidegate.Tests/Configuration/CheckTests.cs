@@ -139,6 +139,53 @@ public sealed class CheckTests
     }
 
     [Theory]
+    [InlineData("{ signature: stripe, secret: x }", "needs at least 16 bytes")]
+    [InlineData("{ signature: standard, secret: 'whsec_!!' }", "is base64")]
+    [InlineData("{ signature: hmac_hex, secret: 0123456789abcdef }", "need header")]
+    [InlineData("{ signature: hmac_hex, secret: 0123456789abcdef, header: 'a b' }", "no name of a field")]
+    [InlineData("{ signature: github, secret: 0123456789abcdef, prefix: x }", "prefix is for hmac_hex")]
+    [InlineData("{ signature: stripe, secret: 0123456789abcdef, tolerance: 2h }", "at most 1h")]
+    [InlineData("{ signature: stripe }", "'secret' is missing")]
+    [InlineData("{ signature: strip, secret: 0123456789abcdef }", "did you mean 'stripe'")]
+    [InlineData("{ signature: stripe, secret: 0123456789abcdef, purges: { api: catalog } }", "did you mean 'catalogue'")]
+    [InlineData("{ signature: stripe, secret: 0123456789abcdef, purges: { api: hooks } }", "stores nothing")]
+    [InlineData("{ signature: stripe, secret: 0123456789abcdef, purges: { api: catalogue, tags: 'a{id}' } }", "JSON pointer")]
+    [InlineData("{ signature: stripe, secret: 0123456789abcdef, purges: { api: catalogue, urls: '/v1/{/id}' } }", "no absolute http or https URL")]
+    public async Task A_webhook_that_cannot_be_meant_is_said_at_its_place(string webhook, string expected)
+    {
+        var problem = Assert.Single(await ProblemsAsync($$"""
+            listeners: { ingress: { address: 127.0.0.1:8080 }, egress: { address: 127.0.0.1:8081 } }
+            apis:
+              - { name: catalogue, direction: egress, hosts: [a.test], cache: { mode: standard } }
+              - name: hooks
+                direction: ingress
+                upstream: { destinations: [http://127.0.0.1:1] }
+                endpoints:
+                  - match: { path: /hook, methods: [POST] }
+                    webhook:
+                      {{webhook}}
+            """), problem => !problem.Contains("plain text", StringComparison.Ordinal));
+
+        Assert.StartsWith("t.yaml:10:", problem, StringComparison.Ordinal);
+        Assert.Contains(expected, problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_webhook_is_a_post_that_comes_in()
+    {
+        var problems = await ProblemsAsync("""
+            listeners: { egress: { address: 127.0.0.1:8081 } }
+            apis:
+              - name: x
+                direction: egress
+                hosts: [a.test]
+                endpoints: [{ match: { path: /hook }, webhook: { signature: stripe, secret: 0123456789abcdef } }]
+            """);
+        Assert.Contains(problems, problem => problem.Contains("webhooks come in", StringComparison.Ordinal));
+        Assert.Contains(problems, problem => problem.Contains("methods: [POST]", StringComparison.Ordinal));
+    }
+
+    [Theory]
     [InlineData("100/s")]
     [InlineData("60/10s")]
     [InlineData("5000/h")]

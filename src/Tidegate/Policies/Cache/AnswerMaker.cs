@@ -9,6 +9,7 @@ internal static class AnswerMaker
     /// <param name="cache">Where it goes.</param>
     /// <param name="settings">Of the route.</param>
     /// <param name="key">Where it is kept.</param>
+    /// <param name="credentials">Under which it can be purged, when there are several.</param>
     /// <param name="target">What it is the answer of.</param>
     /// <param name="status">Final.</param>
     /// <param name="fields">The answer's.</param>
@@ -19,7 +20,19 @@ internal static class AnswerMaker
     /// <param name="now">When it came.</param>
     /// <param name="whyNot">Empty, or why it is not stored.</param>
     public static StoredAnswer? TryMake(
-        HttpCache cache, CacheSettings settings, in CacheKey key, ExchangeTarget target, int status, HeaderList fields, StoredContent content, byte[]? vary, in AnswerTerms terms, long epoch, long now, out string whyNot)
+        HttpCache cache,
+        CacheSettings settings,
+        in CacheKey key,
+        ulong[]? credentials,
+        ExchangeTarget target,
+        int status,
+        HeaderList fields,
+        StoredContent content,
+        byte[]? vary,
+        in AnswerTerms terms,
+        long epoch,
+        long now,
+        out string whyNot)
     {
         whyNot = terms.WhyNot;
         if (!terms.IsStorable)
@@ -45,7 +58,7 @@ internal static class AnswerMaker
             Url = key.Url,
             Api = key.Api,
             Partition = key.Partition,
-            Tags = tags,
+            Tags = credentials is null ? tags : [.. credentials, .. tags ?? []],
             Status = status,
             Head = head,
             Content = content,

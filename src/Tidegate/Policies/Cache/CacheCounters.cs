@@ -37,5 +37,7 @@ internal enum PurgeKind
     Prefix,
     Tag,
     Api,
+    Consumer,
+    Credential,
     All,
 }

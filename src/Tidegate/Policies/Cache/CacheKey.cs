@@ -64,6 +64,50 @@ internal readonly record struct CacheKey
     /// <summary>Of a group (RFC 9875) within an origin.</summary>
     public static ulong OfGroup(UInt128 secret, string origin, string group) => OfName(secret, 'g', origin + "\0" + group);
 
+    /// <summary>Of what is kept for a consumer.</summary>
+    /// <param name="secret">This process's.</param>
+    /// <param name="consumer">Its name; anonymous for those without one.</param>
+    public static ulong OfConsumer(UInt128 secret, string consumer)
+    {
+        Span<byte> bytes = new byte[16 + (consumer.Length * 3)];
+        var writer = new Writer(bytes);
+        writer.AddByte((byte)CachePartition.Consumer);
+        writer.AddPart(consumer == Consumer.Anonymous.Name ? "" : consumer);
+        return (ulong)SipHash.Compute(secret, writer.Written);
+    }
+
+    /// <summary>Of what is kept for calls that carry one credential and no other.</summary>
+    public static ulong OfPartition(UInt128 secret, UInt128 injected, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) => OfCredential(secret, name, value, (byte)CachePartition.Credential, injected);
+
+    /// <summary>Of what is kept for calls that carry several, one of them this.</summary>
+    public static ulong OfCredential(UInt128 secret, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) => OfCredential(secret, name, value, (byte)'c', 0);
+
+    /// <summary>The places of a request's credentials among the epochs; null when it has no more than one, which is its partition's.</summary>
+    public static ulong[]? OfCredentials(UInt128 secret, HeaderList request)
+    {
+        var found = new List<ulong>();
+        for (var i = 0; i < request.Count; i++)
+        {
+            if (FieldNames.IsCredential(request[i]))
+            {
+                found.Add(OfCredential(secret, request[i].Name, request[i].Value));
+            }
+        }
+
+        return found.Count > 1 ? [.. found] : null;
+    }
+
+    private static ulong OfCredential(UInt128 secret, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, byte kind, UInt128 injected)
+    {
+        Span<byte> bytes = new byte[32 + name.Length + value.Length];
+        var writer = new Writer(bytes);
+        writer.AddByte(kind);
+        writer.Add(injected);
+        writer.AddName(name);
+        writer.AddPart(value);
+        return (ulong)SipHash.Compute(secret, writer.Written);
+    }
+
     private static ulong OfName(UInt128 secret, char kind, string name) => (ulong)SipHash.Compute(secret, Encoding.UTF8.GetBytes(kind + name));
 
     private static bool TryMake(Exchange exchange, CacheSettings settings, UInt128 secret, ReadOnlySpan<byte> body, Span<byte> bytes, out CacheKey key)
@@ -170,10 +214,10 @@ internal readonly record struct CacheKey
         for (var i = 0; i < fields.Count; i++)
         {
             var field = fields[i];
-            if (field.Known is KnownHeader.Authorization or KnownHeader.Cookie or KnownHeader.XApiKey || (field.Known == KnownHeader.None && FieldNames.IsCredential(field.Name)))
+            if (FieldNames.IsCredential(field))
             {
                 hasCredential = true;
-                writer.AddPart(field.Name);
+                writer.AddName(field.Name);
                 writer.AddPart(field.Value);
             }
         }
@@ -266,6 +310,16 @@ internal readonly record struct CacheKey
                 var written = Encoding.UTF8.GetBytes(text, _bytes[(_length + sizeof(int))..]);
                 BinaryPrimitives.WriteInt32LittleEndian(_bytes[_length..], written);
                 _length += sizeof(int) + written;
+            }
+        }
+
+        /// <summary>A field's name, in whatever case it came.</summary>
+        public void AddName(ReadOnlySpan<byte> name)
+        {
+            AddPart(name);
+            if (!IsFull)
+            {
+                Ascii.ToLowerInPlace(_bytes.Slice(_length - name.Length, name.Length), out _);
             }
         }
 

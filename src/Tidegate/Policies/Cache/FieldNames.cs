@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using Tidegate.Exchanges;
 
 namespace Tidegate.Policies.Cache;
 
@@ -11,6 +12,10 @@ internal static class FieldNames
     // Whoever carries a secret calls it so. A field too many costs a hit, a field too few gives one caller's answer to another.
     private static readonly SearchValues<string> CredentialParts = SearchValues.Create(
         ["key", "token", "auth", "secret", "session", "signature", "cookie", "credential", "password", "jwt", "bearer"], StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Whether a field carries what tells one caller from another.</summary>
+    public static bool IsCredential(HeaderField field) =>
+        field.Known is KnownHeader.Authorization or KnownHeader.Cookie or KnownHeader.XApiKey || (field.Known == KnownHeader.None && IsCredential(field.Name));
 
     /// <summary>Whether a field carries, by its name, what tells one caller from another.</summary>
     public static bool IsCredential(ReadOnlySpan<byte> name)

@@ -337,7 +337,7 @@ internal sealed class Flight
     private StoredAnswer? TryMake(int status, HeaderList fields, StoredContent content, byte[]? vary, long now)
     {
         var terms = AnswerTerms.Read(_settings, status, fields, _request, _cache.Time.GetElapsedTime(_asked, now), _cache.Time.GetUtcNow());
-        var answer = AnswerMaker.TryMake(_cache, _settings, _key, Exchange.Target, status, fields, content, vary, terms, _epoch, now, out var whyNot);
+        var answer = AnswerMaker.TryMake(_cache, _settings, _key, _key.IsPrivate ? CacheKey.OfCredentials(_cache.Secret, _requested) : null, Exchange.Target, status, fields, content, vary, terms, _epoch, now, out var whyNot);
         WhyNot = whyNot;
         return answer;
     }

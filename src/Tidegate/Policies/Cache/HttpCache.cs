@@ -60,6 +60,31 @@ internal sealed class HttpCache(TimeProvider time)
         Epochs.Purge(CacheKey.OfApi(Secret, api), isSoft);
     }
 
+    /// <summary>The same for what is kept for one consumer.</summary>
+    /// <param name="consumer">Its name; anonymous for those without one.</param>
+    /// <param name="isSoft">Stale instead of gone.</param>
+    public void PurgeConsumer(string consumer, bool isSoft)
+    {
+        Counters.Count(PurgeKind.Consumer);
+        Epochs.Purge(CacheKey.OfConsumer(Secret, consumer), isSoft);
+    }
+
+    /// <summary>The same for what is kept for calls that carry a credential, alone or beside others.</summary>
+    /// <param name="header">The field.</param>
+    /// <param name="credential">Its value.</param>
+    /// <param name="isSoft">Stale instead of gone.</param>
+    /// <param name="injected">What the gateway may have put on beside it.</param>
+    public void PurgeCredential(string header, string credential, bool isSoft, IEnumerable<UInt128> injected)
+    {
+        Counters.Count(PurgeKind.Credential);
+        var (name, value) = (System.Text.Encoding.ASCII.GetBytes(header), System.Text.Encoding.Latin1.GetBytes(credential));
+        Epochs.Purge(CacheKey.OfCredential(Secret, name, value), isSoft);
+        foreach (var other in injected.Append(UInt128.Zero).Distinct())
+        {
+            Epochs.Purge(CacheKey.OfPartition(Secret, other, name, value), isSoft);
+        }
+    }
+
     /// <summary>The same for everything.</summary>
     public void PurgeAll(bool isSoft)
     {
