@@ -10,6 +10,7 @@ using Tidegate.Exchanges;
 using Tidegate.Policies.AdaptiveConcurrency;
 using Tidegate.Policies.AdaptiveThrottle;
 using Tidegate.Policies.Cache;
+using Tidegate.Policies.Cache.Disk;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
 using Tidegate.Policies.Hedge;
@@ -31,6 +32,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     private readonly SnapshotHolder _snapshots;
     private readonly LimitLedger? _ledger;
     private readonly ExchangeStore? _store;
+    private readonly DiskTier? _disk;
     private readonly Stream? _accessLog;
     private readonly ReactorTransport? _transport;
     private volatile CompiledConfiguration _configuration;
@@ -53,6 +55,11 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         services.Cache.Store.MaxBytes = compiled.Config.Cache.Memory ?? AnswerStore.DefaultMaxBytes;
         services.Hedges.OnBug = bug => log($"A request whose answer nobody waited for failed: {bug}");
         services.Cache.OnBug = bug => log($"The cache failed to store an answer: {bug}");
+        if (compiled.Config.Cache.Disk is { } disk)
+        {
+            _disk = DiskTier.Open(services.Cache, disk.Path ?? Path.Combine(compiled.StateDirectory, "cache"), disk.MaxSize, log);
+        }
+
         var inFlight = new ExchangesInFlight();
         _control = new ControlPlane(compiled.Control, this, inFlight, log, time, store);
         IReadOnlyList<IExchangeSink> sinks = [.. _accessLog is null ? (IExchangeSink[])[] : [new AccessLogSink(_accessLog)], .. _control.Sinks, .. moreSinks];
@@ -181,6 +188,11 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _edge.DisposeAsync();
+        if (_disk is not null)
+        {
+            await _disk.DisposeAsync();
+        }
+
         if (_ledger is not null)
         {
             await _ledger.DisposeAsync();

@@ -50,6 +50,12 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription CacheEntries = new("tidegate_cache_entries", "tidegate.cache.entries", "{answer}", MetricKind.Gauge, "Stored answers.");
     private static readonly MetricDescription CacheFlights = new("tidegate_cache_flights", "tidegate.cache.flights", "{request}", MetricKind.Gauge, "Requests to upstreams that others may wait for.");
     private static readonly MetricDescription CacheEvictions = new("tidegate_cache_evictions_total", "tidegate.cache.evictions", "{answer}", MetricKind.Counter, "Answers that were let go because the store was full.");
+    private static readonly MetricDescription CacheDiskBytes = new("tidegate_cache_disk_bytes", "tidegate.cache.disk.size", "By", MetricKind.Gauge, "Stored answers on disk.");
+    private static readonly MetricDescription CacheDiskEntries = new("tidegate_cache_disk_entries", "tidegate.cache.disk.entries", "{answer}", MetricKind.Gauge, "Stored answers on disk that can be used.");
+    private static readonly MetricDescription CacheDiskReads = new("tidegate_cache_disk_reads_total", "tidegate.cache.disk.reads", "{answer}", MetricKind.Counter, "Answers that were read from disk into memory.");
+    private static readonly MetricDescription CacheDiskWrites = new("tidegate_cache_disk_writes_total", "tidegate.cache.disk.writes", "{answer}", MetricKind.Counter, "Answers that were written to disk.");
+    private static readonly MetricDescription CacheDiskNotWritten = new("tidegate_cache_disk_not_written_total", "tidegate.cache.disk.not_written", "{answer}", MetricKind.Counter, "Answers that were not, because the disk was slow, full or broken.");
+    private static readonly MetricDescription CacheDiskDamaged = new("tidegate_cache_disk_damaged_total", "tidegate.cache.disk.damaged", "{answer}", MetricKind.Counter, "Answers on disk that were found damaged and not used.");
     private static readonly MetricDescription CachePurges = new("tidegate_cache_purges_total", "tidegate.cache.purges", "{purge}", MetricKind.Counter, "Purges by what they name.");
     private static readonly MetricDescription CacheInvalidations = new("tidegate_cache_invalidations_total", "tidegate.cache.invalidations", "{url}", MetricKind.Counter, "URLs that a successful request with an unsafe method made invalid.");
     private static readonly MetricDescription CacheRefreshFailures = new("tidegate_cache_refresh_failures_total", "tidegate.cache.refresh_failures", "{request}", MetricKind.Counter, "Background refreshes that brought no answer.");
@@ -305,6 +311,15 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         writer.Write(cache.Flights.Count);
         writer.Begin(CacheEvictions);
         writer.Write(cache.Store.Evictions);
+        if (cache.Disk is { } disk)
+        {
+            foreach (var (metric, value) in ((MetricDescription, long)[])[(CacheDiskBytes, disk.Bytes), (CacheDiskEntries, disk.Entries), (CacheDiskReads, disk.Reads), (CacheDiskWrites, disk.Written), (CacheDiskNotWritten, disk.NotWritten), (CacheDiskDamaged, disk.DamagedEntries)])
+            {
+                writer.Begin(metric);
+                writer.Write(value);
+            }
+        }
+
         writer.Begin(CachePurges);
         foreach (var kind in Enum.GetValues<PurgeKind>())
         {

@@ -6,6 +6,18 @@ internal sealed record CacheStoreConfig
 {
     [Doc("Stored answers and what is on its way into the store, together. Default: 64MB, some 20,000 answers of 3 KB."), Size]
     public long? Memory { get; init; }
+
+    [Doc("Keeps stored answers on disk as well, so that they outlive a restart. Default: memory only. Read at start."), NeedsRestart]
+    public CacheDiskConfig? Disk { get; init; }
+}
+
+internal sealed record CacheDiskConfig
+{
+    [Doc("A directory of its own, for this gateway alone. Default: cache in state_directory."), Path, NeedsRestart]
+    public string? Path { get; init; }
+
+    [Doc("All of its files together, 3MB aside; at least 16MB. The oldest answers go first."), Size, NeedsRestart]
+    public required long MaxSize { get; init; }
 }
 
 internal sealed record CacheConfig

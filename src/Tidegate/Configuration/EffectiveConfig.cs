@@ -35,7 +35,7 @@ internal static class EffectiveConfig
                 Ingress = Filled(config.Defaults.Ingress, new IngressDefaultsConfig { Timeouts = Timeouts(config.Defaults.Ingress.Timeouts, UpstreamTimeouts.Default) }),
             }),
             Apis = [.. config.Apis.Select(Api)],
-            Cache = Filled(config.Cache, new CacheStoreConfig { Memory = config.Cache.Memory ?? AnswerStore.DefaultMaxBytes }),
+            Cache = Filled(config.Cache, config.Cache with { Memory = config.Cache.Memory ?? AnswerStore.DefaultMaxBytes }),
             Recording = Filled(config.Recording, config.Recording with
             {
                 Metrics = Filled(config.Recording.Metrics, new MetricsConfig { MaxSeries = config.Recording.Metrics.MaxSeries ?? ControlCompiler.DefaultMaxSeries }),

@@ -5,6 +5,7 @@ using Tidegate.Forwarding;
 using Tidegate.Policies;
 using Tidegate.Policies.Access;
 using Tidegate.Policies.Authentication;
+using Tidegate.Policies.Cache.Disk;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Routing;
 
@@ -60,6 +61,11 @@ internal sealed class SnapshotCompiler
 
         // Looked at before they are read: what changes in between is then seen as a change.
         var watched = listeners.SelectMany(ListenerCompiler.Files).Concat(FallbackCompiler.Files(_config)).Select(FileStamp.Of).ToList();
+        if (_config.Cache.Disk is { MaxSize: < DiskTier.MinBytes } disk)
+        {
+            Error(disk, "max_size", "max_size is at least 16MB");
+        }
+
         foreach (var api in _config.Apis)
         {
             Api(api, consumers);

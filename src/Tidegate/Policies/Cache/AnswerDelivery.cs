@@ -48,6 +48,21 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
         }
     }
 
+    /// <summary>Uses a stored answer whose content still comes from the disk. A part of it, or a condition, waits until all is there.</summary>
+    public bool TryServeFilling(Exchange exchange, StoredAnswer answer, in RequestTerms request)
+    {
+        var reader = Reader(exchange);
+        if (request.HasRange || request.IsConditional || exchange.Method == "HEAD" || !reader.TryBegin(answer.Content, seat: null))
+        {
+            return false;
+        }
+
+        ServeHead(exchange, answer, CacheResult.Hit, CacheResult.Hit, default);
+        exchange.ResponseBody = reader;
+        exchange.Answer(Outcome.ServedFromCache, answer.Status);
+        return true;
+    }
+
     /// <summary>Asks the upstream, or waits for somebody who does.</summary>
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     public async ValueTask FetchAsync(Exchange exchange, ExchangeHandler next, Wanted wanted)
@@ -180,7 +195,7 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
                 if (source.ResponseStatus is >= 200 and < 300 && flight.Validated is { } old)
                 {
                     // RFC 9111 4.3.3: the stored answer is no more what the upstream says.
-                    cache.Store.Drop(old);
+                    cache.DropUntrue(old);
                 }
 
                 return;

@@ -52,7 +52,7 @@ internal sealed class AnswerShard
         }
     }
 
-    /// <summary>Puts an answer in front of the others of its URL and in the place of the one that it replaces.</summary>
+    /// <summary>Puts an answer in front of the others of its URL and in the place of the one that it replaces. One that is newer stays, and the answer goes.</summary>
     /// <returns>Bytes that were let go for it.</returns>
     public long Put(StoredAnswer answer, StoredAnswer? replaced)
     {
@@ -64,6 +64,11 @@ internal sealed class AnswerShard
             for (var variant = first; variant is not null;)
             {
                 var next = variant.NextVariant;
+                if (variant != replaced && variant.Received > answer.Received && SameVary(variant.Vary, answer.Vary))
+                {
+                    return freed + Freed(answer);
+                }
+
                 if (variant == replaced || SameVary(variant.Vary, answer.Vary) || ++variants >= MaxVariants)
                 {
                     answer.Frequency = Math.Max(answer.Frequency, variant.Frequency);

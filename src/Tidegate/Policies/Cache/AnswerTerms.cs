@@ -42,7 +42,25 @@ internal readonly record struct AnswerTerms
     /// <summary>The answer itself says how long it is fresh.</summary>
     public bool IsExplicit { get; private init; }
 
+    /// <summary>What is yes or no of it, in a byte.</summary>
+    public byte Flags => (byte)((NeedsValidation ? 1 : 0) | (ForbidsStale ? 2 : 0) | (IsImmutable ? 4 : 0) | (IsOverridden ? 8 : 0) | (IsExplicit ? 16 : 0));
+
     public bool IsStorable => WhyNot.Length == 0;
+
+    /// <summary>The terms of an answer that was stored.</summary>
+    public static AnswerTerms Restore(TimeSpan initialAge, TimeSpan lifetime, TimeSpan staleWhileRevalidate, TimeSpan staleIfError, byte flags) => new()
+    {
+        WhyNot = "",
+        InitialAge = initialAge,
+        Lifetime = lifetime,
+        StaleWhileRevalidate = staleWhileRevalidate,
+        StaleIfError = staleIfError,
+        NeedsValidation = (flags & 1) != 0,
+        ForbidsStale = (flags & 2) != 0,
+        IsImmutable = (flags & 4) != 0,
+        IsOverridden = (flags & 8) != 0,
+        IsExplicit = (flags & 16) != 0,
+    };
 
     /// <summary>Reads an answer's terms.</summary>
     /// <param name="settings">The rules of the configuration.</param>

@@ -64,6 +64,9 @@ internal readonly record struct CacheKey
     /// <summary>Of a group (RFC 9875) within an origin.</summary>
     public static ulong OfGroup(UInt128 secret, string origin, string group) => OfName(secret, 'g', origin + "\0" + group);
 
+    /// <summary>Of everything that is kept under one key.</summary>
+    public static ulong OfKey(UInt128 key) => (ulong)key ^ (ulong)(key >> 64);
+
     /// <summary>Of what is kept for a consumer.</summary>
     /// <param name="secret">This process's.</param>
     /// <param name="consumer">Its name; anonymous for those without one.</param>

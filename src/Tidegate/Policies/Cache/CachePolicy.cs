@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
+using Tidegate.Policies.Cache.Disk;
 using Tidegate.Transport;
 
 namespace Tidegate.Policies.Cache;
@@ -44,7 +45,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             return PassAsync(exchange, next, CacheResult.Bypass, request.Bypass ?? "key-too-large");
         }
 
-        return AnswerAsync(exchange, next, key, request);
+        return AnswerAsync(exchange, next, key, request, mayLoad: true);
     }
 
     public PolicyExplanation Explain(Exchange exchange)
@@ -90,7 +91,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
     }
 
     /// <summary>From the store when that may be, and that without waiting; else from the upstream.</summary>
-    private ValueTask AnswerAsync(Exchange exchange, ExchangeHandler next, CacheKey key, in RequestTerms asked)
+    private ValueTask AnswerAsync(Exchange exchange, ExchangeHandler next, CacheKey key, in RequestTerms asked, bool mayLoad)
     {
         var request = asked;
         request.IsPrivatePartition = key.IsPrivate;
@@ -98,6 +99,11 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
 
         // :: Step 1: What is stored, and may be used as it is.
         var stored = Find(exchange, key, request, out var miss);
+        if (stored is null && mayLoad && settings.Mode == CacheMode.Standard && !request.Control.NoStore && cache.Disk?.Find(key.Value, exchange.RequestHeaders) is { } entry)
+        {
+            return AnswerFromDiskAsync(exchange, next, key, request, cache.Disk, entry);
+        }
+
         if (stored is not null)
         {
             var use = stored.UseFor(request.Control, cache.Time.GetTimestamp(), cache.Time);
@@ -139,6 +145,23 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         return _delivery.FetchAsync(exchange, next, new Wanted(key, request, stored, miss));
     }
 
+    /// <summary>Memory has lost it, and the disk has it: it is read into memory, and used from there. A large one is used while it comes.</summary>
+    private async ValueTask AnswerFromDiskAsync(Exchange exchange, ExchangeHandler next, CacheKey key, RequestTerms request, DiskTier disk, DiskEntry entry)
+    {
+        if (await disk.LoadAsync(entry) is { Completion.IsCompleted: false } load)
+        {
+            var now = cache.Time.GetTimestamp();
+            if (!cache.Epochs.IsPurged(load.Answer, exchange.Target, now) && load.Answer.UseFor(request.Control, now, cache.Time) == StoredUse.Fresh && _delivery.TryServeFilling(exchange, load.Answer, request))
+            {
+                return;
+            }
+
+            await DiskTier.WaitAsync(load.Completion);
+        }
+
+        await AnswerAsync(exchange, next, key, request, mayLoad: false);
+    }
+
     private StoredAnswer? Find(Exchange exchange, in CacheKey key, in RequestTerms request, out CacheResult miss)
     {
         miss = CacheResult.Miss;
@@ -155,7 +178,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
 
         if (cache.Epochs.IsPurged(stored, exchange.Target, cache.Time.GetTimestamp()))
         {
-            cache.Store.Drop(stored);
+            cache.Drop(stored);
             return null;
         }
 
@@ -231,6 +254,6 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         exchange.RequestBodyBytes = content.Value.Length;
-        await AnswerAsync(exchange, next, key, request);
+        await AnswerAsync(exchange, next, key, request, mayLoad: true);
     }
 }

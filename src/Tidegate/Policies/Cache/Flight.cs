@@ -209,7 +209,7 @@ internal sealed class Flight
                 else if (Validated is { } old)
                 {
                     // What it is now must not be stored; what it was is no more.
-                    _cache.Store.Drop(old);
+                    _cache.DropUntrue(old);
                 }
 
                 await EndAsync();
@@ -280,11 +280,11 @@ internal sealed class Flight
             await EndAsync();
             if (updated is not null)
             {
-                _cache.Store.Put(updated, stored, reserved: 0);
+                _cache.Keep(updated, stored, reserved: 0);
             }
             else
             {
-                _cache.Store.Drop(stored);
+                _cache.DropUntrue(stored);
             }
 
             Answer = updated ?? stored;
@@ -402,7 +402,7 @@ internal sealed class Flight
             var reserved = await FillAsync(content);
             if (content.IsKept)
             {
-                _cache.Store.Put(answer, Validated, reserved);
+                _cache.Keep(answer, Validated, reserved);
             }
         }
         catch (MessageBodyException broken)

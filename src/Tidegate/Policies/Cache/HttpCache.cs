@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Tidegate.Policies.Cache.Disk;
 
 namespace Tidegate.Policies.Cache;
 
@@ -9,7 +10,10 @@ internal sealed class HttpCache(TimeProvider time)
 
     public AnswerStore Store { get; } = new();
 
-    public PurgeEpochs Epochs { get; } = new();
+    public PurgeEpochs Epochs { get; private set; } = new(new EpochMemory());
+
+    /// <summary>What is kept on disk; null when nothing is.</summary>
+    public DiskTier? Disk { get; set; }
 
     public FlightTable Flights { get; } = new();
 
@@ -20,10 +24,40 @@ internal sealed class HttpCache(TimeProvider time)
     public CacheCounters Counters { get; } = new();
 
     /// <summary>Keys the hashes of this process's keys.</summary>
-    public UInt128 Secret { get; } = new(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))), BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))));
+    public UInt128 Secret { get; private set; } = new(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))), BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))));
 
     /// <summary>Told of a bug that no exchange is there to hear of: in a background refresh, or while content is stored.</summary>
     public Action<Exception> OnBug { get; set; } = static _ => { };
+
+    /// <summary>Keys and purges are those of a directory from now on. Before anything is stored.</summary>
+    public void Use(DiskState state) => (Secret, Epochs) = (state.Secret, new PurgeEpochs(state.Epochs));
+
+    /// <summary>Stores a complete answer.</summary>
+    /// <param name="answer">Complete.</param>
+    /// <param name="replaced">The one that it was validated from.</param>
+    /// <param name="reserved">What of its weight is reserved already.</param>
+    public void Keep(StoredAnswer answer, StoredAnswer? replaced, long reserved)
+    {
+        Store.Put(answer, replaced, reserved);
+        Disk?.Offer(answer);
+    }
+
+    /// <summary>Lets an answer go that was purged.</summary>
+    public void Drop(StoredAnswer answer)
+    {
+        Store.Drop(answer);
+        Disk?.Forget(answer);
+    }
+
+    /// <summary>Lets an answer go that is no more what the upstream says, also where it is on disk and the process ends now.</summary>
+    public void DropUntrue(StoredAnswer answer)
+    {
+        Drop(answer);
+        if (Disk is not null)
+        {
+            Epochs.Purge(CacheKey.OfKey(answer.Key));
+        }
+    }
 
     /// <summary>What is stored of one URL, in every partition, is gone or stale; what is on its way too.</summary>
     /// <param name="url">Host, port unless it is the scheme's own, path and query.</param>

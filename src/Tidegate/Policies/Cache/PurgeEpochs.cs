@@ -10,25 +10,10 @@ namespace Tidegate.Policies.Cache;
 /// The latest epoch of each name is in two of a fixed number of places. Where two names meet in both, one purge counts for both: an answer too many is asked
 /// for, and none is used that was purged.
 /// </remarks>
-internal sealed class PurgeEpochs
+internal sealed class PurgeEpochs(EpochMemory memory)
 {
-    // 2 MB each for invalidations and hard purges: at a thousand POSTs to different URLs in each second, a bystander is invalidated after some five minutes.
-    private const int Places = 128 * 1024;
-    private const int SoftPlaces = 16 * 1024;
-
-    // An operator purges a few. The oldest is dropped for everything that is older than it, so that none is forgotten.
-    private const int MaxPrefixes = 256;
-
-    // Made by the first purge: most gateways never see one.
-    private long[]? _hard;
-    private long[]? _soft;
-    private readonly Lock _gate = new();
-    private Prefix[] _prefixes = [];
-    private long _current;
-    private long _floor;
-
     /// <summary>Counts up with every purge.</summary>
-    public long Current => Volatile.Read(ref _current);
+    public long Current => Volatile.Read(ref memory.Current);
 
     /// <summary>Whatever has this name and was asked for before now is purged.</summary>
     /// <param name="name">A hash of a URL, tag, API or partition.</param>
@@ -36,34 +21,20 @@ internal sealed class PurgeEpochs
     /// <returns>The epoch of the purge.</returns>
     public long Purge(ulong name, bool isSoft = false)
     {
-        var epoch = Interlocked.Increment(ref _current);
-        var places = isSoft ? LazyInitializer.EnsureInitialized(ref _soft, static () => new long[SoftPlaces * 2]) : LazyInitializer.EnsureInitialized(ref _hard, static () => new long[Places * 2]);
+        var epoch = Interlocked.Increment(ref memory.Current);
+        var places = memory.PlacesToWrite(isSoft);
         Raise(ref places[First(name, places.Length)], epoch);
         Raise(ref places[Second(name, places.Length)], epoch);
 
         // Whoever saw the epoch before its places were written looks once more.
-        Interlocked.Increment(ref _current);
+        Interlocked.Increment(ref memory.Current);
         return epoch;
     }
 
     /// <summary>The same for every URL that begins so.</summary>
     /// <param name="prefix">Host, port unless it is the scheme's own, and the beginning of the path.</param>
     /// <param name="isSoft">They become stale, instead of being gone.</param>
-    public void PurgePrefix(string prefix, bool isSoft)
-    {
-        lock (_gate)
-        {
-            var epoch = Interlocked.Increment(ref _current);
-            if (_prefixes.Length == MaxPrefixes)
-            {
-                Volatile.Write(ref _floor, _prefixes[0].Epoch);
-                _prefixes = _prefixes[1..];
-            }
-
-            Volatile.Write(ref _prefixes, [.. _prefixes, new Prefix(prefix, epoch, isSoft)]);
-            Interlocked.Increment(ref _current);
-        }
-    }
+    public void PurgePrefix(string prefix, bool isSoft) => memory.AddPrefix(prefix, isSoft);
 
     /// <summary>Whether a stored answer is gone. Marks one that is only stale.</summary>
     /// <param name="answer">Stored.</param>
@@ -82,12 +53,12 @@ internal sealed class PurgeEpochs
             return false;
         }
 
-        if (answer.Epoch < Volatile.Read(ref _floor) || IsNamed(Volatile.Read(ref _hard), answer) || MatchesPrefix(answer, target, isSoft: false))
+        if (answer.Epoch < Volatile.Read(ref memory.Floor) || IsNamed(memory.Places(isSoft: false), answer) || MatchesPrefix(answer, target, isSoft: false))
         {
             return true;
         }
 
-        if (IsNamed(Volatile.Read(ref _soft), answer) || MatchesPrefix(answer, target, isSoft: true))
+        if (IsNamed(memory.Places(isSoft: true), answer) || MatchesPrefix(answer, target, isSoft: true))
         {
             answer.IsSoftPurged = true;
         }
@@ -101,14 +72,15 @@ internal sealed class PurgeEpochs
         return false;
     }
 
-    private static bool IsNamed(long[]? places, StoredAnswer answer)
+    private static bool IsNamed(Span<long> places, StoredAnswer answer)
     {
-        if (places is null)
+        if (places.IsEmpty)
         {
             return false;
         }
 
-        if (IsAfter(places, answer.Url, answer.Epoch) || IsAfter(places, answer.Api, answer.Epoch) || IsAfter(places, answer.Partition, answer.Epoch))
+        if (IsAfter(places, answer.Url, answer.Epoch) || IsAfter(places, answer.Api, answer.Epoch) || IsAfter(places, answer.Partition, answer.Epoch)
+            || IsAfter(places, CacheKey.OfKey(answer.Key), answer.Epoch))
         {
             return true;
         }
@@ -124,12 +96,12 @@ internal sealed class PurgeEpochs
         return false;
     }
 
-    private static bool IsAfter(long[] places, ulong name, long epoch) =>
+    private static bool IsAfter(Span<long> places, ulong name, long epoch) =>
         Volatile.Read(ref places[First(name, places.Length)]) > epoch && Volatile.Read(ref places[Second(name, places.Length)]) > epoch;
 
     private bool MatchesPrefix(StoredAnswer answer, ExchangeTarget target, bool isSoft)
     {
-        var prefixes = Volatile.Read(ref _prefixes);
+        var prefixes = memory.Prefixes;
         if (prefixes.Length == 0)
         {
             return false;
@@ -165,6 +137,4 @@ internal sealed class PurgeEpochs
             seen = found;
         }
     }
-
-    private sealed record Prefix(string Text, long Epoch, bool IsSoft);
 }

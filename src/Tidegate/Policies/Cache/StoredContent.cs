@@ -71,6 +71,21 @@ internal sealed class StoredContent
     /// <summary>Bytes so far.</summary>
     public long Length => Interlocked.Read(ref _length);
 
+    /// <summary>All of it, piece by piece, once complete and kept.</summary>
+    public ReadOnlyMemory<byte>[] Pieces
+    {
+        get
+        {
+            var pieces = new ReadOnlyMemory<byte>[(_length + PieceBytes - 1) / PieceBytes];
+            for (var i = 0; i < pieces.Length; i++)
+            {
+                pieces[i] = _pieces[i].AsMemory(0, (int)Math.Min(PieceBytes, _length - ((long)i * PieceBytes)));
+            }
+
+            return pieces;
+        }
+    }
+
     /// <summary>False once it is only a window: nobody may begin to read it.</summary>
     public bool IsKept { get; private set; } = true;
 

@@ -40,7 +40,7 @@ internal sealed class StoringBody(MessageBody inner, StoredAnswer answer, HttpCa
         var reserved = content.Complete(inner.Trailers);
         if (content.IsKept)
         {
-            cache.Store.Put(answer, replaced: null, reserved);
+            cache.Keep(answer, replaced: null, reserved);
         }
 
         return 0;

@@ -1,0 +1,102 @@
+using Tidegate.Exchanges;
+
+namespace Tidegate.Policies.Cache.Disk;
+
+/// <summary>What is on the disk, by key and by the request fields that it was chosen by.</summary>
+internal sealed class DiskIndex
+{
+    private const int MaxVariants = 8;
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<UInt128, DiskEntry> _entries = [];
+    private int _count;
+
+    public int Count => Volatile.Read(ref _count);
+
+    public DiskEntry? Find(UInt128 key, HeaderList request)
+    {
+        lock (_gate)
+        {
+            for (var entry = _entries.GetValueOrDefault(key); entry is not null; entry = entry.Next)
+            {
+                if (VaryKey.Matches(entry.Vary, request))
+                {
+                    return entry;
+                }
+            }
+
+            return null;
+        }
+    }
+
+    /// <summary>The newest for its requests.</summary>
+    public void Put(DiskEntry entry)
+    {
+        lock (_gate)
+        {
+            RemoveLocked(entry.Key, entry.Vary);
+            entry.Next = _entries.GetValueOrDefault(entry.Key);
+            _entries[entry.Key] = entry;
+            _count++;
+            var last = entry;
+            for (var variants = 1; last.Next is not null; variants++)
+            {
+                if (variants == MaxVariants)
+                {
+                    _count--;
+                    last.Next = null;
+                    break;
+                }
+
+                last = last.Next;
+            }
+        }
+    }
+
+    public void Remove(UInt128 key, byte[]? vary)
+    {
+        lock (_gate)
+        {
+            RemoveLocked(key, vary);
+        }
+    }
+
+    /// <summary>Forgets one, unless a newer one has taken its place.</summary>
+    public void Remove(DiskEntry entry)
+    {
+        lock (_gate)
+        {
+            Unlink(entry.Key, known => known == entry);
+        }
+    }
+
+    private void RemoveLocked(UInt128 key, byte[]? vary) => Unlink(key, known => known.Vary.AsSpan().SequenceEqual(vary));
+
+    private void Unlink(UInt128 key, Func<DiskEntry, bool> isMeant)
+    {
+        DiskEntry? before = null;
+        for (var entry = _entries.GetValueOrDefault(key); entry is not null; before = entry, entry = entry.Next)
+        {
+            if (!isMeant(entry))
+            {
+                continue;
+            }
+
+            _count--;
+            if (before is not null)
+            {
+                before.Next = entry.Next;
+            }
+            else if (entry.Next is not null)
+            {
+                _entries[key] = entry.Next;
+            }
+            else
+            {
+                _entries.Remove(key);
+            }
+
+            return;
+        }
+    }
+}

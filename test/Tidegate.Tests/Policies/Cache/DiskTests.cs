@@ -1,0 +1,366 @@
+using Tidegate.Exchanges;
+using Tidegate.Policies.Cache;
+using Tidegate.Policies.Cache.Disk;
+using Xunit;
+
+namespace Tidegate.Tests.Policies.Cache;
+
+/// <summary>Stored answers on disk: what outlives the process, and what must not.</summary>
+public sealed class DiskTests : IDisposable
+{
+    private static readonly CacheSettings Shared = new() { Api = "api", Partition = CachePartition.None };
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("tidegate-disk").FullName;
+    private readonly List<string> _told = [];
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Fact]
+    public async Task An_answer_outlives_the_process_with_its_fields_its_variants_and_its_age()
+    {
+        await InProcessAsync(async bench =>
+        {
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60\nVary: Accept-Language\nX-A: b\nETag: \"v\"", asked.RequestHeaders.Get("Accept-Language")!);
+            await bench.CallAsync(fields: "Accept-Language: de");
+            await bench.CallAsync(fields: "Accept-Language: en");
+        });
+        await InProcessAsync(async bench =>
+        {
+            bench.Time.Advance(TimeSpan.FromSeconds(30));
+            var hit = await bench.CallAsync(fields: "Accept-Language: de");
+            Assert.True(hit is { IsFromStore: true, Status: 200, Content: "de", Cache: CacheResult.Hit });
+            Assert.Equal(("b", "\"v\"", "30"), (hit["X-A"], hit["ETag"], hit["Age"]));
+            Assert.Equal("en", (await bench.CallAsync(fields: "Accept-Language: en")).Content);
+            Assert.Equal(304, (await bench.CallAsync(fields: "Accept-Language: en\nIf-None-Match: \"v\"")).Status);
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: no-store");
+            Assert.False((await bench.CallAsync(fields: "Accept-Language: fr")).IsFromStore);
+            bench.Time.Advance(TimeSpan.FromSeconds(30));
+            Assert.False((await bench.CallAsync(fields: "Accept-Language: de")).IsFromStore);
+        });
+    }
+
+    [Fact]
+    public async Task What_memory_has_no_room_for_comes_from_the_disk()
+    {
+        await InProcessAsync(async bench =>
+        {
+            bench.Cache.Store.MaxBytes = 100_000;
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", asked.Target.Path + new string('x', 10_000));
+            for (var i = 0; i < 100; i++)
+            {
+                await bench.CallAsync(path: "/" + i);
+            }
+
+            await IdleAsync(bench);
+            for (var i = 0; i < 100; i++)
+            {
+                Assert.StartsWith("/" + i + "x", (await bench.CallAsync(path: "/" + i)).Content, StringComparison.Ordinal);
+                Assert.InRange(bench.Cache.Store.Bytes, 0, 100_000);
+            }
+
+            Assert.Equal(100, bench.Asked.Count);
+            Assert.InRange(bench.Cache.Disk!.Reads, 80, 100);
+        });
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_large_answer_is_read_while_it_comes_from_the_disk_also_where_memory_cannot_hold_it(bool fits)
+    {
+        var content = string.Concat(Enumerable.Range(0, 200_000).Select(i => i.ToString("D6", System.Globalization.CultureInfo.InvariantCulture)));
+        var bench = Bench();
+        bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", content);
+        await using (await OpenAsync(bench))
+        {
+            await bench.CallAsync();
+            await IdleAsync(bench);
+        }
+
+        var again = Bench();
+        again.Cache.Store.MaxBytes = fits ? 8 << 20 : 300_000;
+        await using (await OpenAsync(again))
+        {
+            var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => Task.Run(() => again.CallAsync())));
+            Assert.All(answers, answer => Assert.Equal(content, answer.Content));
+            if (fits)
+            {
+                Assert.Empty(again.Asked);
+                Assert.Equal("000001", (await again.CallAsync(fields: "Range: bytes=6-11")).Content);
+                Assert.Equal(1, again.Cache.Disk!.Reads);
+            }
+
+            Assert.InRange(again.Cache.Store.Bytes, 0, again.Cache.Store.MaxBytes);
+        }
+    }
+
+    [Theory]
+    [InlineData("url")]
+    [InlineData("prefix")]
+    [InlineData("tag")]
+    [InlineData("api")]
+    [InlineData("all")]
+    [InlineData("write")]
+    [InlineData("untrue")]
+    public async Task A_purge_holds_after_a_restart(string kind)
+    {
+        await InProcessAsync(async bench =>
+        {
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60\nSurrogate-Key: red\nETag: \"v\"");
+            await bench.CallAsync();
+            await IdleAsync(bench);
+            switch (kind)
+            {
+                case "url":
+                    bench.Cache.PurgeUrl("api.test/a", isSoft: false);
+                    break;
+                case "prefix":
+                    bench.Cache.PurgePrefix("api.test/", isSoft: false);
+                    break;
+                case "tag":
+                    bench.Cache.PurgeTag("api", "red", isSoft: false);
+                    break;
+                case "api":
+                    bench.Cache.PurgeApi("api", isSoft: false);
+                    break;
+                case "all":
+                    bench.Cache.PurgeAll(isSoft: false);
+                    break;
+                case "write":
+                    await bench.CallAsync("DELETE");
+                    break;
+                default:
+                    // The upstream says something else now, which must not be stored.
+                    bench.Time.Advance(TimeSpan.FromSeconds(61));
+                    bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: no-store");
+                    await bench.CallAsync();
+                    break;
+            }
+        });
+        await InProcessAsync(async bench =>
+        {
+            Assert.Equal(1, bench.Cache.Disk!.Entries);
+            Assert.False((await bench.CallAsync()).IsFromStore);
+        });
+    }
+
+    [Fact]
+    public async Task A_soft_purge_holds_after_a_restart_and_leaves_something_to_validate()
+    {
+        await InProcessAsync(async bench =>
+        {
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60\nETag: \"v\"");
+            await bench.CallAsync();
+            await IdleAsync(bench);
+            bench.Cache.PurgeAll(isSoft: true);
+        });
+        await InProcessAsync(async bench =>
+        {
+            bench.Upstream = asked => CacheBench.Answer(asked, 304, "ETag: \"v\"", "");
+            Assert.Equal(CacheResult.HitValidated, (await bench.CallAsync()).Cache);
+        });
+    }
+
+    [Fact]
+    public async Task A_purge_by_a_prefix_too_long_to_keep_purges_more_and_not_less()
+    {
+        var prefix = "api.test/" + new string('p', 3000);
+        await InProcessAsync(async bench =>
+        {
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60");
+            await bench.CallAsync(path: "/" + new string('p', 3001));
+            await bench.CallAsync(path: "/other");
+            await IdleAsync(bench);
+            bench.Cache.PurgePrefix(prefix, isSoft: false);
+        });
+        await InProcessAsync(async bench =>
+        {
+            Assert.False((await bench.CallAsync(path: "/" + new string('p', 3001))).IsFromStore);
+            Assert.True((await bench.CallAsync(path: "/other")).IsFromStore);
+        });
+    }
+
+    [Fact]
+    public async Task What_is_torn_or_damaged_is_never_used()
+    {
+        const int Count = 40;
+        var (used, damaged) = (0L, 0L);
+        for (var round = 0; round < 60; round++)
+        {
+            await InProcessAsync(async bench =>
+            {
+                bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=600", Content(asked.Target.Path));
+                for (var i = 0; i < Count; i++)
+                {
+                    Assert.Equal(Content("/" + i), await GetAsync(bench, "/" + i));
+                }
+
+                await IdleAsync(bench);
+                used += Count - bench.Asked.Count;
+                damaged += bench.Cache.Disk!.DamagedEntries;
+            });
+
+            // A page that was not written, a bit that fell over, an end that is missing.
+            var random = new Random(round);
+            foreach (var file in Directory.GetFiles(_directory, "*.answers"))
+            {
+                var bytes = File.ReadAllBytes(file);
+                if (bytes.Length == 0)
+                {
+                    continue;
+                }
+
+                switch (round % 3)
+                {
+                    case 0:
+                        bytes[random.Next(bytes.Length)] ^= (byte)(1 << random.Next(8));
+                        break;
+                    case 1:
+                        bytes = bytes[..random.Next(bytes.Length)];
+                        break;
+                    default:
+                        bytes.AsSpan(random.Next(bytes.Length)).Clear();
+                        break;
+                }
+
+                File.WriteAllBytes(file, bytes);
+            }
+        }
+
+        Assert.InRange(used, 100, Count * 60);
+        Assert.InRange(damaged, 1, Count * 60);
+
+        // What breaks while it is read is never completed; the next call gets it whole.
+        static async Task<string> GetAsync(CacheBench bench, string path)
+        {
+            try
+            {
+                return (await bench.CallAsync(path: path)).Content;
+            }
+            catch (MessageBodyException)
+            {
+                return (await bench.CallAsync(path: path)).Content;
+            }
+        }
+
+        static string Content(string path) => path + new string((char)('a' + (path.Length % 26)), path[^1] == '7' ? 300_000 : 2000);
+    }
+
+    [Fact]
+    public async Task Its_files_never_take_more_than_the_bound()
+    {
+        var bench = Bench();
+        bench.Cache.Store.MaxBytes = 1 << 20;
+        await using (await OpenAsync(bench, DiskTier.MinBytes))
+        {
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=600", new string('x', 100_000));
+            for (var i = 0; i < 500; i++)
+            {
+                await bench.CallAsync(path: "/" + i);
+                Assert.InRange(Directory.GetFiles(_directory, "*.answers").Sum(Length), 0, DiskTier.MinBytes);
+            }
+
+            await IdleAsync(bench);
+            Assert.InRange(bench.Cache.Disk!.Entries, 100, 170);
+            Assert.False((await bench.CallAsync(path: "/0")).IsFromStore);
+            Assert.True((await bench.CallAsync(path: "/480")).IsFromStore);
+        }
+    }
+
+    [Fact]
+    public async Task After_the_machine_itself_went_down_nothing_is_trusted_and_after_a_clean_end_everything_is()
+    {
+        await InProcessAsync(async bench => await bench.CallAsync());
+        await InProcessAsync(async bench => Assert.True((await bench.CallAsync()).IsFromStore));
+        var state = Path.Combine(_directory, DiskState.FileName);
+        var bytes = File.ReadAllBytes(state);
+
+        // Another boot, after a clean end.
+        bytes.AsSpan(24, 16).Fill(7);
+        File.WriteAllBytes(state, bytes);
+        await InProcessAsync(async bench => Assert.True((await bench.CallAsync()).IsFromStore));
+
+        // Another boot, and the end was none.
+        bytes = File.ReadAllBytes(state);
+        bytes.AsSpan(24, 16).Fill(7);
+        bytes[40] = 0;
+        File.WriteAllBytes(state, bytes);
+        await InProcessAsync(async bench =>
+        {
+            Assert.Equal(0, bench.Cache.Disk!.Entries);
+            Assert.False((await bench.CallAsync()).IsFromStore);
+        });
+    }
+
+    [Fact]
+    public async Task An_answer_from_the_future_is_not_used()
+    {
+        var bench = Bench();
+        bench.Time.Advance(TimeSpan.FromHours(1));
+        await using (await OpenAsync(bench))
+        {
+            await bench.CallAsync();
+            await IdleAsync(bench);
+        }
+
+        await InProcessAsync(async again => Assert.False((await again.CallAsync()).IsFromStore));
+    }
+
+    [Fact]
+    public async Task A_directory_that_another_gateway_uses_is_left_to_it()
+    {
+        await InProcessAsync(bench =>
+        {
+            Assert.Null(DiskTier.Open(Bench().Cache, _directory, DiskTier.MinBytes, _told.Add));
+            Assert.Contains("kept in memory only", Assert.Single(_told), StringComparison.Ordinal);
+            return Task.CompletedTask;
+        });
+    }
+
+    private static long Length(string file)
+    {
+        try
+        {
+            return new FileInfo(file).Length;
+        }
+        catch (FileNotFoundException)
+        {
+            // Deleted between two looks.
+            return 0;
+        }
+    }
+
+    private static CacheBench Bench() => new(Shared);
+
+    private static async Task IdleAsync(CacheBench bench)
+    {
+        for (var i = 0; i < 4000 && !bench.Cache.Disk!.IsIdle; i++)
+        {
+            await Task.Delay(5, Cancellation);
+        }
+
+        Assert.True(bench.Cache.Disk!.IsIdle);
+        Assert.Equal(0, bench.Cache.Disk.NotWritten);
+    }
+
+    private async Task<DiskTier> OpenAsync(CacheBench bench, long maxBytes = 64 << 20)
+    {
+        var disk = DiskTier.Open(bench.Cache, _directory, maxBytes, _told.Add);
+        Assert.True(disk is not null, string.Join(' ', _told));
+        await IdleAsync(bench);
+        return disk;
+    }
+
+    private async Task InProcessAsync(Func<CacheBench, Task> work)
+    {
+        var bench = Bench();
+        await using (await OpenAsync(bench))
+        {
+            await work(bench);
+        }
+
+        Assert.Empty(bench.Bugs);
+    }
+}
