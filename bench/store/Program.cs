@@ -29,7 +29,13 @@ try
         {
             traffic.Fill(batch, next, apart);
             next += apart * Batch;
-            writing += Cpu(() => store.WriteAsync(batch, CancellationToken.None).AsTask().Wait());
+            writing += Cpu(() =>
+            {
+                if (!store.WriteAsync(batch, CancellationToken.None).IsCompletedSuccessfully)
+                {
+                    throw new InvalidOperationException("A write ended on another thread.");
+                }
+            });
             if (next - time.GetUtcNow() > TimeSpan.FromSeconds(30))
             {
                 time.SetUtcNow(next);

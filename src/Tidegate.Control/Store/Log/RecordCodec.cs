@@ -46,6 +46,8 @@ internal static class RecordCodec
 
         bytes.Number((ulong)record.Cache);
         bytes.Number(record.IsCacheOverridden ? 1UL : 0UL);
+        bytes.Number((ulong)record.UnreadCosts);
+        bytes.Number((ulong)record.CachePurges);
         bytes.Number((ulong)record.Attempts);
         bytes.Number((ulong)record.Retries.Count);
         foreach (var retry in record.Retries)
@@ -106,6 +108,8 @@ internal static class RecordCodec
         Observed = ReadObserved(ref bytes),
         Cache = (CacheResult)bytes.Count(byte.MaxValue),
         IsCacheOverridden = bytes.Count(1) == 1,
+        UnreadCosts = (UnreadCosts)bytes.Count(byte.MaxValue),
+        CachePurges = bytes.Count(int.MaxValue),
         Attempts = bytes.Count(int.MaxValue),
         Retries = ReadRetries(ref bytes),
         Destination = bytes.Text(),

@@ -12,7 +12,7 @@ internal static class ExchangeTable
     public const string Columns = """
         started TIMESTAMP, id UBIGINT, direction VARCHAR, api VARCHAR, endpoint VARCHAR, consumer VARCHAR, tenant VARCHAR, environment VARCHAR, client VARCHAR, protocol VARCHAR,
         method VARCHAR, scheme VARCHAR, host VARCHAR, port USMALLINT, path VARCHAR, query VARCHAR, status USMALLINT, outcome VARCHAR, reason VARCHAR, code VARCHAR, detail VARCHAR,
-        observed VARCHAR, cache VARCHAR, cache_overridden BOOLEAN, attempts INTEGER, retries VARCHAR, destination VARCHAR, region VARCHAR, credential VARCHAR, upstream_protocol VARCHAR, request_bytes BIGINT, response_bytes BIGINT,
+        observed VARCHAR, cache VARCHAR, cache_overridden BOOLEAN, cost_unread UTINYINT, cache_purges INTEGER, attempts INTEGER, retries VARCHAR, destination VARCHAR, region VARCHAR, credential VARCHAR, upstream_protocol VARCHAR, request_bytes BIGINT, response_bytes BIGINT,
         queue_us BIGINT, policies_us BIGINT, connect_us BIGINT, first_byte_us BIGINT, total_us BIGINT, trace_high UBIGINT, trace_low UBIGINT, span UBIGINT, parent_span UBIGINT, trace_flags UTINYINT
         """;
 
@@ -49,6 +49,8 @@ internal static class ExchangeTable
             .AppendValue(Text(record.Observed))
             .AppendValue(ExchangeWords.Of(record.Cache))
             .AppendValue(record.IsCacheOverridden)
+            .AppendValue((byte)record.UnreadCosts)
+            .AppendValue(record.CachePurges)
             .AppendValue(record.Attempts)
             .AppendValue(Text(record.Retries))
             .AppendValue(record.Destination)
@@ -100,20 +102,22 @@ internal static class ExchangeTable
         Observed = ReadObserved(row.GetString(21)),
         Cache = Cache(row.GetString(22)),
         IsCacheOverridden = row.GetBoolean(23),
-        Attempts = row.GetInt32(24),
-        Retries = ReadRetries(row.GetString(25)),
-        Destination = row.GetString(26),
-        Region = row.GetString(27),
-        Credential = row.GetString(28),
-        UpstreamProtocol = Protocol(row.GetString(29)),
-        RequestBytes = row.GetInt64(30),
-        ResponseBytes = row.GetInt64(31),
-        Queue = TimeSpan.FromMicroseconds(row.GetInt64(32)),
-        Policies = TimeSpan.FromMicroseconds(row.GetInt64(33)),
-        Connect = TimeSpan.FromMicroseconds(row.GetInt64(34)),
-        TimeToFirstByte = TimeSpan.FromMicroseconds(row.GetInt64(35)),
-        Total = TimeSpan.FromMicroseconds(row.GetInt64(36)),
-        Trace = new TraceContext(row.GetFieldValue<ulong>(37), row.GetFieldValue<ulong>(38), row.GetFieldValue<ulong>(39), row.GetFieldValue<ulong>(40), row.GetFieldValue<byte>(41)),
+        UnreadCosts = (UnreadCosts)row.GetFieldValue<byte>(24),
+        CachePurges = row.GetInt32(25),
+        Attempts = row.GetInt32(26),
+        Retries = ReadRetries(row.GetString(27)),
+        Destination = row.GetString(28),
+        Region = row.GetString(29),
+        Credential = row.GetString(30),
+        UpstreamProtocol = Protocol(row.GetString(31)),
+        RequestBytes = row.GetInt64(32),
+        ResponseBytes = row.GetInt64(33),
+        Queue = TimeSpan.FromMicroseconds(row.GetInt64(34)),
+        Policies = TimeSpan.FromMicroseconds(row.GetInt64(35)),
+        Connect = TimeSpan.FromMicroseconds(row.GetInt64(36)),
+        TimeToFirstByte = TimeSpan.FromMicroseconds(row.GetInt64(37)),
+        Total = TimeSpan.FromMicroseconds(row.GetInt64(38)),
+        Trace = new TraceContext(row.GetFieldValue<ulong>(39), row.GetFieldValue<ulong>(40), row.GetFieldValue<ulong>(41), row.GetFieldValue<ulong>(42), row.GetFieldValue<byte>(43)),
     };
 
     private static long Microseconds(TimeSpan duration) => Math.Max(0, duration.Ticks) / TimeSpan.TicksPerMicrosecond;

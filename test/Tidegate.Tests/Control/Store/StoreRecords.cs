@@ -35,6 +35,8 @@ internal static class StoreRecords
             Observed = random.Next(5) == 0 ? [new PolicyDecision("limits", "rate_limited"), new PolicyDecision("cache", "x")] : [],
             Cache = (CacheResult)random.Next(12),
             IsCacheOverridden = random.Next(10) == 0,
+            UnreadCosts = (UnreadCosts)random.Next(4),
+            CachePurges = random.Next(3),
             Attempts = attempts,
             Retries = attempts > 1 ? [new RetryNote("503", TimeSpan.FromMilliseconds(random.Next(1000)), "") { Result = "won", Destination = "http://a.test", Region = "eu", Credential = "second" }, new RetryNote("503", TimeSpan.Zero, "attempts")] : [],
             Destination = attempts == 0 ? "" : Of(random, "https://a.test:443", "http://10.0.0.2:80"),
