@@ -21,6 +21,7 @@ internal sealed class ControlPlane : IAsyncDisposable
     private readonly OtlpExporter? _otlp;
     private readonly ExchangeStore? _store;
     private readonly StoreReader? _reader;
+    private readonly IDashboard? _dashboard;
 
     /// <param name="settings">From the configuration that the process starts with.</param>
     /// <param name="gateway">Asked only after <see cref="StartAsync"/>.</param>
@@ -28,7 +29,8 @@ internal sealed class ControlPlane : IAsyncDisposable
     /// <param name="log">Takes one line.</param>
     /// <param name="time">The clock.</param>
     /// <param name="store">Keeps every exchange; ended with the control plane. Null: nothing is kept.</param>
-    public ControlPlane(ControlSettings settings, IGatewayView gateway, ExchangesInFlight inFlight, Action<string> log, TimeProvider time, ExchangeStore? store)
+    /// <param name="dashboard">Makes the dashboard; null: there is none.</param>
+    public ControlPlane(ControlSettings settings, IGatewayView gateway, ExchangesInFlight inFlight, Action<string> log, TimeProvider time, ExchangeStore? store, Func<DashboardSources, IDashboard>? dashboard = null)
     {
         Reloads = new ReloadHistory(time);
         _store = store;
@@ -61,8 +63,10 @@ internal sealed class ControlPlane : IAsyncDisposable
             var status = new StatusDocument(version, started, gateway, Readiness, Reloads, inFlight, exchanges, settings.Otlp, otlpState, time);
             _reader = store is null ? null : new StoreReader(store, time);
             var past = new PastExchanges(_reader, recent, time);
-            _admin = new AdminListener(admin, listener => new AdminHandler(() => listener.Access, Readiness, metrics, status, new ApisDocument(gateway, apis, time), recent, past, gateway, log));
-            Sinks = [.. Sinks, apis, recent];
+            var seconds = new RecentSeconds(time);
+            _dashboard = dashboard?.Invoke(new DashboardSources(version, started, gateway, _reader, recent, apis, seconds, Readiness, Reloads, inFlight, otlpState, log, time));
+            _admin = new AdminListener(admin, listener => new AdminHandler(() => listener.Access, Readiness, metrics, status, new ApisDocument(gateway, apis, time), recent, past, gateway, _dashboard, log));
+            Sinks = [.. Sinks, apis, recent, seconds];
         }
     }
 
@@ -102,6 +106,12 @@ internal sealed class ControlPlane : IAsyncDisposable
         if (_otlp is not null)
         {
             await _otlp.DisposeAsync();
+        }
+
+        if (_dashboard is not null)
+        {
+            // First, so that open pages do not hold the listener's end up.
+            await _dashboard.DisposeAsync();
         }
 
         if (_admin is not null)

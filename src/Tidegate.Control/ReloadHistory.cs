@@ -5,7 +5,11 @@ namespace Tidegate.Control;
 /// <summary>What became of the attempts to put another configuration in force.</summary>
 internal sealed class ReloadHistory(TimeProvider time)
 {
+    // As far back as somebody who edits the file wants to look.
+    private const int Kept = 20;
+
     private readonly Lock _gate = new();
+    private readonly Queue<ReloadResult> _recent = new();
     private ReloadResult? _last;
     private long _succeeded;
     private long _failed;
@@ -13,6 +17,18 @@ internal sealed class ReloadHistory(TimeProvider time)
 
     /// <summary>The last attempt; null while there was none.</summary>
     public ReloadResult? Last => Volatile.Read(ref _last);
+
+    /// <summary>The last few attempts, the newest first.</summary>
+    public IReadOnlyList<ReloadResult> Recent
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _recent.Reverse()];
+            }
+        }
+    }
 
     /// <summary>Attempts that put another configuration in force.</summary>
     public long Succeeded => Interlocked.Read(ref _succeeded);
@@ -33,6 +49,12 @@ internal sealed class ReloadHistory(TimeProvider time)
         lock (_gate)
         {
             _last = result;
+            _recent.Enqueue(result);
+            if (_recent.Count > Kept)
+            {
+                _recent.Dequeue();
+            }
+
             if (isInForce)
             {
                 _succeeded++;

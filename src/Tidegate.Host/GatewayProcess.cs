@@ -5,6 +5,7 @@ using Tidegate.Control;
 using Tidegate.Control.Admin;
 using Tidegate.Control.Ledger;
 using Tidegate.Control.Store;
+using Tidegate.Dashboard;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
 using Tidegate.Policies.AdaptiveConcurrency;
@@ -61,7 +62,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         }
 
         var inFlight = new ExchangesInFlight();
-        _control = new ControlPlane(compiled.Control, this, inFlight, log, time, store);
+        _control = new ControlPlane(compiled.Control, this, inFlight, log, time, store, static sources => new DashboardServer(sources));
         IReadOnlyList<IExchangeSink> sinks = [.. _accessLog is null ? (IExchangeSink[])[] : [new AccessLogSink(_accessLog)], .. _control.Sinks, .. moreSinks];
         _recorder = new ExchangeRecorder(time, sinks, accessLog.QueryValues, new SinkFailureLog(log, time).Add);
         _snapshots = new SnapshotHolder(compiled.Snapshot);

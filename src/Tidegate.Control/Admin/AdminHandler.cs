@@ -10,7 +10,7 @@ namespace Tidegate.Control.Admin;
 
 /// <summary>Answers the admin listener's requests: first whether the caller may ask, then what was asked for. Everything but a purge is read-only.</summary>
 internal sealed class AdminHandler(
-    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, RecentExchanges recent, PastExchanges past, IGatewayView gateway, Action<string> log)
+    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, RecentExchanges recent, PastExchanges past, IGatewayView gateway, IDashboard? dashboard, Action<string> log)
 {
     private const string ExchangesPath = "/api/v1/exchanges";
 
@@ -24,7 +24,7 @@ internal sealed class AdminHandler(
         headers["Referrer-Policy"] = "no-referrer";
         try
         {
-            await (Refuse(context) ?? AnswerAsync(context));
+            await (RefuseHost(context) ?? Dashboard(context) ?? Refuse(context) ?? AnswerAsync(context));
         }
         catch (Exception bug) when (bug is not OperationCanceledException && !context.Response.HasStarted)
         {
@@ -33,15 +33,18 @@ internal sealed class AdminHandler(
         }
     }
 
+    private Task? RefuseHost(HttpContext context) => access().ListensOn is var listensOn && AdminGuard.AllowsHost(context.Request.Host, listensOn)
+        ? null
+        : AdminReply.ProblemAsync(context, 421, "host_not_ours", "The admin listener is called by a loopback address or localhost. Call http://" + listensOn + " instead.");
+
+    /// <summary>What belongs to the dashboard, which knows people by their session and not by the token in each request.</summary>
+    private Task? Dashboard(HttpContext context) => dashboard?.Has(context.Request.Path) == true ? dashboard.HandleAsync(context, access().Token) : null;
+
     /// <summary>The refusal of a caller who may not ask, or of a request that nothing here takes.</summary>
     private Task? Refuse(HttpContext context)
     {
         var request = context.Request;
-        var (listensOn, token) = access();
-        if (!AdminGuard.AllowsHost(request.Host, listensOn))
-        {
-            return AdminReply.ProblemAsync(context, 421, "host_not_ours", "The admin listener is called by a loopback address or localhost. Call http://" + listensOn + " instead.");
-        }
+        var token = access().Token;
 
         // Whoever decides about traffic or restarts needs no secret, and learns none.
         if (request.Path.Value is not ("/livez" or "/readyz") && !AdminGuard.HasToken(request, token))

@@ -100,7 +100,8 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
         }
     }
 
-    private static string Cursor(in ExchangeRecord record) => string.Create(CultureInfo.InvariantCulture, $"{record.Started.UtcTicks:x}-{record.Id:x16}");
+    /// <summary>What leads to the page behind a record.</summary>
+    internal static string Cursor(in ExchangeRecord record) => string.Create(CultureInfo.InvariantCulture, $"{record.Started.UtcTicks:x}-{record.Id:x16}");
 
     private static Task NotKeptAsync(HttpContext context) => AdminReply.ProblemAsync(context, 404, "store_off", "Nothing is kept: recording.store.path is off.");
 
@@ -171,7 +172,8 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
         return null;
     }
 
-    private static (ExchangeSearch Search, string? Problem) Set(ExchangeSearch search, string name, string value) => name switch
+    /// <summary>Takes one parameter of a search; what is wrong with it, or null.</summary>
+    internal static (ExchangeSearch Search, string? Problem) Set(ExchangeSearch search, string name, string value) => name switch
     {
         "from" or "to" or "last" => (search, null),
         "direction" => (search with { Direction = value }, null),

@@ -93,6 +93,7 @@ internal static class DemoCommand
 
           egress          http://{{demo.Egress}}    proxy, and base URLs: {{string.Join(' ', Prefixes)}}
           ingress         http://{{demo.Ingress}}    our API: /orders, on two instances
+          dashboard       http://{{demo.Admin}}/   everything below, live and back in time: open it in a browser
           admin           http://{{demo.Admin}}    /metrics, /api/v1/apis, /api/v1/exchanges, /api/v1/status
           simulated APIs  {{string.Join(' ', demo.ApiPorts.OrderBy(api => api.Key, StringComparer.Ordinal).Select(api => $"{api.Key}:{api.Value}"))}}
           configuration   {{demo.Configuration}}    edit it: it is taken over while this runs

@@ -1,5 +1,6 @@
 using System.Net;
 using Tidegate.Configuration;
+using Tidegate.Control.Store;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
@@ -158,7 +159,9 @@ internal sealed class DemoProcess : IAsyncDisposable
         }
 
         Apis = [.. compiled.Config.Apis.Select(api => (api.Name, api.Direction))];
-        _gateway = new GatewayProcess(compiled, services, log.WriteLine, sinks);
+        // Kept beside its files, and gone with them.
+        var keep = new StoreSettings { Directory = Path.Combine(compiled.StateDirectory, "exchanges"), MaxBytes = KeepSettings.DefaultMaxBytes, MaxAge = KeepSettings.DefaultMaxAge };
+        _gateway = new GatewayProcess(compiled, services, log.WriteLine, sinks, store: ExchangeStore.Open(keep, log.WriteLine, _time));
         await _gateway.StartAsync(cancellationToken);
         _reloader = new ConfigurationReloader(_directory.Configuration, _gateway, new SystemdNotifier(null, _time, log.WriteLine), log.WriteLine);
         _ordersClient = new HttpClient(new SocketsHttpHandler { UseProxy = false, ActivityHeadersPropagator = null }) { BaseAddress = new Uri($"http://{Egress}") };

@@ -52,6 +52,21 @@ internal sealed class LatencySketch
         return TimeSpan.Zero;
     }
 
+    /// <summary>Adds to each row how many are longer than the bound before and not longer than its own; the last row has no bound. Exact to 1 % of a bound.</summary>
+    public void CountInto(IReadOnlyList<TimeSpan> bounds, Span<long> rows)
+    {
+        var row = 0;
+        for (var i = 0; i < _used; i++)
+        {
+            while (row < bounds.Count && Middle(_buckets[i]) > bounds[row])
+            {
+                row++;
+            }
+
+            rows[row] += _counts[i];
+        }
+    }
+
     public void Write(ByteSink bytes)
     {
         bytes.Number((ulong)_used);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using DuckDB.NET.Data;
+using Tidegate.Recording;
 
 namespace Tidegate.Control.Store.Segments;
 
@@ -58,6 +59,23 @@ internal sealed record ExchangeSearch
 
     /// <summary>Took at least so long.</summary>
     public TimeSpan? AtLeast { get; init; }
+
+    /// <summary>Whether a record that is in memory is one of them, its time, number and place aside.</summary>
+    public bool Fits(ExchangeRecord record) =>
+        (Direction is null || ExchangeWords.Of(record.Direction) == Direction)
+        && (Api is null || record.Api == Api)
+        && (Endpoint is null || record.Endpoint == Endpoint)
+        && (Method is null || record.Method == Method)
+        && (Outcome is null || ExchangeWords.Of(record.Outcome) == Outcome)
+        && (Code is null || record.Code == Code)
+        && (Consumer is null || record.Consumer.Name == Consumer)
+        && (Tenant is null || record.Consumer.Tenant == Tenant)
+        && (Environment is null || record.Consumer.Environment == Environment)
+        && (Destination is null || record.Destination == Destination)
+        && (Host is null || record.Host == Host)
+        && (Path is null || record.Path.Contains(Path, StringComparison.Ordinal))
+        && (Status is not { } status || (record.Status >= status.From && record.Status <= status.To))
+        && (AtLeast is not { } least || record.Total >= least);
 
     /// <summary>As a condition of SQL, whose values are the command's parameters.</summary>
     public string Condition(DuckDBCommand command)

@@ -1,0 +1,33 @@
+// Before anything is drawn: the theme that was chosen, and where the browser's clock is, for whoever draws the page on the other side.
+(() => {
+  const year = 31536000;
+  const read = name => document.cookie.split('; ').find(entry => entry.startsWith(name + '='))?.slice(name.length + 1);
+  const write = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=${year}; samesite=strict`; };
+  const zone = `${Intl.DateTimeFormat().resolvedOptions().timeZone} ${-new Date().getTimezoneOffset()}`;
+  if (decodeURIComponent(read('tidegate-zone') ?? '') !== zone) {
+    write('tidegate-zone', encodeURIComponent(zone));
+  }
+
+  const root = document.documentElement;
+  document.addEventListener('click', event => {
+    if (event.target.closest?.('[data-theme-switch]')) {
+      const isDark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
+      root.dataset.theme = isDark ? 'light' : 'dark';
+      write('tidegate-theme', root.dataset.theme);
+      document.dispatchEvent(new Event('tidegate-theme'));
+    }
+
+    // A row is a link where it has one.
+    const row = event.target.closest?.('tr[data-row]');
+    if (row && !event.target.closest('a, button, summary') && !getSelection()?.toString()) {
+      row.querySelector('a')?.click();
+    }
+  });
+
+  // A gateway that was started anew does not know this page any more.
+  document.addEventListener('components-reconnect-state-changed', event => {
+    if (event.detail?.state === 'rejected') {
+      location.reload();
+    }
+  });
+})();

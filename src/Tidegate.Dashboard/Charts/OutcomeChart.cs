@@ -1,0 +1,89 @@
+using Tidegate.Control.Store.Queries;
+using Tidegate.Dashboard.Data;
+
+namespace Tidegate.Dashboard.Charts;
+
+/// <summary>Charts that several pages have.</summary>
+internal static class OutcomeChart
+{
+    /// <summary>Calls in a second by what came of them, on top of each other.</summary>
+    public static ChartSpec Calls(Timeline timeline, SeriesGroup? all)
+    {
+        var points = all?.Points ?? [];
+        ChartSeries[] layers =
+        [
+            Layer("good", "good", point => point.Cell.Count - point.Errors - point.Rejected - point.ClientErrors - point.CacheHits),
+            Layer("from cache", "cache", point => point.CacheHits),
+            Layer("4xx", "warn", point => point.ClientErrors),
+            Layer("refused", "refused", point => point.Rejected),
+            Layer("errors", "bad", point => point.Errors),
+        ];
+
+        // What did not happen needs no place in the legend.
+        return timeline.Chart("bars", "rate", [.. layers.Where(layer => layer.Name == "good" || layer.Points.Any(point => point[1] > 0))]);
+
+        ChartSeries Layer(string name, string colour, Func<SeriesPoint, double> count) => new(name, colour, timeline.Rate(points, count), IsStacked: true);
+    }
+
+    /// <summary>How long calls took.</summary>
+    public static ChartSpec Latency(Timeline timeline, SeriesGroup? all)
+    {
+        var points = all?.Points ?? [];
+        return timeline.Chart("lines", "ms", Quantile("p99", "2", 0.99), Quantile("p95", "0", 0.95), Quantile("p50", "1", 0.5));
+
+        ChartSeries Quantile(string name, string colour, double share) =>
+            new(name, colour, timeline.Value(points, point => point.Cell.Latency.Count == 0 ? null : point.Cell.Latency.Quantile(share).TotalMilliseconds));
+    }
+
+    /// <summary>Where the time of calls went, on average.</summary>
+    public static ChartSpec Phases(Timeline timeline, SeriesGroup? all)
+    {
+        var points = all?.Points ?? [];
+        return timeline.Chart(
+            "bars",
+            "ms",
+            Phase("queue", "warn", cell => cell.QueueTicks),
+            Phase("policies", "3", cell => cell.PolicyTicks),
+            Phase("connect", "5", cell => cell.ConnectTicks),
+            Phase("first byte", "0", cell => Math.Max(0, cell.FirstByteTicks - cell.ConnectTicks)),
+            Phase("content", "1", cell => Math.Max(0, cell.TotalTicks - cell.QueueTicks - cell.PolicyTicks - cell.FirstByteTicks)));
+
+        ChartSeries Phase(string name, string colour, Func<Tidegate.Control.Store.Rollups.RollupCell, long> ticks) =>
+            new(name, colour, timeline.Value(points, point => point.Cell.Count == 0 ? null : (double)ticks(point.Cell) / point.Cell.Count / TimeSpan.TicksPerMillisecond), IsStacked: true);
+    }
+
+    /// <summary>How many calls took how long, step by step.</summary>
+    public static ChartSpec Heatmap(Timeline timeline, SeriesGroup? all)
+    {
+        var rows = LatencyRows.Names;
+        var cells = new List<double[]>();
+        var byBegin = (all?.Points ?? []).ToDictionary(point => point.Begin);
+        foreach (var begin in timeline.Steps)
+        {
+            var counts = new long[rows.Count];
+            if (byBegin.TryGetValue(begin, out var point))
+            {
+                point.Cell.Latency.CountInto(LatencyRows.Bounds, counts);
+            }
+
+            cells.AddRange(counts.Select((count, row) => new[] { Timeline.Milliseconds(begin), row, count }));
+        }
+
+        return timeline.Chart("heatmap", "count") with { Rows = rows, Cells = cells };
+    }
+
+    /// <summary>The second by second of the last minutes.</summary>
+    public static ChartSpec Seconds(IReadOnlyList<Tidegate.Control.Live.SecondCounts> seconds) => new()
+    {
+        Kind = "bars",
+        Unit = "count",
+        From = seconds[0].Second * 1_000.0,
+        To = (seconds[^1].Second + 1) * 1_000.0,
+        Step = 1_000,
+        Series =
+        [
+            new("calls", "0", [.. seconds.Select(second => new double?[] { second.Second * 1_000.0, second.Exchanges - second.Errors })], IsStacked: true),
+            new("errors", "bad", [.. seconds.Select(second => new double?[] { second.Second * 1_000.0, second.Errors })], IsStacked: true),
+        ],
+    };
+}

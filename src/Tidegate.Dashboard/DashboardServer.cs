@@ -1,0 +1,58 @@
+using Microsoft.AspNetCore.Http;
+using Tidegate.Configuration;
+using Tidegate.Control;
+using Tidegate.Dashboard.Serving;
+using Tidegate.Dashboard.SignIn;
+
+namespace Tidegate.Dashboard;
+
+/// <summary>The dashboard: who may see it, and what answers. Pages are made by an application that begins with the first request for one: at a gateway at which nobody looks it costs nothing.</summary>
+internal sealed class DashboardServer(DashboardSources sources) : IDashboard
+{
+    private readonly Gate _gate = new(new Sessions(sources.Time));
+    private readonly Lock _building = new();
+    private Task<PageApplication>? _pages;
+
+    public bool Has(PathString path) => DashboardPaths.Has(path);
+
+    public async Task HandleAsync(HttpContext context, Secret? token)
+    {
+        context.Response.Headers.ContentSecurityPolicy = DashboardPaths.ContentSecurityPolicy;
+        if (await _gate.HandleAsync(context, token))
+        {
+            return;
+        }
+
+        if (Asset.TryGet(context.Request.Path, out var asset))
+        {
+            await asset.WriteAsync(context);
+            return;
+        }
+
+        var pages = await PagesAsync();
+        await pages.HandleAsync(context, _gate.SessionEnd(context, token));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Task<PageApplication>? pages;
+        lock (_building)
+        {
+            pages = _pages;
+        }
+
+        if (pages is { IsCompletedSuccessfully: true })
+        {
+            await (await pages).DisposeAsync();
+        }
+    }
+
+    private Task<PageApplication> PagesAsync()
+    {
+        lock (_building)
+        {
+            // One that could not begin must not be the last word.
+            return _pages is null || _pages.IsFaulted ? _pages = PageApplication.StartAsync(sources) : _pages;
+        }
+    }
+}

@@ -1,0 +1,50 @@
+using Tidegate.Control.Store.Queries;
+using Tidegate.Dashboard.Charts;
+using Tidegate.Exchanges;
+
+namespace Tidegate.Dashboard.Data;
+
+/// <summary>An API in a table of APIs.</summary>
+/// <param name="Api">Its name; empty for what belongs to none.</param>
+/// <param name="Now">In the shown time.</param>
+/// <param name="Sparkline">Calls over it.</param>
+/// <param name="PerSecondNow">Over the last minute.</param>
+/// <param name="Used">How much of its fullest limit is used, 0 to 1; null: none can be told.</param>
+/// <param name="State">What is to be known of it now; empty: nothing.</param>
+/// <param name="IsBad">Whether that is bad.</param>
+public sealed record ApiRow(string Api, Totals Now, IReadOnlyList<double> Sparkline, double PerSecondNow, double? Used, string State, bool IsBad)
+{
+    /// <summary>Every API of a direction, the most called first; also those without a call.</summary>
+    internal static IReadOnlyList<ApiRow> Of(Direction direction, Timeline timeline, SeriesResult? sums, LiveReader live, TimeSpan span)
+    {
+        var groups = (sums?.Groups ?? []).ToDictionary(group => group.Key[0]);
+        var limits = live.Limits();
+        var circuits = live.Circuits().ToList();
+        var rows = live.Apis().Where(api => api.Direction == direction).ToDictionary(api => api.Api);
+        return
+        [
+            .. groups.Keys.Union(rows.Keys).Select(api =>
+            {
+                var group = groups.GetValueOrDefault(api);
+                var (state, isBad) = StateOf(api, circuits, live);
+                var used = limits.Where(limit => limit.Api == api && limit.Used is not null).Select(limit => (double?)limit.Used!.Value / limit.Amount).Max();
+                return new ApiRow(api, group is null ? Totals.None : Totals.Of(group.Total, span), timeline.Sparkline(group?.Points ?? [], point => point.Cell.Count), rows.GetValueOrDefault(api)?.PerSecond ?? 0, used, state, isBad);
+            }).OrderByDescending(row => row.Now.Calls).ThenBy(row => row.Api, StringComparer.Ordinal),
+        ];
+    }
+
+    private static (string State, bool IsBad) StateOf(string api, List<(string Api, string Endpoint, Policies.CircuitBreaker.CircuitState State, long Opened)> circuits, LiveReader live)
+    {
+        if (circuits.Any(circuit => circuit.Api == api && circuit.State == Policies.CircuitBreaker.CircuitState.Open))
+        {
+            return ("circuit open", true);
+        }
+
+        if (live.Cooling(api) is var cooling && cooling > TimeSpan.Zero)
+        {
+            return ($"pause {Views.Units.Duration(cooling)}", false);
+        }
+
+        return live.Waiting(api) is > 0 and var waiting ? ($"{waiting} wait", false) : ("", false);
+    }
+}

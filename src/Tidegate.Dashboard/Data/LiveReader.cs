@@ -1,0 +1,188 @@
+using Tidegate.Control;
+using Tidegate.Control.Live;
+using Tidegate.Exchanges;
+using Tidegate.Policies.CircuitBreaker;
+using Tidegate.Policies.Limits;
+
+namespace Tidegate.Dashboard.Data;
+
+/// <summary>What the gateway is doing at this moment.</summary>
+internal sealed class LiveReader(DashboardSources sources)
+{
+    // Less says nothing about a share.
+    private const int FewestCalls = 20;
+    private const double FailingShare = 0.05;
+    private const double NearlyUsed = 0.9;
+
+    /// <summary>Every API over the last minute, those without a call too.</summary>
+    public IReadOnlyList<LiveApi> Apis()
+    {
+        var apis = new List<LiveApi>();
+        var quiet = sources.Gateway.Configuration.Config.Apis.Select(api => (api.Direction, api.Name)).ToHashSet();
+        var seconds = SlidingMinute.Covered(sources.Time.GetUtcNow(), sources.Apis.Started).TotalSeconds;
+        sources.Apis.Read((direction, api, _, minute) =>
+        {
+            quiet.Remove((direction, api));
+            var errors = minute.Of(Outcome.Failed) + (minute.OfStatusClass(5) - RejectedOrFailedServerErrors(minute));
+            apis.Add(new LiveApi(direction, api, minute.Exchanges, Math.Max(0, errors), minute.Of(Outcome.Rejected), seconds > 0 ? minute.Exchanges / seconds : 0, minute.Latency.Quantile(0.95)));
+        });
+        apis.AddRange(quiet.Select(api => new LiveApi(api.Direction, api.Name, 0, 0, 0, 0, TimeSpan.Zero)));
+        return apis;
+    }
+
+    /// <summary>The limits of an API, or of all.</summary>
+    public IReadOnlyList<LiveLimit> Limits(string? api = null)
+    {
+        var store = sources.Gateway.Limits;
+        var now = store.Time.GetTimestamp();
+        var seen = new HashSet<Limit>();
+        var limits = new List<LiveLimit>();
+        foreach (var plan in sources.Gateway.Configuration.Snapshot.Plans)
+        {
+            if (api is not null && plan.Route.ApiName != api)
+            {
+                continue;
+            }
+
+            foreach (var policy in plan.Pipeline.Policies.OfType<LimitsPolicy>())
+            {
+                foreach (var limit in policy.Limits)
+                {
+                    if (!seen.Add(limit) || limits.Any(known => known.Api == plan.Route.ApiName && known.Scope == limit.Scope && known.Name == limit.Settings.Name))
+                    {
+                        continue;
+                    }
+
+                    var isOne = limit.Settings.Per.Count == 0;
+                    long? used = isOne ? store.Cells.Used(limit.Algorithm, limit.OnlyKey, now) : null;
+                    limits.Add(new LiveLimit(plan.Route.ApiName, limit.Scope, limit.Settings.Name, limit.Settings.Text, limit.Settings.Unit, limit.Settings.Amount, used, string.Join(", ", limit.Settings.Per.Select(part => part.Text)), policy.Queue?.Count));
+                }
+            }
+        }
+
+        return limits;
+    }
+
+    /// <summary>The circuits of an API, or of all.</summary>
+    public IEnumerable<(string Api, string Endpoint, CircuitState State, long Opened)> Circuits(string? api = null) => sources.Gateway.Circuits.All
+        .Where(circuit => api is null || circuit.Api == api)
+        .Select(circuit => (circuit.Api, circuit.Endpoint, circuit.Circuit.State, circuit.Circuit.Opened))
+        .OrderBy(circuit => circuit.Api, StringComparer.Ordinal).ThenBy(circuit => circuit.Endpoint, StringComparer.Ordinal);
+
+    /// <summary>How long an API's provider is left alone because it asked for that; zero when it is not.</summary>
+    public TimeSpan Cooling(string api) => sources.Gateway.Limits.Providers.FirstOrDefault(provider => provider.Api == api) is { } provider ? TimeSpan.FromSeconds(provider.CoolingSeconds()) : TimeSpan.Zero;
+
+    /// <summary>How many exchanges of an API wait for a limit.</summary>
+    public int Waiting(string api) => sources.Gateway.Limits.Waiting.FirstOrDefault(queue => queue.Api == api).Waiting;
+
+    /// <summary>What somebody should look at, the worst first.</summary>
+    public IReadOnlyList<Attention> Attention()
+    {
+        var found = new List<Attention>();
+        if (sources.Reloads.Last is { IsInForce: false } reload)
+        {
+            found.Add(new Attention(true, "The configuration file is not in force", reload.Failure ?? $"{reload.Problems.Count} problem{(reload.Problems.Count == 1 ? "" : "s")} at {Clock(reload.Time)}; version {sources.Gateway.Configuration.Snapshot.Version} stays.", "/configuration"));
+        }
+
+        foreach (var api in Apis())
+        {
+            if (api.Calls >= FewestCalls && api.Errors >= api.Calls * FailingShare)
+            {
+                found.Add(new Attention(api.Errors >= api.Calls / 2, $"{Name(api.Api)} fails", $"{Views.Units.Share(api.Errors, api.Calls)} of {Views.Units.Count(api.Calls)} calls in the last minute.", Page(api.Direction, api.Api)));
+            }
+        }
+
+        var directions = sources.Gateway.Configuration.Config.Apis.ToDictionary(api => api.Name, api => api.Direction, StringComparer.Ordinal);
+        string PageOf(string api) => directions.TryGetValue(api, out var direction) ? Page(direction, api) : "/egress";
+        foreach (var (api, endpoint, state, _) in Circuits())
+        {
+            if (state != CircuitState.Closed)
+            {
+                found.Add(new Attention(state == CircuitState.Open, $"{api}{(endpoint.Length > 0 ? " " + endpoint : "")} is left alone", state == CircuitState.Open ? "Its circuit is open: it has failed too often of late." : "Its circuit is half open: the next calls decide.", PageOf(api)));
+            }
+        }
+
+        foreach (var (api, destination, isEjected, _) in sources.Gateway.Destinations)
+        {
+            if (isEjected)
+            {
+                found.Add(new Attention(true, $"A destination of {api} is left out", $"{destination} does not answer.", PageOf(api)));
+            }
+        }
+
+        foreach (var provider in sources.Gateway.Limits.Providers)
+        {
+            if (provider.CoolingSeconds() is > 0 and var seconds)
+            {
+                found.Add(new Attention(false, $"{provider.Api} asked for a pause", $"No call for another {Views.Units.Duration(TimeSpan.FromSeconds(seconds))}.", PageOf(provider.Api)));
+            }
+        }
+
+        foreach (var limit in Limits())
+        {
+            if (limit.Used >= limit.Amount * NearlyUsed && limit.Amount > 1)
+            {
+                found.Add(new Attention(false, $"{limit.Api} is at its limit", $"{limit.Text}: {Views.Units.Count(limit.Used.Value)} of {Views.Units.Count(limit.Amount)} used{(Waiting(limit.Api) is > 0 and var waiting ? $", {waiting} wait" : "")}.", PageOf(limit.Api)));
+            }
+        }
+
+        AddRecording(found);
+        return [.. found.OrderByDescending(attention => attention.IsBad)];
+    }
+
+    private void AddRecording(List<Attention> found)
+    {
+        if (sources.Gateway.Dropped > 0)
+        {
+            found.Add(new Attention(true, "Records were lost", $"{Views.Units.Count(sources.Gateway.Dropped)} since the start: the sinks were too slow. These pages lack them.", "/configuration"));
+        }
+
+        foreach (var (sink, failures) in sources.Gateway.SinkFailures)
+        {
+            if (failures > 0)
+            {
+                found.Add(new Attention(false, $"The {sink} lost records", $"{Views.Units.Count(failures)} batches since the start. The log says why.", "/configuration"));
+            }
+        }
+
+        if (sources.Gateway.Store is { Failures: > 0 } store)
+        {
+            found.Add(new Attention(false, "The exchange store could not write", $"{Views.Units.Count(store.Failures)} times since the start. The log says why.", "/configuration"));
+        }
+
+        if (sources.Gateway.LedgerFailures > 0)
+        {
+            found.Add(new Attention(false, "Counts of limits could not be saved", $"{Views.Units.Count(sources.Gateway.LedgerFailures)} times since the start. The log says why.", "/configuration"));
+        }
+    }
+
+    private static long RejectedOrFailedServerErrors(TrafficCounts minute) => Math.Min(minute.OfStatusClass(5), minute.Of(Outcome.Failed) + minute.Of(Outcome.Rejected));
+
+    private static string Name(string api) => api.Length == 0 ? "What belongs to no API" : api;
+
+    private static string Page(Direction direction, string api) => $"/{Recording.ExchangeWords.Of(direction)}/{Uri.EscapeDataString(api.Length == 0 ? Views.View.Unlisted : api)}";
+
+    private static string Clock(DateTimeOffset time) => time.UtcDateTime.ToString("HH:mm 'UTC'", System.Globalization.CultureInfo.InvariantCulture);
+}
+
+/// <summary>An API over the last minute.</summary>
+internal sealed record LiveApi(Direction Direction, string Api, long Calls, long Errors, long Rejected, double PerSecond, TimeSpan P95);
+
+/// <summary>A limit as it is now.</summary>
+/// <param name="Api">Whose.</param>
+/// <param name="Scope">The API, and the endpoint where it is written for one.</param>
+/// <param name="Name">Unique in its API.</param>
+/// <param name="Text">As it was written: 40/5s.</param>
+/// <param name="Unit">What is counted.</param>
+/// <param name="Amount">Of the unit.</param>
+/// <param name="Used">Of the amount; null where each key has a count of its own.</param>
+/// <param name="Per">What has counts of its own.</param>
+/// <param name="Waiting">Exchanges in its queue; null where nobody waits.</param>
+internal sealed record LiveLimit(string Api, string Scope, string Name, string Text, LimitUnit Unit, long Amount, long? Used, string Per, int? Waiting);
+
+/// <summary>Something that somebody should look at.</summary>
+/// <param name="IsBad">Something does not work; else it may soon not.</param>
+/// <param name="Title">What.</param>
+/// <param name="Detail">How much.</param>
+/// <param name="Path">Where one sees more.</param>
+public sealed record Attention(bool IsBad, string Title, string Detail, string Path);

@@ -1,0 +1,22 @@
+using Tidegate.Control.Store.Queries;
+using Tidegate.Dashboard.Views;
+
+namespace Tidegate.Dashboard.Data;
+
+/// <summary>Queries of the time that a page shows.</summary>
+internal static class RangeQuery
+{
+    /// <summary>The sums of the range.</summary>
+    public static SeriesQuery Of(TimeRange range, DateTimeOffset now, IReadOnlyList<string> groupBy, params IReadOnlyList<(string Dimension, string Value)> filters) => new()
+    {
+        From = range.From(now),
+        To = range.To(now),
+        Step = SeriesQuery.StepFor(range.Span),
+        GroupBy = groupBy,
+        Filters = filters,
+        Top = SeriesQuery.MaxGroups,
+    };
+
+    /// <summary>The sums of as much time just before the query's.</summary>
+    public static SeriesQuery Before(SeriesQuery query) => query with { From = query.From - (query.To - query.From), To = query.From };
+}

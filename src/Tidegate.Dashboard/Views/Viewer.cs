@@ -1,0 +1,50 @@
+using System.Globalization;
+
+namespace Tidegate.Dashboard.Views;
+
+/// <summary>Who looks, as far as it changes what is written: where their clock is. One for each open page.</summary>
+public sealed class Viewer
+{
+    private TimeZoneInfo _zone = TimeZoneInfo.Utc;
+
+    /// <summary>Times are shown as UTC.</summary>
+    public bool IsUtc { get; set; }
+
+    /// <summary>The browser's zone.</summary>
+    /// <param name="written">An IANA name and, for machines that know no names, the minutes that are to be added to UTC: <c>Europe/Berlin 120</c>.</param>
+    public void SetZone(string? written)
+    {
+        if (written is null or { Length: > 80 })
+        {
+            return;
+        }
+
+        var parts = written.Split(' ');
+        if (TimeZoneInfo.TryFindSystemTimeZoneById(parts[0], out var zone))
+        {
+            _zone = zone;
+        }
+        else if (parts.Length == 2 && int.TryParse(parts[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var minutes) && Math.Abs(minutes) <= 14 * 60)
+        {
+            _zone = TimeZoneInfo.CreateCustomTimeZone("browser", TimeSpan.FromMinutes(minutes), null, null);
+        }
+    }
+
+    /// <summary>The time of a day: 14:03:07.</summary>
+    public string Clock(DateTimeOffset time) => Local(time).ToString("HH:mm:ss", CultureInfo.InvariantCulture);
+
+    /// <summary>With milliseconds.</summary>
+    public string Precise(DateTimeOffset time) => Local(time).ToString("yyyy-MM-dd HH:mm:ss.fff", CultureInfo.InvariantCulture);
+
+    /// <summary>Day and time: 26 Nov 14:03.</summary>
+    public string Moment(DateTimeOffset time) => Local(time).ToString("d MMM HH:mm", CultureInfo.InvariantCulture);
+
+    /// <summary>What the times are.</summary>
+    public string ZoneName(DateTimeOffset now)
+    {
+        var offset = IsUtc ? TimeSpan.Zero : _zone.GetUtcOffset(now);
+        return offset == TimeSpan.Zero ? "UTC" : $"UTC{(offset < TimeSpan.Zero ? "−" : "+")}{offset:h\\:mm}";
+    }
+
+    private DateTimeOffset Local(DateTimeOffset time) => IsUtc ? time.ToUniversalTime() : TimeZoneInfo.ConvertTime(time, _zone);
+}
