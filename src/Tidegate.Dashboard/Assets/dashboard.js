@@ -118,7 +118,7 @@ function lines(spec) {
     },
     series: spec.series.map(series => ({
       name: series.name, type: isBars ? 'bar' : 'line', data: series.points, stack: series.isStacked ? 'all' : undefined, color: seriesColour(series.colour),
-      showSymbol: false, symbolSize: 5, barCategoryGap: '12%', lineStyle: { width: series.isStacked ? 1 : 1.6 }, connectNulls: !series.isStacked && spec.unit === 'ms',
+      showSymbol: series.points.filter(point => point[1] != null).length < 40, symbolSize: 3, symbol: 'circle', barCategoryGap: '12%', lineStyle: { width: series.isStacked ? 1 : 1.6 }, connectNulls: false,
       areaStyle: series.isFilled ? { opacity: series.isStacked ? 0.55 : 0.14 } : undefined, emphasis: { disabled: true },
     })),
   };
@@ -147,7 +147,8 @@ function sankey(spec) {
 const label = (spec, id) => spec.nodes.find(node => node.id === id)?.label ?? id;
 
 function heatmap(spec) {
-  const columns = [...new Set(spec.cells.map(cell => cell[0]))].sort((a, b) => a - b);
+  const columns = Array.from({ length: Math.max(1, Math.ceil((spec.to - spec.from) / spec.step)) }, (_, i) => spec.from + i * spec.step);
+  const column = new Map(columns.map((begin, i) => [begin, i]));
   return {
     grid: { left: 4, right: 8, top: 10, bottom: 2, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
     tooltip: tooltip({
@@ -161,7 +162,7 @@ function heatmap(spec) {
     yAxis: { type: 'category', data: spec.rows, axisTick: { show: false }, axisLine: { show: false }, axisLabel: { color: colour('soft'), fontSize: 11 } },
     visualMap: { show: false, min: 0, max: Math.max(1, ...spec.cells.map(cell => Math.sqrt(cell[2]))), dimension: 3, inRange: { color: [colour('heat-0'), colour('heat-1'), colour('heat-2'), colour('heat-3')] } },
     series: [{
-      type: 'heatmap', data: spec.cells.map(cell => [columns.indexOf(cell[0]), cell[1], cell[2], Math.sqrt(cell[2])]), itemStyle: { borderColor: colour('surface'), borderWidth: 1, borderRadius: 2 },
+      type: 'heatmap', data: spec.cells.filter(cell => column.has(cell[0])).map(cell => [column.get(cell[0]), cell[1], cell[2], Math.sqrt(cell[2])]), itemStyle: { borderColor: colour('surface'), borderWidth: 1, borderRadius: 2 },
       emphasis: { itemStyle: { borderColor: colour('text') } }, progressive: 0,
     }],
   };

@@ -66,7 +66,7 @@ internal static class OutcomeChart
                 point.Cell.Latency.CountInto(LatencyRows.Bounds, counts);
             }
 
-            cells.AddRange(counts.Select((count, row) => new[] { Timeline.Milliseconds(begin), row, count }));
+            cells.AddRange(counts.Select((count, row) => new[] { Timeline.Milliseconds(begin), row, count }).Where(cell => cell[2] > 0));
         }
 
         return timeline.Chart("heatmap", "count") with { Rows = rows, Cells = cells };

@@ -14,6 +14,11 @@ internal sealed class TrafficReader(DashboardSources sources)
     // A page asks up to ten things; more answers than that of a few viewers are not worth their memory.
     private const int Kept = 64;
 
+    private static readonly TimeSpan KeepBegin = TimeSpan.FromMinutes(10);
+
+    private DateTimeOffset? _begins;
+    private long _beginsRead;
+
     private readonly ConcurrentDictionary<string, (long At, Task<SeriesAnswer> Answer)> _answers = new();
 
     /// <summary>Whether there is a past to be asked for.</summary>
@@ -49,6 +54,33 @@ internal sealed class TrafficReader(DashboardSources sources)
         }
 
         return answer;
+    }
+
+    /// <summary>How much of a time there are sums of.</summary>
+    public async Task<TimeSpan> CoveredAsync(DateTimeOffset from, DateTimeOffset to)
+    {
+        if (sources.Store is null)
+        {
+            return to - from;
+        }
+
+        // It moves only when the oldest is let go, and is not there before the first exchange.
+        if (_begins is null || sources.Time.GetElapsedTime(_beginsRead) > KeepBegin)
+        {
+            try
+            {
+                _begins = await sources.Store.BeginsAsync();
+                _beginsRead = sources.Time.GetTimestamp();
+            }
+            catch (Exception unreadable) when (unreadable is SqliteException or ObjectDisposedException or OperationCanceledException)
+            {
+                // The sums themselves will say so.
+                return to - from;
+            }
+        }
+
+        var begin = _begins is { } first && first > from ? first : from;
+        return begin < to ? to - begin : to - from;
     }
 
     // A moving range asked twice within a moment is the same question.

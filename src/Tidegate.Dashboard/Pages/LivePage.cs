@@ -44,11 +44,14 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     /// <summary>Whether exchanges are kept.</summary>
     protected bool IsKept => Traffic.IsKept;
 
-    /// <summary>How long the shown time is.</summary>
-    protected TimeSpan Span => View.Range.Span;
+    /// <summary>How much of the shown time is kept: rates are of that.</summary>
+    protected TimeSpan Span { get; private set; }
 
     /// <summary>What makes it another page beside the URL.</summary>
     protected virtual object Identity => View;
+
+    /// <summary>Whether what was read is read again while somebody looks.</summary>
+    protected virtual bool IsMoving => View.Range.IsMoving;
 
     /// <summary>Reads sums.</summary>
     protected abstract Task ReadAsync();
@@ -96,6 +99,7 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
         Now = Sources.Time.GetUtcNow();
         _readAt = Sources.Time.GetTimestamp();
         Trouble = null;
+        Span = await Traffic.CoveredAsync(View.Range.From(Now), View.Range.To(Now));
         _reading++;
         try
         {
@@ -137,7 +141,7 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     private async Task TickAsync()
     {
         ReadLive();
-        if (View.Range.IsMoving && _reading == 0 && Sources.Time.GetElapsedTime(_readAt) >= View.Range.ReadEvery)
+        if (IsMoving && _reading == 0 && Sources.Time.GetElapsedTime(_readAt) >= View.Range.ReadEvery)
         {
             await ReadAllAsync();
         }

@@ -50,6 +50,7 @@ internal sealed class PageApplication : IAsyncDisposable
             options.MaxBufferedUnacknowledgedRenderBatches = UntakenChanges;
         });
         builder.Services.Configure<CircuitOptions>(static options => options.DetailedErrors = false);
+        builder.Services.AddAntiforgery(static options => options.SuppressXFrameOptionsHeader = true);
         builder.Services.AddSingleton(sources);
         builder.Services.AddSingleton<TrafficReader>();
         builder.Services.AddSingleton<LiveReader>();

@@ -1,4 +1,5 @@
 using DuckDB.NET.Data;
+using Microsoft.Data.Sqlite;
 using Tidegate.Control.Store.Segments;
 using Tidegate.Recording;
 
@@ -47,6 +48,21 @@ internal sealed class StoreReader : IAsyncDisposable
         }
     }
 
+    /// <summary>Where the sums begin; null while there are none.</summary>
+    public async Task<DateTimeOffset?> BeginsAsync()
+    {
+        using var limit = Limit(CancellationToken.None);
+        await _series.WaitAsync(limit.Token);
+        try
+        {
+            return await Task.Run(ReadBegin, limit.Token);
+        }
+        finally
+        {
+            _series.Release();
+        }
+    }
+
     /// <exception cref="OperationCanceledException">Whoever asked has gone, or it took too long.</exception>
     public async Task<IReadOnlyList<ExchangeRecord>> FindAsync(ExchangeSearch search, CancellationToken cancellationToken)
     {
@@ -70,6 +86,23 @@ internal sealed class StoreReader : IAsyncDisposable
         _engine?.Dispose();
         _search.Dispose();
         _series.Dispose();
+    }
+
+    private DateTimeOffset? ReadBegin()
+    {
+        using var database = new SqliteConnection(_store.RollupConnection + ";Mode=ReadOnly");
+        database.Open();
+        using var command = database.CreateCommand();
+        command.CommandText = "SELECT (SELECT MIN(begin) FROM minutes), (SELECT MIN(begin) FROM hours)";
+        using var row = command.ExecuteReader();
+        if (!row.Read() || row.IsDBNull(0) || row.IsDBNull(1))
+        {
+            return null;
+        }
+
+        // Minutes are forgotten long before hours; until then they know it better.
+        var (minutes, hours) = (row.GetInt64(0), row.GetInt64(1));
+        return new DateTimeOffset(minutes - hours < TimeSpan.TicksPerHour ? minutes : hours, TimeSpan.Zero);
     }
 
     private CancellationTokenSource Limit(CancellationToken cancellationToken)
