@@ -102,11 +102,11 @@ internal sealed class LiveReader(DashboardSources sources)
             }
         }
 
-        foreach (var (api, destination, isEjected, _) in sources.Gateway.Destinations)
+        foreach (var destination in sources.Gateway.Destinations)
         {
-            if (isEjected)
+            if (destination.IsEjected)
             {
-                found.Add(new Attention(true, $"A destination of {api} is left out", $"{destination} does not answer.", PageOf(api)));
+                found.Add(new Attention(true, $"A destination of {destination.Api} is left out", $"{destination.Destination} does not answer.", PageOf(destination.Api)));
             }
         }
 
