@@ -10,6 +10,7 @@ install_missing() {
   command -v node >/dev/null || packages+=(nodejs)
   # keytool, and a compiler for what "java Client.java" runs.
   { command -v javac && command -v keytool; } >/dev/null || packages+=(default-jdk-headless)
+  command -v chromium >/dev/null || packages+=(chromium)
   # The program: a shell's own kill is nothing that a test can start.
   [ -n "$(type -P kill)" ] || packages+=(procps)
   [ ${#packages[@]} -eq 0 ] && return

@@ -1,5 +1,6 @@
 using System.Net;
 using Tidegate.Configuration;
+using Tidegate.Control.Store;
 using Tidegate.Forwarding;
 using Tidegate.Forwarding.Http1;
 using Tidegate.Host;
@@ -32,11 +33,12 @@ public sealed class TestGateway : IAsyncDisposable
     /// <param name="cancellationToken">Gives up.</param>
     /// <param name="log">Takes what the gateway logs; else standard error.</param>
     /// <param name="upstreamClient">As in TIDEGATE_UPSTREAM_CLIENT.</param>
-    public static Task<TestGateway> StartAsync(string yaml, CancellationToken cancellationToken, TextWriter? log = null, string? upstreamClient = null) =>
-        StartAsync(Load(yaml), cancellationToken, log, upstreamClient);
+    /// <param name="exchanges">A directory in which exchanges are kept; null: nowhere.</param>
+    public static Task<TestGateway> StartAsync(string yaml, CancellationToken cancellationToken, TextWriter? log = null, string? upstreamClient = null, string? exchanges = null) =>
+        StartAsync(Load(yaml), cancellationToken, log, upstreamClient, exchanges);
 
     /// <summary>Starts from a configuration that was loaded, and perhaps changed; it must be good.</summary>
-    internal static async Task<TestGateway> StartAsync(LoadedConfiguration loaded, CancellationToken cancellationToken, TextWriter? log = null, string? upstreamClient = null)
+    internal static async Task<TestGateway> StartAsync(LoadedConfiguration loaded, CancellationToken cancellationToken, TextWriter? log = null, string? upstreamClient = null, string? exchanges = null)
     {
         var forwarder = new Forwarder(TimeProvider.System, ForwarderOptions.FromEnvironment(upstreamClient ?? Environment.GetEnvironmentVariable(ForwarderOptions.ClientVariable)));
         var services = new CompilerServices(forwarder, TimeProvider.System);
@@ -53,7 +55,9 @@ public sealed class TestGateway : IAsyncDisposable
         }
 
         var records = new RecordKeeper();
-        var process = new GatewayProcess(compiled, services, (log ?? Console.Error).WriteLine, [records]);
+        Action<string> write = (log ?? Console.Error).WriteLine;
+        var store = exchanges is null ? null : ExchangeStore.Open(new StoreSettings { Directory = exchanges, MaxBytes = KeepSettings.DefaultMaxBytes, MaxAge = KeepSettings.DefaultMaxAge }, write, TimeProvider.System);
+        var process = new GatewayProcess(compiled, services, write, [records], store: store);
         await process.StartAsync(cancellationToken);
         return new TestGateway(process, records, forwarder);
     }

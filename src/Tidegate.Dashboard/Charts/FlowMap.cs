@@ -40,6 +40,7 @@ internal static class FlowMap
         "rejected" => "refused",
         "failed" => "failed",
         "served_from_cache" => "from cache",
+        "served_from_fallback" => "from fallback",
         _ => status.Length == 3 ? status[0] + "xx" : "no answer",
     };
 
@@ -48,7 +49,7 @@ internal static class FlowMap
     {
         "refused" => "refused",
         "failed" or "5xx" or "no answer" => "bad",
-        "4xx" => "warn",
+        "4xx" or "from fallback" => "warn",
         "from cache" => "cache",
         _ => "good",
     };

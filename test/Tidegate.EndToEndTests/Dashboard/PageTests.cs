@@ -1,0 +1,208 @@
+using Microsoft.Playwright;
+using Xunit;
+
+namespace Tidegate.EndToEndTests.Dashboard;
+
+/// <summary>The dashboard as somebody with a browser sees it.</summary>
+public sealed class PageTests(Browser browser) : IClassFixture<Browser>
+{
+    private static readonly string[] Pages = ["/", "/egress", "/egress/echo", "/ingress", "/ingress/orders", "/consumers", "/consumers/partner", "/exchanges", "/exchanges?tail=on", "/configuration"];
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(1280, 900)]
+    [InlineData(390, 844)]
+    public async Task Every_page_shows_traffic_without_a_complaint_of_the_browser_and_without_scrolling_sideways(int width, int height)
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root, width, height);
+        await gateway.BusyAsync(Cancellation);
+        await visitor.OpenAsync("/");
+        await visitor.Page.Locator("section:has-text('Ingress') .stat:has-text('Calls') .value:text-is('6')").First.WaitForAsync();
+
+        foreach (var path in Pages)
+        {
+            await visitor.OpenAsync(path);
+            Assert.Equal(width, await visitor.Page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
+            Assert.Equal(0, await visitor.Page.Locator(".notice.bad, .empty").CountAsync());
+        }
+
+        visitor.HasNoComplaint();
+    }
+
+    [Fact]
+    public async Task Every_page_says_what_to_do_while_nothing_was_called()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        foreach (var path in Pages)
+        {
+            await visitor.OpenAsync(path);
+            Assert.Equal(0, await visitor.Page.Locator(".notice.bad").CountAsync());
+        }
+
+        await visitor.OpenAsync("/");
+        await visitor.SeesAsync("All quiet.");
+        await visitor.OpenAsync("/exchanges");
+        await visitor.SeesAsync("Nothing fits in this time.");
+        visitor.HasNoComplaint();
+    }
+
+    [Fact]
+    public async Task Without_a_store_pages_say_so_and_show_what_is_live()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation, isKept: false);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await gateway.BusyAsync(Cancellation);
+        foreach (var path in Pages.Where(path => path != "/configuration"))
+        {
+            await visitor.OpenAsync(path);
+            await visitor.SeesAsync("Exchanges are not kept.");
+        }
+
+        await visitor.OpenAsync("/exchanges");
+        Assert.Equal(13, await visitor.Page.Locator("tbody tr").CountAsync());
+        visitor.HasNoComplaint();
+    }
+
+    [Fact]
+    public async Task The_url_holds_time_and_filters_from_page_to_page()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await gateway.BusyAsync(Cancellation);
+        await visitor.OpenAsync("/?last=6h&zone=utc");
+        await visitor.Page.GetByRole(AriaRole.Link, new() { Name = "Exchanges", Exact = true }).ClickAsync();
+        await visitor.Page.WaitForURLAsync("**/exchanges?last=6h&zone=utc");
+        await visitor.Page.GetByLabel("Status").FillAsync("4xx");
+        await visitor.Page.GetByLabel("API", new() { Exact = true }).FillAsync("orders");
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Search" }).ClickAsync();
+        await visitor.Page.WaitForURLAsync("**/exchanges?api=orders&last=6h&status=4xx&zone=utc");
+        await visitor.SeesAsync("credential_unknown");
+        Assert.Equal(1, await visitor.Page.Locator("tbody tr").CountAsync());
+
+        // The same URL shows the same to somebody else.
+        await using var other = await browser.VisitAsync(gateway.Root);
+        await other.OpenAsync(new Uri(visitor.Page.Url).PathAndQuery);
+        Assert.Equal("4xx", await other.Page.GetByLabel("Status").InputValueAsync());
+        Assert.Equal(1, await other.Page.Locator("tbody tr").CountAsync());
+        visitor.HasNoComplaint();
+        other.HasNoComplaint();
+    }
+
+    [Fact]
+    public async Task A_row_leads_to_the_exchange_with_its_time_and_its_decisions()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await gateway.BusyAsync(Cancellation);
+        await visitor.OpenAsync("/exchanges?outcome=rejected&api=orders");
+        await visitor.Page.Locator("tbody tr td.status").First.ClickAsync();
+        await visitor.Page.WaitForURLAsync("**/exchanges/????????????????");
+        await visitor.SeesAsync("Where the time went");
+        await visitor.SeesAsync("authenticate: credential_unknown");
+        await visitor.Page.GetByText("The record, as in").ClickAsync();
+        await visitor.SeesAsync("\"code\": \"credential_unknown\"");
+        await visitor.OpenAsync("/exchanges/0123456789abcdef");
+        await visitor.SeesAsync("This exchange is not kept.");
+        visitor.HasNoComplaint();
+    }
+
+    [Fact]
+    public async Task The_tail_shows_what_ends_while_one_looks_and_stands_still_when_it_is_paused()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await visitor.OpenAsync("/exchanges?tail=on&api=orders");
+        await visitor.SeesAsync("Nothing yet.");
+        await gateway.GetAsync("/orders/first", SeenGateway.Key, Cancellation);
+        await visitor.SeesAsync("/orders/first");
+        await visitor.Page.GetByRole(AriaRole.Link, new() { Name = "Live", Exact = true }).ClickAsync();
+        await visitor.SeesAsync("Paused");
+        await gateway.GetAsync("/orders/second", SeenGateway.Key, Cancellation);
+        await gateway.Gateway.RecordsAsync(2, Cancellation);
+        await Task.Delay(TimeSpan.FromSeconds(2), Cancellation);
+        Assert.Equal(1, await visitor.Page.Locator("tbody tr").CountAsync());
+        await visitor.Page.GetByRole(AriaRole.Link, new() { Name = "Paused", Exact = true }).ClickAsync();
+        await visitor.SeesAsync("/orders/second");
+        visitor.HasNoComplaint();
+    }
+
+    [Fact]
+    public async Task Light_and_dark_follow_the_browser_until_somebody_chooses()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root, scheme: ColorScheme.Dark);
+        Task<string> Background() => visitor.Page.EvaluateAsync<string>("getComputedStyle(document.body).backgroundColor");
+        await visitor.OpenAsync("/");
+        Assert.Equal("rgb(13, 20, 26)", await Background());
+        await visitor.Page.GetByLabel("Light or dark").ClickAsync();
+        Assert.Equal("rgb(245, 247, 248)", await Background());
+        await visitor.OpenAsync("/egress");
+        Assert.Equal("rgb(245, 247, 248)", await Background());
+        visitor.HasNoComplaint();
+    }
+
+    [Fact]
+    public async Task Times_are_the_browsers_until_somebody_wants_utc()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await visitor.OpenAsync("/");
+        await visitor.Page.GetByRole(AriaRole.Link, new() { Name = "UTC+9:00" }).ClickAsync();
+        await visitor.Page.WaitForURLAsync("**/?zone=utc");
+        await visitor.Page.GetByRole(AriaRole.Link, new() { Name = "UTC", Exact = true }).WaitForAsync();
+    }
+
+    [Fact]
+    public async Task The_keyboard_reaches_content_and_pages()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await visitor.OpenAsync("/");
+        await visitor.Page.EvaluateAsync("() => document.activeElement?.blur()");
+        await visitor.Page.Keyboard.PressAsync("Tab");
+        Assert.Equal("Skip to the content", await visitor.Page.EvaluateAsync<string>("document.activeElement.textContent"));
+        await visitor.Page.Keyboard.PressAsync("Tab");
+        await visitor.Page.Keyboard.PressAsync("Tab");
+        await visitor.Page.Keyboard.PressAsync("Tab");
+        await visitor.Page.Keyboard.PressAsync("Enter");
+        await visitor.Page.WaitForURLAsync("**/egress");
+    }
+
+    [Fact]
+    public async Task A_stretch_of_time_that_is_drawn_becomes_the_time_that_is_shown()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await gateway.BusyAsync(Cancellation);
+        await visitor.OpenAsync("/egress");
+        var chart = await visitor.Page.Locator(".canvas").First.BoundingBoxAsync() ?? throw new InvalidOperationException("The chart has no place.");
+        await visitor.Page.Mouse.MoveAsync(chart.X + (chart.Width / 2), chart.Y + 90);
+        await visitor.Page.Mouse.DownAsync();
+        await visitor.Page.Mouse.MoveAsync(chart.X + (chart.Width * 3 / 4), chart.Y + 90, new() { Steps = 4 });
+        await visitor.Page.Mouse.UpAsync();
+        await visitor.Page.WaitForURLAsync("**/egress?from=*&to=*");
+        await visitor.Page.Locator(".range .fixed").ClickAsync();
+        await visitor.Page.WaitForURLAsync("**/egress");
+        visitor.HasNoComplaint();
+    }
+
+    [Fact]
+    public async Task The_configuration_page_explains_a_request_and_shows_a_reload_that_failed()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await visitor.OpenAsync("/configuration");
+        await visitor.Page.GetByLabel("URL").FillAsync("http://elsewhere.example/");
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Explain" }).ClickAsync();
+        await visitor.SeesAsync("egress_denied");
+        Assert.DoesNotContain(SeenGateway.Key, await visitor.Page.ContentAsync(), StringComparison.Ordinal);
+        gateway.Gateway.Reload("listenrs: {}");
+        await visitor.SeesAsync("unknown key 'listenrs'");
+        await visitor.OpenAsync("/");
+        await visitor.SeesAsync("The configuration file is not in force");
+        visitor.HasNoComplaint();
+    }
+}

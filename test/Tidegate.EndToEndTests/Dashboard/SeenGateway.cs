@@ -1,0 +1,85 @@
+using System.Net;
+using Tidegate.Testing;
+
+namespace Tidegate.EndToEndTests.Dashboard;
+
+/// <summary>A gateway with an API in each direction, which keeps its exchanges, and an upstream for both.</summary>
+internal sealed class SeenGateway : IAsyncDisposable
+{
+    public const string Key = "partner-key-1234";
+
+    private readonly string? _exchanges;
+    private readonly EchoUpstream _upstream;
+    private readonly HttpClient _direct = new();
+    private readonly HttpClient _proxied;
+
+    private SeenGateway(string? exchanges, EchoUpstream upstream, TestGateway gateway)
+    {
+        _exchanges = exchanges;
+        _upstream = upstream;
+        Gateway = gateway;
+        _proxied = new HttpClient(new SocketsHttpHandler { Proxy = new WebProxy($"http://{gateway["egress"]}"), UseProxy = true });
+    }
+
+    public TestGateway Gateway { get; }
+
+    /// <summary>Where the dashboard is.</summary>
+    public string Root => $"http://{Gateway["admin"]}";
+
+    public static async Task<SeenGateway> StartAsync(CancellationToken cancellation, bool isKept = true, string admin = "{ address: 127.0.0.1:0 }")
+    {
+        var exchanges = isKept ? Directory.CreateTempSubdirectory("tidegate-dashboard-").FullName : null;
+        var upstream = await EchoUpstream.StartAsync();
+        var gateway = await TestGateway.StartAsync(
+            $$"""
+            listeners: { egress: { address: 127.0.0.1:0 }, ingress: { address: 127.0.0.1:0 }, admin: {{admin}} }
+            defaults: { egress: { unlisted_hosts: deny } }
+            consumers: [{ name: partner, tenant: acme, environment: production, credentials: [{ api_key: {{Key}} }] }]
+            apis:
+              - { name: echo, direction: egress, hosts: [127.0.0.1], limits: [{ rate: 1000/1m }], circuit_breaker: {} }
+              - name: orders
+                direction: ingress
+                authenticate: [api_key]
+                upstream: { destinations: ["http://127.0.0.1:{{upstream.Port}}"] }
+                endpoints: [{ name: list, match: { path: /orders, methods: [GET] } }]
+            """,
+            cancellation,
+            exchanges: exchanges);
+        return new SeenGateway(exchanges, upstream, gateway);
+    }
+
+    /// <summary>Good calls in both directions, and one each that is refused, is not found and fails.</summary>
+    public async Task BusyAsync(CancellationToken cancellation)
+    {
+        for (var i = 0; i < 5; i++)
+        {
+            await GetAsync("/orders", Key, cancellation);
+            using var answer = await _proxied.GetAsync($"http://127.0.0.1:{_upstream.Port}/things/{i}", cancellation);
+        }
+
+        await GetAsync("/orders", "no-key-of-ours", cancellation);
+        using var refused = await _proxied.GetAsync("http://elsewhere.example/", cancellation);
+        using var failed = await _proxied.GetAsync("http://127.0.0.1:1/", cancellation);
+        await Gateway.RecordsAsync(13, cancellation);
+    }
+
+    /// <summary>One call of our API.</summary>
+    public async Task GetAsync(string path, string key, CancellationToken cancellation)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"http://{Gateway["ingress"]}{path}");
+        request.Headers.Add("X-Api-Key", key);
+        using var answer = await _direct.SendAsync(request, cancellation);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _direct.Dispose();
+        _proxied.Dispose();
+        await Gateway.DisposeAsync();
+        await _upstream.DisposeAsync();
+        if (_exchanges is not null)
+        {
+            Directory.Delete(_exchanges, recursive: true);
+        }
+    }
+}

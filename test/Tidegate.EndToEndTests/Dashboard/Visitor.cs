@@ -1,0 +1,68 @@
+using Microsoft.Playwright;
+using Xunit;
+
+namespace Tidegate.EndToEndTests.Dashboard;
+
+/// <summary>Somebody with a browser, and everything that it complained about: errors of scripts, refused loads, breaches of the content security policy.</summary>
+internal sealed class Visitor : IAsyncDisposable
+{
+    private const int PatienceMilliseconds = 30_000;
+
+    private readonly IBrowserContext _context;
+    private readonly List<string> _complaints = [];
+
+    public Visitor(IBrowserContext context, IPage page)
+    {
+        _context = context;
+        Page = page;
+        page.SetDefaultTimeout(PatienceMilliseconds);
+        page.SetDefaultNavigationTimeout(PatienceMilliseconds);
+        page.Console += (_, message) =>
+        {
+            if (message.Type is "error" or "warning")
+            {
+                Complain(message.Text);
+            }
+        };
+        page.PageError += (_, error) => Complain(error);
+    }
+
+    public IPage Page { get; }
+
+    /// <summary>What the browser complained about so far.</summary>
+    public IReadOnlyList<string> Complaints
+    {
+        get
+        {
+            lock (_complaints)
+            {
+                return [.. _complaints];
+            }
+        }
+    }
+
+    /// <summary>Opens a page and waits until it is alive: drawn, and connected to the gateway.</summary>
+    public async Task OpenAsync(string path)
+    {
+        await Page.GotoAsync(path);
+        await Page.WaitForSelectorAsync("h1");
+        await Page.WaitForFunctionAsync("() => document.querySelectorAll('.canvas').length === document.querySelectorAll('.canvas canvas').length && !document.querySelector('.skeleton')");
+        await Page.WaitForFunctionAsync("() => globalThis.Blazor?._internal?.navigationManager !== undefined");
+    }
+
+    /// <summary>Waits until the page says something.</summary>
+    public Task SeesAsync(string text) => Page.GetByText(text).First.WaitForAsync();
+
+    /// <summary>Fails with whatever the browser complained about.</summary>
+    public void HasNoComplaint() => Assert.Empty(Complaints);
+
+    public ValueTask DisposeAsync() => _context.DisposeAsync();
+
+    private void Complain(string text)
+    {
+        lock (_complaints)
+        {
+            _complaints.Add(text);
+        }
+    }
+}
