@@ -17,7 +17,11 @@ internal sealed class DashboardServer(DashboardSources sources) : IDashboard
 
     public async Task HandleAsync(HttpContext context, Secret? token)
     {
-        context.Response.Headers.ContentSecurityPolicy = DashboardPaths.ContentSecurityPolicy;
+        var headers = context.Response.Headers;
+        headers.ContentSecurityPolicy = DashboardPaths.ContentSecurityPolicy;
+
+        // Without any, a browser says of a form only that it comes from nowhere.
+        headers["Referrer-Policy"] = "same-origin";
         if (await _gate.HandleAsync(context, token))
         {
             return;

@@ -49,8 +49,12 @@ internal sealed class Gate(Sessions sessions)
     public CancellationToken SessionEnd(HttpContext context, Secret? token) =>
         token is not null && sessions.TryFind(context.Request.Cookies[SessionCookie], token, out var ended) ? ended : default;
 
+    // What the form itself loads says nothing about anybody.
     private bool IsKnown(HttpContext context, Secret? token) =>
-        token is null || AdminGuard.HasToken(context.Request, token) || sessions.TryFind(context.Request.Cookies[SessionCookie], token, out _) || context.Request.Path == "/assets/dashboard.css";
+        token is null
+        || AdminGuard.HasToken(context.Request, token)
+        || sessions.TryFind(context.Request.Cookies[SessionCookie], token, out _)
+        || context.Request.Path.Value is DashboardPaths.Assets + "dashboard.css" or DashboardPaths.Assets + "tidegate.svg";
 
     /// <summary>Browsers say where a request comes from when it can do anything: with each POST and each WebSocket.</summary>
     private static bool IsOwnPage(HttpRequest request)

@@ -17,6 +17,7 @@ internal static class SignInPage
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <title>Sign in · Tidegate</title>
+            <link rel="icon" href="/assets/tidegate.svg">
             <link rel="stylesheet" href="/assets/dashboard.css">
             </head>
             <body class="sign-in">

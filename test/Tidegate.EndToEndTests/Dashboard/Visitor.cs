@@ -47,7 +47,7 @@ internal sealed class Visitor : IAsyncDisposable
         await Page.GotoAsync(path);
         await Page.WaitForSelectorAsync("h1");
         await Page.WaitForFunctionAsync("() => document.querySelectorAll('.canvas').length === document.querySelectorAll('.canvas canvas').length && !document.querySelector('.skeleton')");
-        await Page.WaitForFunctionAsync("() => globalThis.Blazor?._internal?.navigationManager !== undefined");
+        await Page.WaitForSelectorAsync("main[data-alive]");
     }
 
     /// <summary>Waits until the page says something.</summary>
