@@ -29,7 +29,7 @@ export async function draw(element, spec, page) {
 
   const isSame = entry.spec && entry.spec.kind === spec.kind && entry.spec.series.length === spec.series.length;
   entry.spec = spec;
-  entry.chart.setOption(option(spec), { notMerge: !isSame, lazyUpdate: true });
+  entry.chart.setOption(option(spec), { notMerge: !isSame });
 }
 
 export function remove(element) {
@@ -108,7 +108,7 @@ function lines(spec) {
     tooltip: tooltip({
       trigger: 'axis',
       axisPointer: { type: 'line', lineStyle: { color: colour('soft'), type: 'solid', width: 1 } },
-      formatter: points => tip(
+      formatter: points => points.length === 0 ? '' : tip(
         time(points[0].value[0], spec.utc, true),
         points.filter(point => point.value[1] != null).map(point => [point.color, point.seriesName, write[spec.unit](point.value[1])])),
     }),
@@ -170,35 +170,34 @@ function heatmap(spec) {
 
 // A stretch of time that is drawn with the mouse becomes what the page shows.
 function brush(entry) {
-  const area = entry.chart.getZr();
-  let begin;
-  let box;
-  const x = event => Math.max(0, Math.min(entry.chart.getWidth(), event.offsetX));
-  const isTime = () => entry.spec && (entry.spec.kind === 'lines' || entry.spec.kind === 'bars');
-  area.on('mousedown', event => {
-    if (isTime() && entry.chart.containPixel({ gridIndex: 0 }, [event.offsetX, event.offsetY])) {
-      begin = x(event);
+  const place = entry.chart.getDom();
+  const x = event => Math.max(0, Math.min(place.clientWidth, event.clientX - place.getBoundingClientRect().left));
+  place.addEventListener('mousedown', event => {
+    const isTime = entry.spec?.kind === 'lines' || entry.spec?.kind === 'bars';
+    const begin = x(event);
+    if (!isTime || event.button !== 0 || !entry.chart.containPixel({ gridIndex: 0 }, [begin, event.clientY - place.getBoundingClientRect().top])) {
+      return;
     }
+
+    const box = document.createElement('div');
+    box.className = 'brush';
+    place.append(box);
+    const move = now => {
+      box.style.left = Math.min(begin, x(now)) + 'px';
+      box.style.width = Math.abs(x(now) - begin) + 'px';
+    };
+    const end = now => {
+      removeEventListener('mousemove', move);
+      box.remove();
+      if (Math.abs(x(now) - begin) < 8) {
+        return;
+      }
+
+      const [from, to] = [Math.min(begin, x(now)), Math.max(begin, x(now))].map(pixel => entry.chart.convertFromPixel({ xAxisIndex: 0 }, pixel));
+      entry.page.invokeMethodAsync('Zoom', Math.max(from, entry.spec.from), Math.min(to, entry.spec.to));
+    };
+    addEventListener('mousemove', move);
+    addEventListener('mouseup', end, { once: true });
+    event.preventDefault();
   });
-  area.on('mousemove', event => {
-    if (begin === undefined) { return; }
-    if (!box) {
-      box = document.createElement('div');
-      box.className = 'brush';
-      entry.chart.getDom().append(box);
-    }
-    box.style.left = Math.min(begin, x(event)) + 'px';
-    box.style.width = Math.abs(x(event) - begin) + 'px';
-  });
-  const end = event => {
-    box?.remove();
-    box = undefined;
-    const from = begin;
-    begin = undefined;
-    if (from === undefined || Math.abs(x(event) - from) < 8) { return; }
-    const [a, b] = [Math.min(from, x(event)), Math.max(from, x(event))].map(pixel => entry.chart.convertFromPixel({ xAxisIndex: 0 }, pixel));
-    entry.page.invokeMethodAsync('Zoom', Math.max(a, entry.spec.from), Math.min(b, entry.spec.to));
-  };
-  area.on('mouseup', end);
-  area.on('globalout', () => { box?.remove(); box = undefined; begin = undefined; });
 }

@@ -6,11 +6,9 @@
   const zone = `${Intl.DateTimeFormat().resolvedOptions().timeZone} ${-new Date().getTimezoneOffset()}`;
   if (decodeURIComponent(read('tidegate-zone') ?? '') !== zone) {
     write('tidegate-zone', encodeURIComponent(zone));
-    if (decodeURIComponent(read('tidegate-zone') ?? '') === zone) {
-      // This page was drawn for another clock, or for none: once more, before anybody has seen it.
-      location.reload();
-    }
   }
+
+  globalThis.tidegateZone = () => zone;
 
   const root = document.documentElement;
   document.addEventListener('click', event => {

@@ -23,6 +23,8 @@ internal sealed class PageApplication : IAsyncDisposable
     // What a viewer has not taken yet of a page that changes each second.
     private const int UntakenChanges = 5;
 
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(1);
+
     private readonly WebApplication _application;
     private readonly RequestPort _port;
 
@@ -75,7 +77,13 @@ internal sealed class PageApplication : IAsyncDisposable
         await _port.HandleAsync(context);
     }
 
-    public ValueTask DisposeAsync() => _application.DisposeAsync();
+    /// <summary>Closes what is open, then ends.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        using var patience = new CancellationTokenSource(StopTimeout, TimeProvider.System);
+        await _application.StopAsync(patience.Token);
+        await _application.DisposeAsync();
+    }
 
     /// <summary>The process's life is the gateway's.</summary>
     private sealed class NoLifetime : IHostLifetime

@@ -203,6 +203,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await using var visitor = await browser.VisitAsync(gateway.Root);
         await visitor.OpenAsync("/configuration");
         await visitor.Page.GetByLabel("URL").FillAsync("http://elsewhere.example/");
+        await visitor.Page.GetByLabel("Direction").SelectOptionAsync("egress");
         await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Explain" }).ClickAsync();
         await visitor.SeesAsync("host_not_listed");
         Assert.DoesNotContain(SeenGateway.Key, await visitor.Page.ContentAsync(), StringComparison.Ordinal);

@@ -54,7 +54,7 @@ internal sealed class Visitor : IAsyncDisposable
     public Task SeesAsync(string text) => Page.GetByText(text).First.WaitForAsync();
 
     /// <summary>Fails with whatever the browser complained about.</summary>
-    public void HasNoComplaint() => Assert.Empty(Complaints);
+    public void HasNoComplaint() => Assert.Equal("", string.Join('\n', Complaints));
 
     public ValueTask DisposeAsync() => _context.DisposeAsync();
 
