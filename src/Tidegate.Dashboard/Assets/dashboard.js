@@ -29,6 +29,10 @@ export async function draw(element, spec, page) {
 
   const isSame = entry.spec && entry.spec.kind === spec.kind && entry.spec.series.length === spec.series.length;
   entry.spec = spec;
+  if (!isSame) {
+    entry.chart.dispatchAction({ type: 'hideTip' });
+  }
+
   entry.chart.setOption(option(spec), { notMerge: !isSame });
 }
 
@@ -41,7 +45,7 @@ export function remove(element) {
   }
 }
 
-const redraw = () => { for (const { chart, spec } of charts.values()) { if (spec) { chart.setOption(option(spec), { notMerge: true }); } } };
+const redraw = () => { for (const { chart, spec } of charts.values()) { if (spec) { chart.dispatchAction({ type: 'hideTip' }); chart.setOption(option(spec), { notMerge: true }); } } };
 document.addEventListener('tidegate-theme', redraw);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
 
@@ -100,17 +104,20 @@ const timeAxis = spec => ({
   axisLabel: { color: colour('soft'), fontSize: 11, hideOverlap: true, formatter: value => time(value, spec.utc, spec.to - spec.from > 86400000) },
 });
 
+// What did not happen needs no place in the legend, nor at the mouse.
+const seen = spec => spec.series.filter((series, i) => i === 0 || series.points.some(point => point[1]));
+
 function lines(spec) {
   const isBars = spec.kind === 'bars';
   return {
     grid: { left: 4, right: 8, top: spec.series.length > 1 ? 28 : 10, bottom: 2, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
-    legend: spec.series.length > 1 ? { top: 0, left: 0, itemWidth: 10, itemHeight: 10, itemGap: 12, icon: 'roundRect', textStyle: { color: colour('soft'), fontSize: 11 }, type: 'scroll' } : undefined,
+    legend: spec.series.length > 1 ? { data: seen(spec).map(series => series.name), top: 0, left: 0, itemWidth: 10, itemHeight: 10, itemGap: 12, icon: 'roundRect', textStyle: { color: colour('soft'), fontSize: 11 }, type: 'scroll' } : undefined,
     tooltip: tooltip({
       trigger: 'axis',
       axisPointer: { type: 'line', lineStyle: { color: colour('soft'), type: 'solid', width: 1 } },
       formatter: points => points.length === 0 ? '' : tip(
         time(points[0].value[0], spec.utc, true),
-        points.filter(point => point.value[1] != null).map(point => [point.color, point.seriesName, write[spec.unit](point.value[1])])),
+        points.filter(point => point.value[1] != null && (point.value[1] > 0 || point.seriesIndex === 0)).map(point => [point.color, point.seriesName, write[spec.unit](point.value[1])])),
     }),
     xAxis: timeAxis(spec),
     yAxis: {

@@ -10,17 +10,14 @@ internal static class OutcomeChart
     public static ChartSpec Calls(Timeline timeline, SeriesGroup? all)
     {
         var points = all?.Points ?? [];
-        ChartSeries[] layers =
-        [
+        return timeline.Chart(
+            "bars",
+            "rate",
             Layer("good", "good", point => point.Cell.Count - point.Errors - point.Rejected - point.ClientErrors - point.CacheHits),
             Layer("from cache", "cache", point => point.CacheHits),
             Layer("4xx", "warn", point => point.ClientErrors),
             Layer("refused", "refused", point => point.Rejected),
-            Layer("errors", "bad", point => point.Errors),
-        ];
-
-        // What did not happen needs no place in the legend.
-        return timeline.Chart("bars", "rate", [.. layers.Where(layer => layer.Name == "good" || layer.Points.Any(point => point[1] > 0))]);
+            Layer("errors", "bad", point => point.Errors));
 
         ChartSeries Layer(string name, string colour, Func<SeriesPoint, double> count) => new(name, colour, timeline.Rate(points, count), IsStacked: true);
     }

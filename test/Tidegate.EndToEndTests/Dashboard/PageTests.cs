@@ -179,24 +179,6 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task A_stretch_of_time_that_is_drawn_becomes_the_time_that_is_shown()
-    {
-        await using var gateway = await SeenGateway.StartAsync(Cancellation);
-        await using var visitor = await browser.VisitAsync(gateway.Root);
-        await gateway.BusyAsync(Cancellation);
-        await visitor.OpenAsync("/egress");
-        var chart = await visitor.Page.Locator(".canvas").First.BoundingBoxAsync() ?? throw new InvalidOperationException("The chart has no place.");
-        await visitor.Page.Mouse.MoveAsync(chart.X + (chart.Width / 2), chart.Y + 90);
-        await visitor.Page.Mouse.DownAsync();
-        await visitor.Page.Mouse.MoveAsync(chart.X + (chart.Width * 3 / 4), chart.Y + 90, new() { Steps = 4 });
-        await visitor.Page.Mouse.UpAsync();
-        await visitor.Page.WaitForURLAsync("**/egress?from=*&to=*");
-        await visitor.Page.Locator(".range .fixed").ClickAsync();
-        await visitor.Page.WaitForURLAsync("**/egress");
-        visitor.HasNoComplaint();
-    }
-
-    [Fact]
     public async Task The_configuration_page_explains_a_request_and_shows_a_reload_that_failed()
     {
         await using var gateway = await SeenGateway.StartAsync(Cancellation);

@@ -53,6 +53,24 @@ public sealed class LiveTests
     }
 
     [Fact]
+    public async Task Each_of_the_last_seconds_has_its_exchanges_and_what_is_older_is_forgotten()
+    {
+        var seconds = new RecentSeconds(_time);
+        await seconds.TakeAsync([TestRecords.Ingress, TestRecords.Ingress with { Status = 503 }, TestRecords.Refused with { Status = 503 }, TestRecords.Egress], Cancellation);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal((3, 1), Last(Direction.Ingress));
+        Assert.Equal((1, 0), Last(Direction.Egress));
+        _time.Advance(TimeSpan.FromSeconds(RecentSeconds.Seconds));
+        await seconds.TakeAsync([TestRecords.Ingress], Cancellation);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal((1, 0), Last(Direction.Ingress));
+        Assert.Equal(1, seconds.Read(Direction.Ingress).Sum(second => second.Exchanges));
+        Assert.Equal(0, seconds.Read(Direction.Egress).Sum(second => second.Exchanges));
+
+        (int Exchanges, int Errors) Last(Direction direction) => seconds.Read(direction)[^1] is var last ? (last.Exchanges, last.Errors) : default;
+    }
+
+    [Fact]
     public async Task The_number_of_apis_is_bounded()
     {
         var apis = new ApiStatistics(_time);

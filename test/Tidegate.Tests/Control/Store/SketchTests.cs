@@ -34,6 +34,20 @@ public sealed class SketchTests
         }
     }
 
+    [Fact]
+    public void Durations_are_counted_row_by_row()
+    {
+        var sketch = new LatencySketch();
+        foreach (var milliseconds in (double[])[0.5, 3, 4, 80, 5_000])
+        {
+            sketch.Add(TimeSpan.FromMilliseconds(milliseconds));
+        }
+
+        var rows = new long[4];
+        sketch.CountInto([TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(10), TimeSpan.FromMilliseconds(100)], rows);
+        Assert.Equal([1, 2, 1, 1], rows);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
