@@ -14,6 +14,8 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
 
     private static readonly HashSet<KeyPartKind> TellCallersApart = [KeyPartKind.Consumer, KeyPartKind.Tenant, KeyPartKind.Environment, KeyPartKind.ClientAddress, KeyPartKind.Header];
 
+    private readonly Dictionary<LimitConfig, Limit> _made = new(ReferenceEqualityComparer.Instance);
+
     /// <summary>Whether a configuration has counts that outlive the process.</summary>
     public static bool HasKept(LoadedConfiguration loaded)
     {
@@ -71,8 +73,24 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             }
 
             var count = config.Count ?? (settings.Per.Any(part => part.Kind == KeyPartKind.Credential) ? LimitCount.Attempts : api.Direction == Direction.Ingress || settings.Per.Any(part => TellCallersApart.Contains(part.Kind)) ? LimitCount.Exchanges : LimitCount.Attempts);
-            yield return (count == LimitCount.Exchanges ? PolicyStage.Admit : PolicyStage.Attempt, new Limit(settings, scope, store.Secret, store.Time));
+            yield return (count == LimitCount.Exchanges ? PolicyStage.Admit : PolicyStage.Attempt, Make(config, settings, scope));
         }
+    }
+
+    /// <summary>What its routes share of an API is one limit: what classes have of it is found through the limit, and would be taken over anew from route to route.</summary>
+    private Limit Make(LimitConfig config, LimitSettings settings, string scope)
+    {
+        if (settings.Per.Any(part => part.Kind == KeyPartKind.Path))
+        {
+            return new Limit(settings, scope, store.Secret, store.Time);
+        }
+
+        if (!_made.TryGetValue(config, out var limit))
+        {
+            _made.Add(config, limit = new Limit(settings, scope, store.Secret, store.Time));
+        }
+
+        return limit;
     }
 
     private LimitSettings? Settings(ApiConfig api, LimitConfig config, HashSet<string> names, MatchConfig? match)

@@ -76,6 +76,16 @@ public sealed class ProviderConfigTests : IDisposable
     }
 
     [Fact]
+    public async Task What_the_routes_of_an_api_share_is_one_limit()
+    {
+        var compiled = await CompileAsync(Egress("hosts: [a.test], limits: [{ rate: 10/s, shares: { by: environment, of: [{ value: production, guaranteed: 70% }] } }], endpoints: [{ name: e, match: { path: /e }, limits: [{ rate: 5/s }] }, { name: f, match: { path: /f } }]"));
+        var limits = compiled.Snapshot.Plans.Select(plan => plan.Pipeline.Policies.OfType<LimitsPolicy>().Single().Limits[0]).ToList();
+
+        Assert.Equal(3, limits.Count);
+        Assert.All(limits, limit => Assert.Same(limits[0], limit));
+    }
+
+    [Fact]
     public async Task A_users_own_files_are_found_beside_the_configuration_and_win()
     {
         var more = Directory.CreateDirectory(Path.Combine(_directory, "more")).FullName;

@@ -352,7 +352,9 @@ internal sealed class SharedCount
     /// <summary>A cell that was not shared, or by other classes: what is counted stays, and a class that was there keeps what it has.</summary>
     private ShareMemory Adopt(ref LimitCell cell, long now)
     {
-        var memory = new ShareMemory(this, cell.Runs) { Slot = _isLent ? now / _horizonTicks : 0 };
+        // The same horizon goes on: a class that has fallen silent must not keep its part for another one.
+        var slot = cell.Memory is ShareMemory { Shape: { _isLent: true } shape, Slot: var reached } && shape._horizonTicks == _horizonTicks ? reached : now / Math.Max(1, _horizonTicks);
+        var memory = new ShareMemory(this, cell.Runs) { Slot = _isLent ? slot : 0 };
         for (var i = 0; i < _classes.Length; i++)
         {
             memory.States[i].Count = new LimitCell { Time = now, IdleAt = now };
