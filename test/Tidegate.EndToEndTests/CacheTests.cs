@@ -282,6 +282,57 @@ public sealed class CacheTests
     }
 
     [Fact]
+    public async Task In_observe_mode_the_admin_api_says_what_storing_would_bring()
+    {
+        await using var upstream = new CountingUpstream(_ => Text(200, "Server: test", "hello"));
+        await using var gateway = await TestGateway.StartAsync(Ingress(upstream.Port).Replace("mode: standard", "mode: observe", StringComparison.Ordinal), Cancellation);
+        using var client = new HttpClient();
+        for (var i = 0; i < 5; i++)
+        {
+            await client.GetStringAsync($"http://{gateway["ingress"]}/a", Cancellation);
+        }
+
+        Assert.Equal(5, upstream.Requests);
+        using var advice = System.Text.Json.JsonDocument.Parse(await client.GetStringAsync($"http://{gateway["admin"]}/api/v1/cache/advice", Cancellation));
+        var endpoint = Assert.Single(advice.RootElement.GetProperty("endpoints").EnumerateArray());
+        Assert.Equal(("all", 5, 5), (endpoint.GetProperty("api").GetString(), endpoint.GetProperty("calls").GetInt32(), endpoint.GetProperty("sampled").GetInt32()));
+        Assert.Equal(["own", "1s", "10s", "1m", "5m", "1h", "24h"], endpoint.GetProperty("lifetimes").EnumerateArray().Select(lifetime => lifetime.GetProperty("lifetime").GetString()));
+        Assert.Equal(4, endpoint.GetProperty("lifetimes")[3].GetProperty("hits").GetInt32());
+        Assert.Equal(20, endpoint.GetProperty("lifetimes")[3].GetProperty("bytes").GetInt32());
+        Assert.False(endpoint.TryGetProperty("rule", out _));
+        Assert.Contains("100 are needed", endpoint.GetProperty("reason").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_admin_api_explains_what_is_stored_of_a_url_and_whether_it_would_be_used()
+    {
+        await using var upstream = new CountingUpstream(_ => Text(200, "Cache-Control: max-age=60\r\nVary: Accept-Language", "hello"));
+        await using var gateway = await TestGateway.StartAsync(Ingress(upstream.Port), Cancellation);
+        using var client = new HttpClient();
+        var url = $"http://{gateway["ingress"]}/a";
+        Assert.EndsWith("; nothing stored in this process", await ExplainAsync(""), StringComparison.Ordinal);
+        await client.GetStringAsync(url, Cancellation);
+        var stored = await ExplainAsync("");
+        Assert.Contains("(kept for consumer anonymous); stored 200 of 5 bytes, varies by ", stored, StringComparison.Ordinal);
+        Assert.EndsWith(" s: fresh, used as it is", stored, StringComparison.Ordinal);
+        Assert.EndsWith("; stored for other requests only", await ExplainAsync("&header=Accept-Language:%20de"), StringComparison.Ordinal);
+        Assert.EndsWith("the request wants a newer one; the upstream is asked", await ExplainAsync("&header=Cache-Control:%20no-cache"), StringComparison.Ordinal);
+        Assert.Contains("when it succeeds, what is stored of this URL is invalid", await ExplainAsync("&method=POST"), StringComparison.Ordinal);
+        await client.PostAsync($"http://{gateway["admin"]}/api/v1/cache/purge", new StringContent("{\"all\":true}", Encoding.UTF8, "application/json"), Cancellation);
+        Assert.EndsWith(": purged, so the upstream is asked", await ExplainAsync(""), StringComparison.Ordinal);
+        foreach (var wrong in (string[])["url=x", "url=http://a.test/&direction=up", "url=http://a.test/&consumer=nobody", "url=http://a.test/&header=x", "url=http://a.test/&more=1"])
+        {
+            Assert.Equal(HttpStatusCode.BadRequest, (await client.GetAsync($"http://{gateway["admin"]}/api/v1/cache/explain?{wrong}", Cancellation)).StatusCode);
+        }
+
+        async Task<string> ExplainAsync(string more)
+        {
+            using var explained = System.Text.Json.JsonDocument.Parse(await client.GetStringAsync($"http://{gateway["admin"]}/api/v1/cache/explain?url={Uri.EscapeDataString(url)}{more}", Cancellation));
+            return explained.RootElement.GetProperty("cache").GetString()!;
+        }
+    }
+
+    [Fact]
     public async Task With_a_token_a_purge_needs_it()
     {
         await using var gateway = await TestGateway.StartAsync(

@@ -38,6 +38,7 @@ public sealed class DemoTests
             await records.WaitAsync("shipping is down", record => record is { Api: "shipping", Outcome: Outcome.Forwarded, Status: 503 });
             await records.WaitAsync("shipping is left alone", record => record is { Api: "shipping", Outcome: Outcome.Rejected, Code: "circuit_open" });
             await records.WaitAsync("the catalogue has not changed", record => record is { Api: "catalogue", Status: 304 });
+            await records.WaitAsync("the catalogue is not asked twice", record => record is { Api: "catalogue", Outcome: Outcome.ServedFromCache, Status: 200 });
             await records.WaitAsync("tokens stream", record => record is { Api: "assistant", Method: "POST", Scheme: "https", Status: 200, ResponseBytes: > 1_000 } && record.Total > 5 * record.TimeToFirstByte / 4);
             await records.WaitAsync("a partner's key is wrong", record => record is { Direction: Direction.Ingress, Code: "credential_unknown", Status: 401 });
             await records.WaitAsync("a partner's method is forbidden", record => record is { Direction: Direction.Ingress, Code: "method_not_allowed", Status: 405 });

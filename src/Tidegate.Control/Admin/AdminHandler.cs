@@ -80,12 +80,14 @@ internal sealed class AdminHandler(
         "/api/v1/status" => AdminReply.JsonAsync(context, 200, json => status.Write(json, access().ListensOn)),
         "/api/v1/config" => AdminReply.JsonAsync(context, 200, json => ConfigView.Write(json, gateway.Configuration.Effective, gateway.Configuration.Positions)),
         "/api/v1/apis" => AdminReply.JsonAsync(context, 200, apis.Write),
+        CacheDocuments.AdvicePath => AdminReply.JsonAsync(context, 200, json => CacheDocuments.WriteAdvice(json, gateway.Cache)),
+        CacheDocuments.ExplainPath => CacheDocuments.ExplainAsync(context, gateway),
         CachePurge.Path => CachePurge.AnswerAsync(context, gateway),
         ExchangesPath => ExchangesAsync(context),
         PastExchanges.SeriesPath => past.SeriesAsync(context),
         PastExchanges.SearchPath => past.SearchAsync(context),
         { } path when path.StartsWith(ExchangesPath + "/", StringComparison.Ordinal) => ExchangeAsync(context, path[(ExchangesPath.Length + 1)..]),
-        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is /livez, /readyz, /metrics, and below /api/v1/: status, config, apis, exchanges, exchanges/ID, exchanges/search, series and, by POST, cache/purge."),
+        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is /livez, /readyz, /metrics, and below /api/v1/: status, config, apis, exchanges, exchanges/ID, exchanges/search, series, cache/advice, cache/explain and, by POST, cache/purge."),
     };
 
     private Task ReadyAsync(HttpContext context)

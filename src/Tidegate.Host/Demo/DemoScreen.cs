@@ -47,7 +47,7 @@ internal sealed class DemoScreen(DemoSummary summary, MorningClock clock, DemoNo
     {
         // Narrow enough for eighty columns after a day of calls.
         var table = new Table { Border = TableBorder.Simple };
-        foreach (var (title, isNumber) in (ReadOnlySpan<(string, bool)>)[("→ out  ← in", false), ("calls", true), ("/s", true), ("good", true), ("4xx", true), ("5xx", true), ("refused", true), ("failed", true), ("p50", true), ("p95", true)])
+        foreach (var (title, isNumber) in (ReadOnlySpan<(string, bool)>)[("→ out  ← in", false), ("calls", true), ("/s", true), ("good", true), ("stored", true), ("4xx", true), ("5xx", true), ("refused", true), ("failed", true), ("p50", true), ("p95", true)])
         {
             table.AddColumn(new TableColumn(title) { Alignment = isNumber ? Justify.Right : Justify.Left, NoWrap = true, Padding = new Padding(0, 0, 1, 0) });
         }
@@ -59,6 +59,7 @@ internal sealed class DemoScreen(DemoSummary summary, MorningClock clock, DemoNo
                 Number(row.Calls),
                 row.CallsPerSecond.ToString("0.0", CultureInfo.InvariantCulture),
                 Number(row.Good),
+                Number(row.Stored),
                 Trouble(row.ClientErrors, "yellow"),
                 Trouble(row.ServerErrors, "red"),
                 Trouble(row.Refused, "yellow"),

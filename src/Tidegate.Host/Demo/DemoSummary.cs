@@ -94,12 +94,13 @@ internal sealed class DemoSummary(TimeProvider time) : IExchangeSink
     /// <param name="Troubles">What went wrong lately and how often, the most frequent first.</param>
     public sealed record Snapshot(long Calls, double CallsPerSecond, IReadOnlyList<ApiRow> Apis, IReadOnlyList<KeyValuePair<string, int>> Troubles);
 
-    /// <summary>Counts since the start; rate and percentiles lately. Null percentiles: no call lately.</summary>
-    public sealed record ApiRow(string Name, Direction Direction, long Calls, double CallsPerSecond, long Good, long ClientErrors, long ServerErrors, long Refused, long Failed, TimeSpan? Median, TimeSpan? Percentile95);
+    /// <summary>Counts since the start; rate and percentiles lately. Stored are calls that the cache answered. Null percentiles: no call lately.</summary>
+    public sealed record ApiRow(string Name, Direction Direction, long Calls, double CallsPerSecond, long Good, long Stored, long ClientErrors, long ServerErrors, long Refused, long Failed, TimeSpan? Median, TimeSpan? Percentile95);
 
     private sealed class ApiCounts(Direction direction)
     {
         private long _good;
+        private long _stored;
         private long _clientErrors;
         private long _serverErrors;
         private long _refused;
@@ -117,6 +118,7 @@ internal sealed class DemoSummary(TimeProvider time) : IExchangeSink
                     break;
                 default:
                     _good += record.Status < 400 ? 1 : 0;
+                    _stored += record.Outcome == Outcome.ServedFromCache ? 1 : 0;
                     _clientErrors += record.Status is >= 400 and < 500 ? 1 : 0;
                     _serverErrors += record.Status >= 500 ? 1 : 0;
                     break;
@@ -132,6 +134,7 @@ internal sealed class DemoSummary(TimeProvider time) : IExchangeSink
                 _good + _clientErrors + _serverErrors + _refused + _failed,
                 lately.Count / Lately.TotalSeconds,
                 _good,
+                _stored,
                 _clientErrors,
                 _serverErrors,
                 _refused,

@@ -81,14 +81,24 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         var text = $"{(settings.Mode == CacheMode.Observe ? "observes, " : "")}key {(ulong)(key.Value >> 64):x16} ({whose})";
         if (cache.Store.Find(key.Value, exchange.RequestHeaders, out var hasOthers) is not { } stored)
         {
-            return new PolicyExplanation(text + (hasOthers ? "; stored for other requests only" : "; nothing stored in this process"));
+            var disk = cache.Disk?.Find(key.Value, exchange.RequestHeaders) is { } entry ? string.Create(CultureInfo.InvariantCulture, $"; on disk, {entry.ContentBytes} bytes: is read, and used when it is fresh and not purged") : null;
+            return new PolicyExplanation(text + (disk ?? (hasOthers ? "; stored for other requests only" : "; nothing stored in this process")));
         }
 
         var now = cache.Time.GetTimestamp();
         var vary = stored.Vary is null ? "" : $", varies by {VaryKey.Describe(stored.Vary)}";
-        var use = cache.Epochs.IsPurged(stored, exchange.Target, now) ? "purged" : stored.UseFor(request.Control, now, cache.Time).ToString().ToLowerInvariant();
-        return new PolicyExplanation(string.Create(CultureInfo.InvariantCulture, $"{text}; stored {stored.Status}{vary}, age {stored.Age(now, cache.Time).TotalSeconds:0} s, fresh for {stored.FreshFor(now, cache.Time).TotalSeconds:0} s: {use}"));
+        var use = cache.Epochs.IsPurged(stored, exchange.Target, now) ? "purged, so the upstream is asked" : Describe(stored.UseFor(request.Control, now, cache.Time), stored.HasValidator);
+        return new PolicyExplanation(string.Create(CultureInfo.InvariantCulture, $"{text}; stored {stored.Status} of {stored.Content.Length} bytes{vary}, age {stored.Age(now, cache.Time).TotalSeconds:0} s, fresh for {stored.FreshFor(now, cache.Time).TotalSeconds:0} s: {use}"));
     }
+
+    private static string Describe(StoredUse use, bool hasValidator) => use switch
+    {
+        StoredUse.Fresh => "fresh, used as it is",
+        StoredUse.Stale => "stale, used as it is because the request takes stale answers",
+        StoredUse.StaleWhileRevalidate => "stale, used as it is while the upstream is asked behind it",
+        StoredUse.ValidateForRequest => "not used, because the request wants a newer one; the upstream is asked",
+        _ => hasValidator ? "not used before the upstream has confirmed it" : "not used, because it is stale and has nothing to be confirmed by; the upstream is asked",
+    };
 
     /// <summary>From the store when that may be, and that without waiting; else from the upstream.</summary>
     private ValueTask AnswerAsync(Exchange exchange, ExchangeHandler next, CacheKey key, in RequestTerms asked, bool mayLoad)
@@ -142,7 +152,21 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         // :: Step 3: The upstream, once for all who want the same.
+        if (settings.Mode == CacheMode.Observe)
+        {
+            return ObserveAsync(exchange, next, new Wanted(key, request, stored, miss));
+        }
+
         return _delivery.FetchAsync(exchange, next, new Wanted(key, request, stored, miss));
+    }
+
+    private async ValueTask ObserveAsync(Exchange exchange, ExchangeHandler next, Wanted wanted)
+    {
+        await _delivery.FetchAsync(exchange, next, wanted);
+        if (!wanted.Request.HasRange && !wanted.Request.IsConditional && !wanted.Request.IsPost)
+        {
+            cache.Advisor.Watch(exchange, settings, wanted.Key, wanted.Request, cache.Secret);
+        }
     }
 
     /// <summary>Memory has lost it, and the disk has it: it is read into memory, and used from there. A large one is used while it comes.</summary>

@@ -23,6 +23,9 @@ internal sealed class HttpCache(TimeProvider time)
 
     public CacheCounters Counters { get; } = new();
 
+    /// <summary>What storing would bring where the cache only observes.</summary>
+    public CacheAdvisor Advisor { get; } = new(time);
+
     /// <summary>Keys the hashes of this process's keys.</summary>
     public UInt128 Secret { get; private set; } = new(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))), BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))));
 
