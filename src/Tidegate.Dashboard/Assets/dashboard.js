@@ -115,9 +115,10 @@ function lines(spec) {
     tooltip: tooltip({
       trigger: 'axis',
       axisPointer: { type: 'line', lineStyle: { color: colour('soft'), type: 'solid', width: 1 } },
-      formatter: points => points.length === 0 ? '' : tip(
+      // The mouse may still be where the time before had points.
+      formatter: points => !points[0]?.value ? '' : tip(
         time(points[0].value[0], spec.utc, true),
-        points.filter(point => point.value[1] != null && (point.value[1] > 0 || point.seriesIndex === 0)).map(point => [point.color, point.seriesName, write[spec.unit](point.value[1])])),
+        points.filter(point => point.value?.[1] != null && (point.value[1] > 0 || point.seriesIndex === 0)).map(point => [point.color, point.seriesName, write[spec.unit](point.value[1])])),
     }),
     xAxis: timeAxis(spec),
     yAxis: {
