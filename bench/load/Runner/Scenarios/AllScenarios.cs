@@ -25,6 +25,7 @@ internal static class AllScenarios
         new("features", "What each feature costs Tidegate",
             [
                 new(new TidegatePeer("plain forward"), new PeerSetup()),
+                new(new TidegatePeer("exchange store"), new PeerSetup { Tidegate = "stored" }),
                 new(new TidegatePeer("access log to a file"), new PeerSetup { Tidegate = "recorded" }),
                 new(new TidegatePeer("access log, API key, access rule"), new PeerSetup { Tidegate = "key" }),
                 new(new TidegatePeer("access log, API key, access rule, rate limit of each consumer"), new PeerSetup { Tidegate = "limits" }),
