@@ -24,6 +24,8 @@ install_missing() {
 
 finish() { # message
   [ -n "$1" ] && echo "$1" >&2
+  # Once more at the end, where they are found at once and survive a cut of the output.
+  [ -n "${results:-}" ] && grep -ho '<test [^>]*result="Fail"' "$results"/*.xml 2>/dev/null | sed 's/.* name="\(.*\)" result=.*/Failed: \1/'
   echo "$passed passed, $failed failed, $skipped skipped"
   [ "$failed" -eq 0 ]
   exit
