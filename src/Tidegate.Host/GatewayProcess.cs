@@ -142,6 +142,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         _ledger?.Start();
+        _store?.Start();
         await _control.StartAsync(cancellationToken);
         await _edge.StartAsync(cancellationToken);
 

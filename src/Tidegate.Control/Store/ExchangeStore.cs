@@ -35,7 +35,7 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
 
     // Set at first: what was counted again is to be saved.
     private readonly SemaphoreSlim _changed = new(1, 1);
-    private readonly Task _loop;
+    private Task? _loop;
     private LogWriter _writer;
     private DateTimeOffset _hour;
     private bool _isFlushed;
@@ -77,8 +77,6 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
             _database.Dispose();
             throw;
         }
-
-        _loop = LoopAsync();
     }
 
     /// <inheritdoc/>
@@ -105,9 +103,12 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
     /// <summary>Where everything is.</summary>
     public string Folder => _settings.Directory;
 
-    /// <summary>Opens what is there, or begins anew.</summary>
+    /// <summary>Opens what is there, or begins anew. Nothing comes to the disk by itself before <see cref="Start"/>.</summary>
     /// <exception cref="IOException">The directory cannot be used; also <see cref="UnauthorizedAccessException"/>.</exception>
     public static ExchangeStore Open(StoreSettings settings, Action<string> log, TimeProvider time) => new(settings, log, time);
+
+    /// <summary>From now on what is written comes to the disk each second.</summary>
+    public void Start() => _loop ??= LoopAsync();
 
     /// <inheritdoc/>
     public ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)
@@ -153,7 +154,11 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
-        await _loop;
+        if (_loop is not null)
+        {
+            await _loop;
+        }
+
         BringToDisk(isLast: true);
         _writer.Dispose();
         _database.Dispose();
