@@ -34,10 +34,12 @@ public sealed class ExchangeStoreTests : IDisposable
             await AddAsync(store, 700);
             store.BringToDisk(isLast: false);
             await HoldsAsync(store);
+
+            // The hour's log becomes a segment.
             _time.Advance(TimeSpan.FromHours(1));
+            store.BringToDisk(isLast: false);
         }
 
-        store.BringToDisk(isLast: false);
         Assert.Equal(3, store.Files.Segments.Count);
         await AddAsync(store, 50);
         await HoldsAsync(store, waitsForSums: true);
