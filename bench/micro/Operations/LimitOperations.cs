@@ -4,6 +4,7 @@ using Tidegate.Policies;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Limits.Costs;
 using Tidegate.Policies.Limits.Learning;
+using Tidegate.Policies.Limits.Prices;
 using Tidegate.Policies.Limits.Shares;
 
 namespace Tidegate.Benchmarks.Operations;
@@ -24,6 +25,9 @@ internal static class LimitOperations
         ("limits: refused", Refused),
         ("limits: cost found in 8 KB that pass", ContentCost),
         ("limits: learning", Learning),
+        ("cost: per request", () => Priced(new PriceScale([new PriceTier(PriceTier.NoEnd, 0.002m, 1, "")], null), null)),
+        ("cost: per request, in tiers", () => Priced(new PriceScale([new PriceTier(1_000, 0.002m, 1, ""), new PriceTier(PriceTier.NoEnd, 0.001m, 1, "")], new MonthlyUse(new LimitStore(TimeProvider.System), "api", "requests")), null)),
+        ("cost: per byte", () => Priced(null, new PriceScale([new PriceTier(PriceTier.NoEnd, 0.09m, 1 << 30, "")], null))),
     ];
 
     private static LimitSettings Rate(string name) => new() { Name = name, Kind = LimitKind.Rate, Amount = 1_000_000_000, Period = TimeSpan.FromSeconds(1), Text = "1000000000/s" };
@@ -44,6 +48,29 @@ internal static class LimitOperations
             if (scanner.Cost != 345)
             {
                 throw new InvalidOperationException("The cost was not found.");
+            }
+        };
+    }
+
+    private static Action Priced(PriceScale? perRequest, PriceScale? perByte)
+    {
+        var policy = new CostPolicy([new PriceList { FromTicks = 0, Currency = "USD", Billed = BilledCalls.Attempts, PerRequest = perRequest, PerByte = perByte, Text = "" }], TimeProvider.System);
+        var exchange = Make().Exchange;
+        ExchangeHandler next = static exchange =>
+        {
+            exchange.Attempts++;
+            exchange.ResponseBodyBytes = 1_000;
+            exchange.Answer(Outcome.Forwarded, 200);
+            return default;
+        };
+        return () =>
+        {
+            exchange.Reset();
+            AllOperations.Completed(policy.InvokeAsync(exchange, next));
+            exchange.EndAnswer(downTo: 0);
+            if (!exchange.Cost.IsKnown || exchange.Cost.Amount == 0)
+            {
+                throw new InvalidOperationException("The exchange cost nothing.");
             }
         };
     }

@@ -69,6 +69,7 @@ internal sealed class ApisDocument(IGatewayView gateway, ApiStatistics statistic
         json.WriteEndObject();
         json.WriteNumber("request_bytes", counts.RequestBytes);
         json.WriteNumber("response_bytes", counts.ResponseBytes);
+        CostDocument.Write(json, counts.Costs);
         if (counts.Latency.Count == 0)
         {
             return;

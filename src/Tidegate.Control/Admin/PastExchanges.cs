@@ -297,6 +297,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
         json.WriteNumber("request_bytes", cell.RequestBytes);
         json.WriteNumber("response_bytes", cell.ResponseBytes);
         json.WriteNumber("clients", cell.Clients.Estimate());
+        CostDocument.Write(json, cell.Costs);
         if (cell.Count == 0)
         {
             return;

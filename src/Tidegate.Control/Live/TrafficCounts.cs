@@ -1,3 +1,4 @@
+using Tidegate.Control.Store.Rollups;
 using Tidegate.Exchanges;
 using Tidegate.Recording;
 
@@ -20,6 +21,9 @@ internal sealed class TrafficCounts
     /// <summary>Of exchanges that ended with their answer: a tunnel or WebSocket lasts as long as its client wants.</summary>
     public LatencyDistribution Latency { get; } = new();
 
+    /// <summary>What they cost.</summary>
+    public CostSums Costs { get; } = new();
+
     public long Of(Outcome outcome) => _byOutcome[(int)outcome];
 
     /// <summary>1 to 9, for 1xx to 9xx; 0 counts exchanges whose client got no answer.</summary>
@@ -32,6 +36,7 @@ internal sealed class TrafficCounts
         _byStatusClass[Math.Clamp(record.Status / 100, 0, 9)]++;
         RequestBytes += record.RequestBytes;
         ResponseBytes += record.ResponseBytes;
+        Costs.Add(in record);
         if (record.Status != SwitchingProtocols && !(record.Method == "CONNECT" && record.Outcome == Outcome.Forwarded))
         {
             Latency.Add(record.Total);
@@ -53,6 +58,7 @@ internal sealed class TrafficCounts
             _byStatusClass[i] += other._byStatusClass[i];
         }
 
+        Costs.Add(other.Costs);
         Latency.Add(other.Latency);
     }
 
@@ -61,6 +67,7 @@ internal sealed class TrafficCounts
         Exchanges = RequestBytes = ResponseBytes = 0;
         Array.Clear(_byOutcome);
         Array.Clear(_byStatusClass);
+        Costs.Clear();
         Latency.Clear();
     }
 }

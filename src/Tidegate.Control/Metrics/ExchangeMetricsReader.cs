@@ -18,6 +18,8 @@ internal static class ExchangeMetricsReader
     private static readonly MetricDescription FirstByte = new("tidegate_upstream_first_byte_duration_seconds", "tidegate.upstream.first_byte.duration", "s", MetricKind.Histogram, "From the forwarder to the first byte of the upstream's answer.");
     private static readonly MetricDescription Attempts = new("tidegate_upstream_attempts_total", "tidegate.upstream.attempts", "{attempt}", MetricKind.Counter, "Requests sent upstream, retries included.");
     private static readonly MetricDescription Observed = new("tidegate_observed_refusals_total", "tidegate.observed_refusals", "{refusal}", MetricKind.Counter, "What policies in observe mode would have refused.");
+    private static readonly MetricDescription Cost = new("tidegate_cost_total", "tidegate.cost", "{currency}", MetricKind.Counter, "What exchanges cost, as far as it is known, in the currency's unit.");
+    private static readonly MetricDescription CostUnknown = new("tidegate_cost_unknown_exchanges_total", "tidegate.cost.unknown_exchanges", "{exchange}", MetricKind.Counter, "Exchanges that were sent and cost what nobody knows, or more than is known.");
     private static readonly MetricDescription Series = new("tidegate_metrics_series", "tidegate.metrics.series", "{series}", MetricKind.Gauge, "Label sets that exchanges are counted under.");
     private static readonly MetricDescription Folded = new("tidegate_metrics_folded_exchanges_total", "tidegate.metrics.folded_exchanges", "{exchange}", MetricKind.Counter, "Exchanges counted as other because there was no room for their own label set.");
 
@@ -44,6 +46,18 @@ internal static class ExchangeMetricsReader
             foreach (var (key, count) in metrics.Observed)
             {
                 writer.Write(count, [MetricLabels.Of(key.Direction), new(MetricLabels.Api, key.Api), new(MetricLabels.Policy, key.Decision.Policy), new(MetricLabels.Code, key.Decision.Code)]);
+            }
+
+            writer.Begin(Cost);
+            foreach (var (key, amount) in metrics.Costs)
+            {
+                writer.Write((double)amount, [new(MetricLabels.Api, key.Api), new(MetricLabels.Currency, key.Currency)]);
+            }
+
+            writer.Begin(CostUnknown);
+            foreach (var (api, count) in metrics.UnknownCosts)
+            {
+                writer.Write(count, [new(MetricLabels.Api, api)]);
             }
 
             writer.Begin(Series);

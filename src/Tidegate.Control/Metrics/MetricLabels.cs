@@ -21,6 +21,7 @@ internal static class MetricLabels
     public static readonly MetricLabelName Code = new("code", "tidegate.code");
     public static readonly MetricLabelName Policy = new("policy", "tidegate.policy");
     public static readonly MetricLabelName ErrorType = new(null, "error.type");
+    public static readonly MetricLabelName Currency = new("currency", "tidegate.currency");
     public static readonly MetricLabelName Table = new("table", "tidegate.metrics.table");
 
     private static readonly string[] Statuses = [.. Enumerable.Range(0, 1000).Select(Text)];

@@ -38,6 +38,12 @@ public sealed record Totals
     /// <summary>Content of answers.</summary>
     public long ResponseBytes { get; init; }
 
+    /// <summary>What is known of the cost, by currency.</summary>
+    public IReadOnlyList<(string Currency, decimal Amount)> Costs { get; init; } = [];
+
+    /// <summary>Calls whose cost is not known, or not all of it.</summary>
+    public long UnknownCosts { get; init; }
+
     /// <summary>Half took no longer.</summary>
     public TimeSpan P50 { get; init; }
 
@@ -77,6 +83,8 @@ public sealed record Totals
             Clients = cell.Clients.Estimate(),
             RequestBytes = cell.RequestBytes,
             ResponseBytes = cell.ResponseBytes,
+            Costs = [.. cell.Costs.Amounts.OrderBy(cost => cost.Currency, StringComparer.Ordinal)],
+            UnknownCosts = cell.Costs.Unknown,
             P50 = cell.Latency.Quantile(0.5),
             P95 = cell.Latency.Quantile(0.95),
             P99 = cell.Latency.Quantile(0.99),

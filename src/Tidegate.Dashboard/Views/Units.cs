@@ -54,6 +54,21 @@ public static class Units
         _ => Digits(bytes / 1_000_000_000) + " GB",
     };
 
+    /// <summary>What something cost: at least, where not all of it is known; nothing, where nothing was sent.</summary>
+    /// <param name="costs">What is known.</param>
+    /// <param name="unknown">Calls whose cost is not known, or not all of it.</param>
+    public static string Cost(IReadOnlyList<(string Currency, decimal Amount)> costs, long unknown) =>
+        costs.Count == 0 ? unknown > 0 ? "unknown" : None : (unknown > 0 ? "≥ " : "") + string.Join(" + ", costs.Select(cost => Money(cost.Amount) + " " + cost.Currency));
+
+    private static string Money(decimal amount) => amount switch
+    {
+        0 => "0",
+        < 0.000001m => "< 0.000001",
+        < 1 => amount.ToString("0.######", CultureInfo.InvariantCulture),
+        < 10_000 => amount.ToString("#,0.00", CultureInfo.InvariantCulture),
+        _ => amount.ToString("#,0", CultureInfo.InvariantCulture),
+    };
+
     private static string Digits(double number) => Math.Abs(number) switch
     {
         0 => "0",

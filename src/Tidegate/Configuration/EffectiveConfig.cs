@@ -8,6 +8,7 @@ using Tidegate.Policies.Credential;
 using Tidegate.Policies.Fallback;
 using Tidegate.Policies.Hedge;
 using Tidegate.Policies.Limits;
+using Tidegate.Policies.Limits.Prices;
 using Tidegate.Policies.Retry;
 using Tidegate.Policies.Webhook;
 
@@ -56,6 +57,7 @@ internal static class EffectiveConfig
             {
                 Timeouts = Timeouts(api.Timeouts, timeouts),
                 Limits = [.. api.Limits.Select(Limit)],
+                Cost = [.. api.Cost.Select(Price)],
                 Credential = api.Credential is { Keys.Count: > 0 } credential ? Filled(credential, credential with { Balance = credential.Balance ?? KeyChoice.RoundRobin, SetAside = credential.SetAside ?? KeyPoolSettings.DefaultSetAside }) : api.Credential,
                 Retry = api.Retry is { } retry ? Retry(retry) : null,
                 CircuitBreaker = api.CircuitBreaker is { } breaker ? CircuitBreaker(breaker) : null,
@@ -69,6 +71,7 @@ internal static class EffectiveConfig
                 {
                     Name = SnapshotCompiler.EndpointName(endpoint),
                     Limits = [.. endpoint.Limits.Select(Limit)],
+                    Cost = [.. endpoint.Cost.Select(Price)],
                     Retry = endpoint.Retry is { } ownRetry ? Retry(ownRetry) : null,
                     CircuitBreaker = endpoint.CircuitBreaker is { } ownBreaker ? CircuitBreaker(ownBreaker) : null,
                     AdaptiveThrottle = endpoint.AdaptiveThrottle is { } ownThrottle ? AdaptiveThrottle(ownThrottle) : null,
@@ -86,6 +89,8 @@ internal static class EffectiveConfig
         {
             MaxWait = own.WhenExceeded == WhenExceeded.Queue ? own.MaxWait ?? LimitCompiler.DefaultMaxWait : null,
         });
+
+        PriceConfig Price(PriceConfig own) => Filled(own, own with { Billed = CostCompiler.BilledOf(own), Content = own.PerSize.Count > 0 ? own.Content ?? PricedContent.Both : own.Content });
 
         RetryConfig Retry(RetryConfig own) => Filled(own, own with
         {

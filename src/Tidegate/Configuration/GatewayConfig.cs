@@ -281,6 +281,9 @@ internal sealed record ApiConfig
     [Doc("Whether and how answers are stored and used again. Absent: nothing is.")]
     public CacheConfig? Cache { get; init; }
 
+    [Doc("What its calls cost. Several with from: the latest that has begun holds. Absent: unknown.")]
+    public IReadOnlyList<PriceConfig> Cost { get; init; } = [];
+
     [Doc("What a CONNECT to these hosts does: verified (carried, when its TLS name is the host), any, intercept or refused. Default: intercept where the listener does; else refused when the API has rules about content, verified when not.")]
     public TunnelMode? Tunnel { get; init; }
 
@@ -334,6 +337,9 @@ internal sealed record EndpointConfig
 
     [Doc("How much may pass here; the API's limits hold as well.")]
     public IReadOnlyList<LimitConfig> Limits { get; init; } = [];
+
+    [Doc("What its calls cost; replaces the API's.")]
+    public IReadOnlyList<PriceConfig> Cost { get; init; } = [];
 
     [Doc("How long each phase may take.")]
     public TimeoutsConfig Timeouts { get; init; } = new();

@@ -20,7 +20,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
     public static bool HasKept(LoadedConfiguration loaded)
     {
         var providers = new ProviderCompiler(loaded.Positions, [], loaded.Packs);
-        return loaded.Config!.Apis.SelectMany(api => providers.LimitsOf(api).Concat(api.Endpoints.SelectMany(endpoint => endpoint.Limits))).Any(IsKept);
+        return CostCompiler.HasTiers(loaded.Config!) || loaded.Config!.Apis.SelectMany(api => providers.LimitsOf(api).Concat(api.Endpoints.SelectMany(endpoint => endpoint.Limits))).Any(IsKept);
     }
 
     /// <summary>Whether a limit's counts outlive the process.</summary>

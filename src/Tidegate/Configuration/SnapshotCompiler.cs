@@ -152,6 +152,7 @@ internal sealed class SnapshotCompiler
         var hedges = new HedgeCompiler(_positions, _problems, _services);
         var fallbacks = new FallbackCompiler(_positions, _problems, _services.Time);
         var webhooks = new WebhookCompiler(_positions, _problems, _services, _config.Apis);
+        var costs = new CostCompiler(_positions, _problems, _services.Limits);
         var baseHost = hosts.FirstOrDefault(host => !host.StartsWith('*'));
         foreach (var endpoint in new EndpointConfig?[] { null }.Concat(api.Endpoints))
         {
@@ -174,7 +175,7 @@ internal sealed class SnapshotCompiler
             {
                 Route = route,
                 Upstream = routeUpstream,
-                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials, injected), .. fallbacks.Compile(api, endpoint), .. limits.Compile(api, endpoint), .. adaptive.Concurrency(api, endpoint), .. webhooks.Compile(api, endpoint), .. Cached(cache, api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total), .. hedges.Compile(api, endpoint)], forward.InvokeAsync),
+                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials, injected), .. fallbacks.Compile(api, endpoint), .. limits.Compile(api, endpoint), .. adaptive.Concurrency(api, endpoint), .. webhooks.Compile(api, endpoint), .. Cached(cache, api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total), .. hedges.Compile(api, endpoint), .. costs.Compile(api, endpoint)], forward.InvokeAsync),
                 BaseTarget = baseHost is null ? null : new Destination("https", baseHost, 443),
                 AllowEncodedSlash = api.AllowEncodedSlash || api.Direction == Direction.Egress,
                 Tunnel = tunnel,

@@ -9,6 +9,8 @@ public sealed class Exchange
     private List<PolicyDecision>? _observed;
     private List<RetryNote>? _retries;
     private IAnswerEnding[] _endings = [];
+    private ExchangeBill? _ownBill;
+    private BillTicket _bill;
 
     /// <summary>Unique within this process's life; see <see cref="ExchangeId"/> for the form that users see.</summary>
     public ulong Id { get; set; }
@@ -146,6 +148,12 @@ public sealed class Exchange
 
     /// <summary>How many requests were sent upstream for this exchange.</summary>
     public int Attempts { get; set; }
+
+    /// <summary>Where what it costs is added up: its own, or that of the exchange on whose behalf it was made.</summary>
+    internal BillTicket Bill => _bill.Bill is not null ? _bill : _bill = (_ownBill ??= new ExchangeBill()).Begin();
+
+    /// <summary>What it has cost so far.</summary>
+    public ExchangeCost Cost => _bill.Read();
 
     /// <summary>Which of an upstream's destinations the last attempt went to; -1 when there are not several.</summary>
     internal int DestinationIndex { get; set; } = -1;
@@ -302,7 +310,11 @@ public sealed class Exchange
         EndpointName = other.EndpointName;
         Consumer = other.Consumer;
         Trace = other.Trace;
+        _bill = other.Bill;
     }
+
+    /// <summary>What it costs from here on is on nobody's bill: no client asked for it.</summary>
+    internal void LeaveBill() => _bill = default;
 
     /// <summary>Another attempt for the same call begins where one before it left off.</summary>
     internal void CopyTried(Exchange other)
@@ -410,6 +422,8 @@ public sealed class Exchange
         VerifyTunnelName = false;
         IdleTimeout = default;
         UnreadCosts = UnreadCosts.None;
+        _ownBill?.End();
+        _bill = default;
         Attempts = 0;
         Destination = "";
         Region = "";

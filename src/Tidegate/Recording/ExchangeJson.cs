@@ -80,6 +80,11 @@ internal static class ExchangeJson
             WriteRetries(json, record.Retries);
         }
 
+        if (record.Cost.Currency.Length > 0)
+        {
+            WriteCost(json, record.Cost);
+        }
+
         WriteUnlessEmpty(json, Names.Destination, record.Destination);
         WriteUnlessEmpty(json, Names.Region, record.Region);
         WriteUnlessEmpty(json, Names.Credential, record.Credential);
@@ -136,6 +141,22 @@ internal static class ExchangeJson
         }
 
         json.WriteEndArray();
+    }
+
+    /// <summary>An amount that is not all stands as such, and one of which nothing is known not at all.</summary>
+    private static void WriteCost(Utf8JsonWriter json, in ExchangeCost cost)
+    {
+        if (cost.Amount != 0 || cost.Unknown == 0)
+        {
+            json.WriteNumber(Names.Cost, Amounts.Plain(cost.Amount));
+        }
+
+        json.WriteString(Names.CostCurrency, cost.Currency);
+        json.WriteNumber(Names.CostAttempts, cost.Billed);
+        if (cost.Unknown > 0)
+        {
+            json.WriteNumber(Names.CostUnknown, cost.Unknown);
+        }
     }
 
     private static void WriteId(Utf8JsonWriter json, JsonEncodedText name, ulong id)
@@ -206,6 +227,10 @@ internal static class ExchangeJson
         public static readonly JsonEncodedText CachePurges = JsonEncodedText.Encode("cache_purges");
         public static readonly JsonEncodedText Attempts = JsonEncodedText.Encode("attempts");
         public static readonly JsonEncodedText CostUnread = JsonEncodedText.Encode("cost_unread");
+        public static readonly JsonEncodedText Cost = JsonEncodedText.Encode("cost");
+        public static readonly JsonEncodedText CostCurrency = JsonEncodedText.Encode("cost_currency");
+        public static readonly JsonEncodedText CostAttempts = JsonEncodedText.Encode("cost_attempts");
+        public static readonly JsonEncodedText CostUnknown = JsonEncodedText.Encode("cost_unknown");
         public static readonly JsonEncodedText Retries = JsonEncodedText.Encode("retries");
         public static readonly JsonEncodedText Cause = JsonEncodedText.Encode("cause");
         public static readonly JsonEncodedText Result = JsonEncodedText.Encode("result");

@@ -6,7 +6,7 @@ namespace Tidegate.Recording;
 /// <summary>
 /// What is kept of one exchange. Holds no secret: fields that may carry credentials are not part of it, and the query's values are masked
 /// before a sink sees it. A value, so that the recorder can keep its slots and a sink that keeps one has its own: pass it by reference,
-/// it is some 350 bytes.
+/// it is some 380 bytes.
 /// </summary>
 public readonly record struct ExchangeRecord()
 {
@@ -74,6 +74,12 @@ public readonly record struct ExchangeRecord()
     public int CachePurges { get; init; }
 
     public int Attempts { get; init; }
+
+    /// <summary>What it cost, where a price is known.</summary>
+    public ExchangeCost Cost { get; init; } = ExchangeCost.None;
+
+    /// <summary>It was sent to somebody who may have a price, and that is not known, or not all of it.</summary>
+    public bool IsCostUnknown => Cost.Unknown > 0 || (Cost.Currency.Length == 0 && Direction == Direction.Egress && Attempts > 0);
 
     /// <summary>Attempts that did not do, and why the last of them was followed by none.</summary>
     public IReadOnlyList<RetryNote> Retries { get; init; } = [];

@@ -43,6 +43,7 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
             UnreadCosts = exchange.UnreadCosts,
             CachePurges = exchange.CachePurges,
             Attempts = exchange.Attempts,
+            Cost = exchange.Cost,
             Retries = exchange.Retries,
             Destination = exchange.Destination,
             Region = exchange.Region,

@@ -42,6 +42,16 @@ internal sealed class ByteSink
 
     public void Fixed(ulong value) => BinaryPrimitives.WriteUInt64LittleEndian(Reserve(sizeof(ulong)), value);
 
+    /// <summary>To the digit.</summary>
+    public void Amount(decimal amount)
+    {
+        Span<int> parts = stackalloc int[4];
+        decimal.GetBits(amount, parts);
+        Number((uint)parts[0] | ((ulong)(uint)parts[1] << 32));
+        Number((ulong)(uint)parts[2]);
+        Number((ulong)(uint)parts[3]);
+    }
+
     public void Text(string text)
     {
         var count = Encoding.UTF8.GetByteCount(text);

@@ -39,6 +39,20 @@ internal ref struct ByteSource(ReadOnlySpan<byte> bytes, TextPool texts)
 
     public ulong Fixed() => BinaryPrimitives.ReadUInt64LittleEndian(Take(sizeof(ulong)));
 
+    /// <exception cref="InvalidDataException">It is no amount.</exception>
+    public decimal Amount()
+    {
+        var (low, high, form) = (Unsigned(), Unsigned(), Unsigned());
+        try
+        {
+            return new decimal([(int)low, (int)(low >> 32), unchecked((int)(uint)high), unchecked((int)(uint)form)]);
+        }
+        catch (Exception wrong) when (wrong is ArgumentException)
+        {
+            throw new InvalidDataException("An amount has a form that no amount has.", wrong);
+        }
+    }
+
     public string Text() => texts.Of(Bytes());
 
     public ReadOnlySpan<byte> Bytes() => Take(Count(int.MaxValue));

@@ -14,15 +14,19 @@ internal static class LogFrame
     /// <summary>What one frame may hold: a block of records with the longest of everything is less.</summary>
     public const int MaxBytes = 64 * 1024 * 1024;
 
+    /// <summary>Of what is written. Records of older ones can be read.</summary>
+    public const int Version = 2;
+
     // "TGX1": the last digit is the format's version.
-    private const uint Mark = 0x31584754;
+    private const uint FirstMark = 0x31584754;
+    private const int VersionShift = 24;
 
     /// <summary>Fills the head that was reserved at the beginning.</summary>
     public static void Seal(ByteSink bytes)
     {
         var content = bytes.Written[HeadBytes..];
         var head = bytes.At(0, HeadBytes);
-        BinaryPrimitives.WriteUInt32LittleEndian(head, Mark);
+        BinaryPrimitives.WriteUInt32LittleEndian(head, FirstMark + ((Version - 1u) << VersionShift));
         BinaryPrimitives.WriteInt32LittleEndian(head[4..], content.Length);
         BinaryPrimitives.WriteUInt32LittleEndian(head[8..], Checksum(content));
     }
@@ -31,8 +35,12 @@ internal static class LogFrame
     public static int ContentLength(ReadOnlySpan<byte> head)
     {
         var length = BinaryPrimitives.ReadInt32LittleEndian(head[4..]);
-        return BinaryPrimitives.ReadUInt32LittleEndian(head) == Mark && length is > 0 and <= MaxBytes ? length : -1;
+        return VersionOf(head) is > 0 and <= Version && length is > 0 and <= MaxBytes ? length : -1;
     }
+
+    /// <summary>The version that a frame was written by; 0 for what is none.</summary>
+    public static int VersionOf(ReadOnlySpan<byte> head) =>
+        BinaryPrimitives.ReadUInt32LittleEndian(head) - FirstMark is var later && (later & ((1u << VersionShift) - 1)) == 0 ? (int)(later >> VersionShift) + 1 : 0;
 
     public static bool IsWhole(ReadOnlySpan<byte> head, ReadOnlySpan<byte> content) => BinaryPrimitives.ReadUInt32LittleEndian(head[8..]) == Checksum(content);
 

@@ -49,7 +49,7 @@ internal sealed class LogReader(string path) : IDisposable
         var records = new ExchangeRecord[source.Count(length)];
         for (var i = 0; i < records.Length; i++)
         {
-            records[i] = RecordCodec.Read(ref source);
+            records[i] = RecordCodec.Read(ref source, LogFrame.VersionOf(_head));
         }
 
         return records;

@@ -81,10 +81,21 @@ internal static class RecordCodec
             bytes.Fixed(record.Trace.ParentSpanId);
             bytes.Number((ulong)record.Trace.Flags);
         }
+
+        // Since version 2.
+        bytes.Text(record.Cost.Currency);
+        if (record.Cost.Currency.Length > 0)
+        {
+            bytes.Amount(record.Cost.Amount);
+            bytes.Number((ulong)record.Cost.Billed);
+            bytes.Number((ulong)record.Cost.Unknown);
+        }
     }
 
+    /// <param name="bytes">Of the log.</param>
+    /// <param name="version">Of the frame that they are from.</param>
     /// <exception cref="InvalidDataException">The bytes are no record.</exception>
-    public static ExchangeRecord Read(ref ByteSource bytes) => new()
+    public static ExchangeRecord Read(ref ByteSource bytes, int version = LogFrame.Version) => new()
     {
         Id = bytes.Fixed(),
         Started = ReadTime(ref bytes),
@@ -124,7 +135,11 @@ internal static class RecordCodec
         TimeToFirstByte = new TimeSpan(bytes.Number()),
         Total = new TimeSpan(bytes.Number()),
         Trace = bytes.Count(1) == 1 ? new TraceContext(bytes.Fixed(), bytes.Fixed(), bytes.Fixed(), bytes.Fixed(), (byte)bytes.Count(byte.MaxValue)) : default,
+        Cost = version >= 2 ? ReadCost(ref bytes) : ExchangeCost.None,
     };
+
+    private static ExchangeCost ReadCost(ref ByteSource bytes) =>
+        bytes.Text() is { Length: > 0 } currency ? new ExchangeCost(bytes.Amount(), currency, bytes.Count(int.MaxValue), bytes.Count(int.MaxValue)) : ExchangeCost.None;
 
     private static DateTimeOffset ReadTime(ref ByteSource bytes)
     {

@@ -39,6 +39,9 @@ internal sealed class RollupCell
     /// <summary>Of client addresses.</summary>
     public DistinctSketch Clients { get; } = new();
 
+    /// <summary>What they cost.</summary>
+    public CostSums Costs { get; } = new();
+
     /// <summary>Changed since it was saved.</summary>
     public bool IsDirty { get; set; }
 
@@ -53,6 +56,7 @@ internal sealed class RollupCell
         PolicyTicks += record.Policies.Ticks;
         ConnectTicks += record.Connect.Ticks;
         FirstByteTicks += record.TimeToFirstByte.Ticks;
+        Costs.Add(in record);
         if (record.Status != 101 && record.Method != "CONNECT")
         {
             TotalTicks += record.Total.Ticks;
@@ -81,6 +85,7 @@ internal sealed class RollupCell
         LongestTicks = Math.Max(LongestTicks, other.LongestTicks);
         Latency.Add(other.Latency);
         Clients.Add(other.Clients);
+        Costs.Add(other.Costs);
         IsDirty = true;
     }
 
@@ -89,6 +94,7 @@ internal sealed class RollupCell
     {
         Latency.Write(bytes);
         Clients.Write(bytes);
+        Costs.Write(bytes);
     }
 
     /// <summary>Adds what was saved of one.</summary>
@@ -113,6 +119,7 @@ internal sealed class RollupCell
             var source = new ByteSource(sketches, texts);
             Latency.Read(ref source);
             Clients.Read(ref source);
+            Costs.Read(ref source);
         }
     }
 

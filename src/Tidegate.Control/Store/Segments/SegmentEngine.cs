@@ -104,8 +104,10 @@ internal sealed class SegmentEngine : IDisposable
         LoadTails(logs);
         using var command = _database.CreateCommand();
         var files = segments.Where(segment => segment.To >= search.From && segment.From <= search.To).ToList();
-        var source = files.Count == 0 ? "" : $"SELECT * FROM read_parquet([{string.Join(", ", files.Select(file => Literal(file.Path)))}]) UNION ALL ";
-        command.CommandText = $"SELECT * FROM ({source}SELECT * EXCLUDE (log) FROM tail) WHERE {search.Condition(command)} ORDER BY started DESC, id DESC LIMIT {search.Limit.ToString(CultureInfo.InvariantCulture)}";
+
+        // By name: what an older program wrote lacks columns, which are nothing there.
+        var source = files.Count == 0 ? "" : $" UNION ALL BY NAME SELECT * FROM read_parquet([{string.Join(", ", files.Select(file => Literal(file.Path)))}], union_by_name = true)";
+        command.CommandText = $"SELECT * FROM (SELECT * EXCLUDE (log) FROM tail{source}) WHERE {search.Condition(command)} ORDER BY started DESC, id DESC LIMIT {search.Limit.ToString(CultureInfo.InvariantCulture)}";
         using var cancelled = cancellationToken.UnsafeRegister(static command => ((DuckDBCommand)command!).Cancel(), command);
         var found = new List<ExchangeRecord>();
         using var row = command.ExecuteReader();

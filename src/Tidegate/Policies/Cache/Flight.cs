@@ -161,6 +161,9 @@ internal sealed class Flight
     /// <summary>As <see cref="AskAsync"/>, with nobody who waits: on this thread's reactor, or the thread pool, after what is being done now.</summary>
     public void AskInBackground(ExchangeHandler next)
     {
+        // Its client is answered already, and pays for nothing more.
+        Exchange.LeaveBill();
+
         // It is nobody's own request: the whole is wanted, whatever the client has or wants of it.
         Exchange.Method = Exchange.Method == "HEAD" ? "GET" : Exchange.Method;
         if (Validated is null)
@@ -188,6 +191,22 @@ internal sealed class Flight
     {
         await Exchange.ResponseBody.DisposeAsync();
         Exchange.EndAnswer(downTo: 0);
+    }
+
+    /// <summary>The answer is over before its readers learn that it is whole: the exchange that asked ends with all that it has cost.</summary>
+    /// <returns>Its trailers.</returns>
+    private async ValueTask<HeaderList?> EndWholeAsync()
+    {
+        HeaderList? trailers = null;
+        if (Exchange.ResponseBody.Trailers is { Count: > 0 } given)
+        {
+            trailers = new HeaderList();
+            trailers.AddAll(given);
+        }
+
+        await EndAsync();
+        Exchange.ResponseBody = MessageBody.Empty;
+        return trailers;
     }
 
     private async Task AskUnwatchedAsync(ExchangeHandler next)
@@ -386,7 +405,7 @@ internal sealed class Flight
                 await content.WaitForRoomAsync();
             }
 
-            return content.Complete(Exchange.ResponseBody.Trailers);
+            return content.Complete(await EndWholeAsync());
         }
         finally
         {

@@ -19,6 +19,7 @@ internal sealed class ExchangeMetrics : IExchangeSink
     private const int PhaseShare = 10;
     private const int MaxHosts = 100;
     private const int MaxObserved = 200;
+    private const int MaxCosts = 500;
 
     private static readonly HashSet<string> Methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
@@ -27,6 +28,8 @@ internal sealed class ExchangeMetrics : IExchangeSink
     private readonly SeriesTable<DurationSeries> _durations;
     private readonly SeriesTable<PhaseSeries> _phases;
     private readonly Dictionary<(Direction Direction, string Api, PolicyDecision Decision), long> _observed = [];
+    private readonly Dictionary<(string Api, string Currency), decimal> _costs = [];
+    private readonly Dictionary<string, long> _unknownCosts = [];
 
     /// <param name="capacity">Different label sets of the exchange counters; histograms get a fixed part of it.</param>
     public ExchangeMetrics(int capacity = DefaultCapacity)
@@ -50,6 +53,12 @@ internal sealed class ExchangeMetrics : IExchangeSink
 
     /// <summary>What policies in observe mode would have refused.</summary>
     public IReadOnlyDictionary<(Direction Direction, string Api, PolicyDecision Decision), long> Observed => _observed;
+
+    /// <summary>What is known of the cost of exchanges.</summary>
+    public IReadOnlyDictionary<(string Api, string Currency), decimal> Costs => _costs;
+
+    /// <summary>Exchanges whose cost is not known, or not all of it, by API.</summary>
+    public IReadOnlyDictionary<string, long> UnknownCosts => _unknownCosts;
 
     /// <summary>Exchanges that were counted under <see cref="SeriesKey.Other"/>, because there was no room for their own series.</summary>
     public long FoldedCounts { get; private set; }
@@ -97,6 +106,7 @@ internal sealed class ExchangeMetrics : IExchangeSink
         ObserveUnlessZero(phases.Queue, record.Queue);
         ObserveUnlessZero(phases.Connect, record.Connect);
         ObserveUnlessZero(phases.FirstByte, record.TimeToFirstByte);
+        AddCost(in record);
         for (var i = 0; i < record.Observed.Count; i++)
         {
             AddObserved(in record, record.Observed[i]);
@@ -129,6 +139,26 @@ internal sealed class ExchangeMetrics : IExchangeSink
         }
 
         _observed[key] = count + 1;
+    }
+
+    private void AddCost(in ExchangeRecord record)
+    {
+        if (record.Cost.Currency.Length > 0)
+        {
+            var key = (record.Api, record.Cost.Currency);
+            if (!_costs.ContainsKey(key) && _costs.Count >= MaxCosts)
+            {
+                key = (SeriesKey.Other, record.Cost.Currency);
+            }
+
+            _costs[key] = _costs.GetValueOrDefault(key) + record.Cost.Amount;
+        }
+
+        if (record.IsCostUnknown)
+        {
+            var api = _unknownCosts.ContainsKey(record.Api) || _unknownCosts.Count < MaxCosts ? record.Api : SeriesKey.Other;
+            _unknownCosts[api] = _unknownCosts.GetValueOrDefault(api) + 1;
+        }
     }
 
     private static void ObserveUnlessZero(BucketHistogram histogram, TimeSpan duration)

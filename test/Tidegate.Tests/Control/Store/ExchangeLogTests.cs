@@ -30,6 +30,22 @@ public sealed class ExchangeLogTests : IDisposable
     }
 
     [Fact]
+    public void Records_of_the_first_version_are_read_without_a_cost()
+    {
+        var bytes = new ByteSink();
+        var record = StoreRecords.Next(new Random(3), 1, Start) with { Cost = Exchanges.ExchangeCost.None };
+        RecordCodec.Write(bytes, record);
+
+        // All that came with the second version is, without a cost, one byte at the end.
+        var first = new ByteSource(bytes.Written[..^1], new TextPool());
+        Assert.Equal(StoreRecords.Text(record), StoreRecords.Text(RecordCodec.Read(ref first, version: 1)));
+        Assert.True(first.IsEmpty);
+        Assert.Equal(1, LogFrame.VersionOf("TGX1"u8));
+        Assert.Equal(2, LogFrame.VersionOf("TGX2"u8));
+        Assert.Equal(0, LogFrame.VersionOf("TGY1"u8));
+    }
+
+    [Fact]
     public void A_tail_that_was_torn_at_any_byte_costs_only_the_frame_that_it_was()
     {
         var random = new Random(2);

@@ -148,6 +148,32 @@ public sealed class ExchangeStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task A_segment_of_an_older_program_lacks_columns_and_is_searched_all_the_same()
+    {
+        await using var store = Open();
+        await AddAsync(store, 100);
+        _time.Advance(TimeSpan.FromHours(1));
+        store.BringToDisk(isLast: false);
+        var segment = store.Files.Segments[0].Path;
+        await using (var database = new DuckDB.NET.Data.DuckDBConnection("DataSource=:memory:"))
+        {
+            await database.OpenAsync(Cancellation);
+            await using var command = database.CreateCommand();
+            command.CommandText = $"COPY (SELECT * EXCLUDE (cost, currency, cost_attempts, cost_unknown) FROM read_parquet('{segment}')) TO '{segment}.old' (FORMAT parquet)";
+            await command.ExecuteNonQueryAsync(Cancellation);
+        }
+
+        File.Move(segment + ".old", segment, overwrite: true);
+        var old = _truth.Select(record => record with { Cost = ExchangeCost.None }).ToList();
+        _truth.Clear();
+        await AddAsync(store, 30);
+        await using var reader = new StoreReader(store, _time);
+
+        Assert.Equal(old.Concat(_truth).Select(StoreRecords.Text).Order(), (await reader.FindAsync(Everything(), Cancellation)).Select(StoreRecords.Text).Order());
+        Assert.Empty(_log);
+    }
+
+    [Fact]
     public async Task What_is_too_old_or_too_much_goes_the_oldest_first_and_the_sums_stay()
     {
         await using var store = Open(maxBytes: 150_000);
@@ -297,6 +323,8 @@ public sealed class ExchangeStoreTests : IDisposable
                 Assert.Equal(_truth.Count, result.Total.Cell.Count);
                 Assert.Equal(_truth.Sum(record => record.ResponseBytes), result.Total.Cell.ResponseBytes);
                 Assert.Equal(_truth.Sum(record => (long)record.Attempts), result.Total.Cell.Attempts);
+                Assert.Equal(_truth.Where(record => record.Cost.Currency.Length > 0).GroupBy(record => record.Cost.Currency).Select(currency => (currency.Key, currency.Sum(record => record.Cost.Amount))).Order(), result.Total.Cell.Costs.Amounts.Order());
+                Assert.Equal((_truth.Sum(record => (long)record.Cost.Billed), _truth.Count(record => record.IsCostUnknown)), (result.Total.Cell.Costs.Billed, result.Total.Cell.Costs.Unknown));
                 Assert.Equal(_truth.Count(record => record.Outcome == Outcome.Failed || (record.Status >= 500 && record.Outcome != Outcome.Rejected)), result.Total.Errors);
                 Assert.Equal(_truth.Count(record => record.Status != 101 && record.Method != "CONNECT"), result.Total.Cell.Latency.Count);
                 Assert.Equal(result.Total.Cell.Count, result.Groups.Sum(group => group.Total.Cell.Count));

@@ -38,6 +38,7 @@ internal static class StoreRecords
             UnreadCosts = (UnreadCosts)random.Next(4),
             CachePurges = random.Next(3),
             Attempts = attempts,
+            Cost = attempts == 0 || random.Next(3) == 0 ? ExchangeCost.None : new ExchangeCost(random.NextInt64(1L << random.Next(1, 60)) / 1_000_000_000_000m, Of(random, "USD", "EUR"), attempts, random.Next(4) == 0 ? 1 : 0),
             Retries = attempts > 1 ? [new RetryNote("503", TimeSpan.FromMilliseconds(random.Next(1000)), "") { Result = "won", Destination = "http://a.test", Region = "eu", Credential = "second" }, new RetryNote("503", TimeSpan.Zero, "attempts")] : [],
             Destination = attempts == 0 ? "" : Of(random, "https://a.test:443", "http://10.0.0.2:80"),
             Region = Of(random, "", "eu", "us"),

@@ -21,6 +21,9 @@ internal sealed class CostTap : MessageBody
     /// <summary>What was found so far; -1 for nothing.</summary>
     public long Cost => _scanner.Cost;
 
+    /// <summary>The same, to the digit.</summary>
+    public decimal Amount => _scanner.Amount;
+
     public override long? Length => _inner.Length;
 
     public override HeaderList? Trailers => _inner.Trailers;

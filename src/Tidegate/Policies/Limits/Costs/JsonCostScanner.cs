@@ -36,6 +36,9 @@ internal sealed class JsonCostScanner(JsonPointer pointer)
     /// <summary>What was found last; -1 for nothing.</summary>
     public long Cost { get; private set; } = -1;
 
+    /// <summary>The same, to the digit; -1 for nothing.</summary>
+    public decimal Amount { get; private set; } = -1;
+
     /// <summary>The content is nested too deeply to be followed.</summary>
     public bool IsBeyond { get; private set; }
 
@@ -209,6 +212,7 @@ internal sealed class JsonCostScanner(JsonPointer pointer)
             {
                 // Part of a point is a point.
                 Cost = (long)Math.Ceiling(Math.Min(number, MaxCost));
+                Amount = number < MaxCost && Utf8Parser.TryParse(_number.AsSpan(0, _digits), out decimal exact, out _) ? exact : Cost;
             }
 
             _digits = 0;
