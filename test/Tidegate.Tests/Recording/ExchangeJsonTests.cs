@@ -24,6 +24,7 @@ public sealed partial class ExchangeJsonTests
             Cache = CacheResult.StaleMiss,
             IsCacheOverridden = true,
             UnreadCosts = UnreadCosts.Request | UnreadCosts.Answer,
+            Cost = new ExchangeCost(0.002m, "USD", 2, 1),
             CachePurges = 1,
             Trace = new TraceContext(1, 2, 3, 0, 1),
         });

@@ -1,4 +1,5 @@
 using Tidegate.Control.Store.Log;
+using Tidegate.Exchanges;
 using Tidegate.Recording;
 using Xunit;
 
@@ -33,7 +34,7 @@ public sealed class ExchangeLogTests : IDisposable
     public void Records_of_the_first_version_are_read_without_a_cost()
     {
         var bytes = new ByteSink();
-        var record = StoreRecords.Next(new Random(3), 1, Start) with { Cost = Exchanges.ExchangeCost.None };
+        var record = StoreRecords.Next(new Random(3), 1, Start) with { Cost = ExchangeCost.None };
         RecordCodec.Write(bytes, record);
 
         // All that came with the second version is, without a cost, one byte at the end.
