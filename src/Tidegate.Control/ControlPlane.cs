@@ -52,11 +52,12 @@ internal sealed class ControlPlane : IAsyncDisposable
         Sinks = [.. Sinks, exchanges];
         if (settings.Otlp is { } otlp)
         {
-            var spans = new SpanQueue(otlpState!);
+            var spans = new RecordQueue(otlpState!.Traces, static record => record.Trace.HasSpan);
+            var logs = otlp.HasLogs ? new RecordQueue(otlpState.Logs, static _ => true) : null;
             var resource = new OtlpResource(otlp.ServiceName, version, Guid.NewGuid().ToString(), Environment.MachineName);
             Tracing = ExchangeTracing.On(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)), otlp.Sample);
-            _otlp = new OtlpExporter(otlp, spans, metrics, otlpState!, resource, log, time);
-            Sinks = [.. Sinks, spans];
+            _otlp = new OtlpExporter(otlp, spans, logs, metrics, otlpState, resource, log, time);
+            Sinks = logs is null ? [.. Sinks, spans] : [.. Sinks, spans, logs];
         }
 
         if (settings.Admin is { } admin)

@@ -66,6 +66,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription LastReload = new("tidegate_last_reload_successful", "tidegate.last_reload.successful", "1", MetricKind.Gauge, "1 when the file as it is now is in force, 0 when the last attempt failed.");
     private static readonly MetricDescription Exports = new("tidegate_otlp_exports_total", "tidegate.otlp.exports", "{export}", MetricKind.Counter, "Exports to the OTLP collector.");
     private static readonly MetricDescription Spans = new("tidegate_otlp_spans_total", "tidegate.otlp.spans", "{span}", MetricKind.Counter, "Spans by what became of them.");
+    private static readonly MetricDescription Logs = new("tidegate_otlp_logs_total", "tidegate.otlp.logs", "{record}", MetricKind.Counter, "Exported log records by what became of them.");
 
     private static readonly MetricLabelName Listener = new("listener", "tidegate.listener");
     private static readonly MetricLabelName Destination = new("destination", "tidegate.destination");
@@ -350,15 +351,18 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static void WriteOtlp(IMetricWriter writer, OtlpState state)
     {
         writer.Begin(Exports);
-        foreach (var signal in (ReadOnlySpan<OtlpSignal>)[state.Traces, state.Metrics])
+        foreach (var signal in state.Signals)
         {
             writer.Write(signal.Succeeded, [new(Signal, signal.Name), new(Result, "ok")]);
             writer.Write(signal.Failed, [new(Signal, signal.Name), new(Result, "failed")]);
         }
 
-        writer.Begin(Spans);
-        writer.Write(state.SpansExported, [new(Result, "exported")]);
-        writer.Write(state.SpansDropped, [new(Result, "dropped")]);
-        writer.Write(state.SpansRefused, [new(Result, "refused")]);
+        foreach (var (items, signal) in (ReadOnlySpan<(MetricDescription, OtlpSignal)>)[(Spans, state.Traces), (Logs, state.Logs)])
+        {
+            writer.Begin(items);
+            writer.Write(signal.ItemsExported, [new(Result, "exported")]);
+            writer.Write(signal.ItemsDropped, [new(Result, "dropped")]);
+            writer.Write(signal.ItemsRefused, [new(Result, "refused")]);
+        }
     }
 }

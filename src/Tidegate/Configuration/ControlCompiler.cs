@@ -107,7 +107,7 @@ internal sealed class ControlCompiler(ConfigPositions positions, List<ConfigProb
         }
 
         var isGrpc = otlp.Protocol is { } protocol ? protocol == OtlpProtocolConfig.Grpc : endpoint.Port != 4318;
-        return new OtlpSettings(endpoint, isGrpc, [.. otlp.Headers.Select(header => (header.Name, header.Value))], otlp.ServiceName, otlp.Sample);
+        return new OtlpSettings(endpoint, isGrpc, [.. otlp.Headers.Select(header => (header.Name, header.Value))], otlp.ServiceName, otlp.Logs, otlp.Sample);
     }
 
     private void AtMost(object record, string key, int? value, int most)

@@ -70,8 +70,9 @@ internal sealed record GrantSettings(string Value, AdminRole Role, IReadOnlyList
 /// <param name="IsGrpc">OTLP/gRPC; else OTLP/HTTP with protobuf.</param>
 /// <param name="Headers">Sent with every export.</param>
 /// <param name="ServiceName">service.name.</param>
+/// <param name="HasLogs">A log record of every exchange is exported too.</param>
 /// <param name="Sample">Share of exchanges without a trace of their own that are traced, 0 to 1.</param>
-internal sealed record OtlpSettings(Uri Endpoint, bool IsGrpc, IReadOnlyList<(string Name, Secret Value)> Headers, string ServiceName, double Sample)
+internal sealed record OtlpSettings(Uri Endpoint, bool IsGrpc, IReadOnlyList<(string Name, Secret Value)> Headers, string ServiceName, bool HasLogs, double Sample)
 {
     /// <summary>The endpoint as people write it.</summary>
     public string Name => Endpoint.GetLeftPart(UriPartial.Authority);

@@ -546,6 +546,9 @@ internal sealed record OtlpConfig
     [Doc("service.name of everything exported. Default: tidegate.")]
     public string ServiceName { get; init; } = "tidegate";
 
+    [Doc("Export a log record of every exchange, with the attributes of its span and in its trace. Default: false, because the access log has them and a collector pays for each.")]
+    public bool Logs { get; init; }
+
     [Doc("Share of exchanges without a trace of their own that are traced, for example 10%. Default: 100%.")]
     public double Sample { get; init; } = 1;
 }
