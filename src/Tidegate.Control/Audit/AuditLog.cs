@@ -104,14 +104,13 @@ internal sealed class AuditLog
 
         try
         {
-            using var file = new FileStream(File, new FileStreamOptions
+            var options = new FileStreamOptions { Mode = FileMode.Append, Access = FileAccess.Write, Share = FileShare.Read | FileShare.Delete, BufferSize = 0 };
+            if (!OperatingSystem.IsWindows())
             {
-                Mode = FileMode.Append,
-                Access = FileAccess.Write,
-                Share = FileShare.Read | FileShare.Delete,
-                BufferSize = 0,
-                UnixCreateMode = OperatingSystem.IsWindows() ? null : UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            });
+                options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            }
+
+            using var file = new FileStream(File, options);
             file.Write(entry.ToLine());
             file.Flush(flushToDisk: true);
             if (file.Length >= _maxFileBytes)
