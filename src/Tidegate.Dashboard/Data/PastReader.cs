@@ -1,12 +1,14 @@
 using DuckDB.NET.Data;
 using Tidegate.Control;
+using Tidegate.Control.Admin;
 using Tidegate.Control.Store.Segments;
+using Tidegate.Dashboard.Views;
 using Tidegate.Recording;
 
 namespace Tidegate.Dashboard.Data;
 
-/// <summary>Asks the store for exchanges.</summary>
-internal sealed class PastReader(DashboardSources sources)
+/// <summary>Asks for exchanges that whoever looks may see.</summary>
+internal sealed class PastReader(DashboardSources sources, Viewer viewer)
 {
     // Numbers are found by reading everything: as far back as is kept.
     private static readonly TimeSpan Ahead = TimeSpan.FromHours(1);
@@ -21,7 +23,7 @@ internal sealed class PastReader(DashboardSources sources)
 
         try
         {
-            return (await sources.Store.FindAsync(search, CancellationToken.None), null);
+            return (await sources.Store.FindAsync(search with { Tenants = viewer.Caller.Tenants }, CancellationToken.None), null);
         }
         catch (OperationCanceledException)
         {
@@ -38,10 +40,17 @@ internal sealed class PastReader(DashboardSources sources)
         }
     }
 
+    /// <summary>Those of the last exchanges that fit.</summary>
+    public IReadOnlyList<ExchangeRecord> Recent(ExchangeSearch search, int limit)
+    {
+        var bounded = search with { Tenants = viewer.Caller.Tenants };
+        return sources.Recent.Find(bounded.Fits, limit);
+    }
+
     /// <summary>One exchange; null when it is not kept.</summary>
     public async Task<(ExchangeRecord? Found, string? Trouble)> FindAsync(ulong id)
     {
-        if (sources.Recent.Find(record => record.Id == id, 1) is [var recent])
+        if (sources.Recent.Find(record => record.Id == id && AdminScope.Has(viewer.Caller.Tenants, record.Consumer.Tenant), 1) is [var recent])
         {
             return (recent, null);
         }

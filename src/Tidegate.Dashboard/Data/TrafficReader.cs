@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Data.Sqlite;
 using Tidegate.Control;
+using Tidegate.Control.Admin;
 using Tidegate.Control.Store.Queries;
 
 namespace Tidegate.Dashboard.Data;
@@ -24,9 +25,10 @@ internal sealed class TrafficReader(DashboardSources sources)
     /// <summary>Whether there is a past to be asked for.</summary>
     public bool IsKept => sources.Store is not null;
 
-    /// <summary>Reads sums, or why there are none.</summary>
-    public Task<SeriesAnswer> ReadAsync(SeriesQuery query)
+    /// <summary>Reads sums of what somebody may see, or why there are none.</summary>
+    public Task<SeriesAnswer> ReadAsync(AdminCaller caller, SeriesQuery query)
     {
+        query = query with { Tenants = caller.Tenants };
         if (sources.Store is null)
         {
             return Task.FromResult(SeriesAnswer.Off);
@@ -86,7 +88,7 @@ internal sealed class TrafficReader(DashboardSources sources)
     // A moving range asked twice within a moment is the same question.
     private static string Key(SeriesQuery query) => string.Join(
         '\u001f',
-        [$"{query.From.ToUnixTimeSeconds() / 3} {(query.To - query.From).Ticks / TimeSpan.TicksPerSecond} {query.Step.Ticks} {query.Top}", .. query.GroupBy, "|", .. query.Filters.Select(filter => filter.Dimension + "=" + filter.Value)]);
+        [$"{query.From.ToUnixTimeSeconds() / 3} {(query.To - query.From).Ticks / TimeSpan.TicksPerSecond} {query.Step.Ticks} {query.Top}", .. query.GroupBy, "|", .. query.Filters.Select(filter => filter.Dimension + "=" + filter.Value), "|", query.Tenants is null ? "all" : "of", .. query.Tenants ?? []]);
 
     private async Task<SeriesAnswer> AskAsync(StoreReader store, SeriesQuery query)
     {

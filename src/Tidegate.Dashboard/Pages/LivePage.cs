@@ -89,7 +89,7 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     /// <summary>Asks for sums, and keeps why there are none.</summary>
     internal async Task<Tidegate.Control.Store.Queries.SeriesResult?> SumsAsync(Tidegate.Control.Store.Queries.SeriesQuery query)
     {
-        var answer = await Traffic.ReadAsync(query);
+        var answer = await Traffic.ReadAsync(Viewer.Caller, query);
         Trouble ??= answer.Trouble;
         return answer.Result;
     }

@@ -28,7 +28,9 @@ internal static class EffectiveConfig
             {
                 Egress = config.Listeners.Egress is { } egress ? Filled(egress, egress with { Limits = Limits(egress.Limits) }) : null,
                 Ingress = config.Listeners.Ingress is { } ingress ? Filled(ingress, ingress with { Limits = Limits(ingress.Limits) }) : null,
-                Admin = config.Listeners.Admin ?? new AdminListenerConfig(),
+                Admin = config.Listeners.Admin is { SignIn: { } signIn } admin
+                    ? Filled(admin, admin with { SignIn = Filled(signIn, signIn with { Session = signIn.Session ?? SignInSettings.DefaultSessionLife }) })
+                    : config.Listeners.Admin ?? new AdminListenerConfig(),
             }),
             Defaults = Filled(config.Defaults, new DefaultsConfig
             {
