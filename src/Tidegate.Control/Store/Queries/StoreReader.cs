@@ -1,5 +1,7 @@
 using DuckDB.NET.Data;
 using Microsoft.Data.Sqlite;
+using Tidegate.Control.Store.Files;
+using Tidegate.Control.Store.Rollups;
 using Tidegate.Control.Store.Segments;
 using Tidegate.Recording;
 
@@ -33,6 +35,7 @@ internal sealed class StoreReader : IAsyncDisposable
     }
 
     /// <exception cref="TooWideException">It would read too much.</exception>
+    /// <exception cref="SqliteException">The sums cannot be read.</exception>
     /// <exception cref="OperationCanceledException">Whoever asked has gone, or it took too long.</exception>
     public async Task<SeriesResult> SeriesAsync(SeriesQuery query, CancellationToken cancellationToken)
     {
@@ -41,6 +44,11 @@ internal sealed class StoreReader : IAsyncDisposable
         try
         {
             return await Task.Run(() => query.Run(_store.RollupConnection, limit.Token), limit.Token);
+        }
+        catch (SqliteException broken) when (RollupDatabase.IsBroken(broken))
+        {
+            _store.DoubtSums();
+            throw;
         }
         finally
         {
@@ -64,6 +72,7 @@ internal sealed class StoreReader : IAsyncDisposable
     }
 
     /// <exception cref="OperationCanceledException">Whoever asked has gone, or it took too long.</exception>
+    /// <exception cref="SegmentTroubleException">Segments cannot be searched now, and none of them is broken; also <see cref="DuckDBException"/>.</exception>
     public async Task<IReadOnlyList<ExchangeRecord>> FindAsync(ExchangeSearch search, CancellationToken cancellationToken)
     {
         using var limit = Limit(cancellationToken);
@@ -122,22 +131,26 @@ internal sealed class StoreReader : IAsyncDisposable
             {
                 return _engine.Find(search, segments, logs, cancellationToken);
             }
-            catch (DuckDBException) when (cancellationToken.IsCancellationRequested)
+            catch (SegmentTroubleException trouble) when (tries < MaxTries)
             {
-                throw new OperationCanceledException(cancellationToken);
-            }
-            catch (Exception unreadable) when (unreadable is DuckDBException or FileNotFoundException or InvalidDataException)
-            {
-                // One of them is broken, or has just been let go of. With one less it may work; without one to blame it is the engine's trouble.
-                _engine.Dispose();
-                _engine = new SegmentEngine(_store.Folder);
-                var broken = segments.Where(segment => !_engine.CanFind(search, segment, cancellationToken)).ToList();
-                if (tries == MaxTries || (broken.Count == 0 && segments.All(segment => File.Exists(segment.Path)) && logs.All(log => File.Exists(log.Path))))
+                // The engine itself may not be able to go on after that.
+                GiveUpEngine();
+                var broken = SegmentCheck.Broken(_store.Folder, trouble.Segments, cancellationToken);
+                broken.ForEach(_store.SetAside);
+                if (broken.Count == 0 && trouble.Segments.All(segment => File.Exists(segment.Path)))
                 {
                     throw;
                 }
-
-                broken.Where(segment => File.Exists(segment.Path)).ToList().ForEach(_store.SetAside);
+            }
+            catch (FileNotFoundException) when (tries < MaxTries)
+            {
+                // A log has just become a segment.
+                GiveUpEngine();
+            }
+            catch (DuckDBException)
+            {
+                GiveUpEngine();
+                throw;
             }
         }
     }
@@ -145,8 +158,14 @@ internal sealed class StoreReader : IAsyncDisposable
     private async Task GiveUpAsync()
     {
         await _search.WaitAsync();
+        GiveUpEngine();
+        _search.Release();
+    }
+
+    private void GiveUpEngine()
+    {
         _engine?.Dispose();
         _engine = null;
-        _search.Release();
+        NativeMemory.GiveBack();
     }
 }
