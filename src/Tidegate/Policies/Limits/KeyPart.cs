@@ -33,6 +33,9 @@ internal sealed record KeyPart(KeyPartKind Kind, string Name = "", int Segment =
         _ => Kind.ToString().ToLowerInvariant(),
     };
 
+    /// <summary>Whether it is the same of every exchange as another part.</summary>
+    public bool IsSame(KeyPart other) => Kind == other.Kind && Segment == other.Segment && Name == other.Name;
+
     /// <summary>Writes the part's value.</summary>
     /// <param name="exchange">Whose.</param>
     /// <param name="destination">At least <see cref="MaxBytes"/>.</param>

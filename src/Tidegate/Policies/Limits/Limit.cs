@@ -1,5 +1,5 @@
-using System.Buffers.Binary;
 using System.Buffers.Text;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Tidegate.Exchanges;
 using Tidegate.Policies.Limits.Costs;
@@ -13,9 +13,10 @@ internal sealed class Limit
     /// <summary>What one limit may tell apart. Nobody writes eight; <c>check</c> holds to it.</summary>
     public const int MaxParts = 8;
 
-    private const int KeyBytes = 16 + (MaxParts * (1 + KeyPart.MaxBytes));
+    private const int MaxPartsBytes = MaxParts * (1 + KeyPart.MaxBytes);
 
-    private readonly UInt128 _secret;
+    // Of the parts of a key: apart from the one of limits, so that nobody can write parts that hash to a limit.
+    private readonly UInt128 _partsSecret;
     private readonly KeyPart[] _per;
     private readonly byte[]? _requestCost;
     private readonly byte[]? _responseCost;
@@ -30,7 +31,7 @@ internal sealed class Limit
     {
         Settings = settings;
         Scope = scope;
-        _secret = secret;
+        _partsSecret = ~secret;
         _per = [.. settings.Per];
         _requestCost = settings.Cost.RequestHeader is { } request ? Encoding.ASCII.GetBytes(request) : null;
         _responseCost = settings.Cost.ResponseHeader is { } response ? Encoding.ASCII.GetBytes(response) : null;
@@ -44,7 +45,7 @@ internal sealed class Limit
             _ => new ConcurrencyLimit(settings.Amount),
         };
         _shares = settings.Shares is { } shares ? new SharedCount(settings, shares, Algorithm, periodTicks, ticksPerUtcTick, time) : null;
-        _onlyKey = Key(Encoding.UTF8.GetBytes(string.Join('\0', scope, settings.Name, settings.Kind, Algorithm.Meaning)));
+        _onlyKey = Usable(SipHash.Compute(secret, Encoding.UTF8.GetBytes(string.Join('\0', scope, settings.Name, settings.Kind, Algorithm.Meaning))));
     }
 
     /// <summary>A limit that nobody wrote, with one count.</summary>
@@ -73,6 +74,9 @@ internal sealed class Limit
     /// <summary>Whether what was taken is given back when the answer ends.</summary>
     public bool IsHeld => Settings.Kind == LimitKind.Concurrency;
 
+    /// <summary>Whether what the answer's end changes depends on when that is.</summary>
+    public bool EndsByClock => IsSettled || (IsHeld && _shares is not null);
+
     /// <summary>Whether the answer changes what an exchange costs.</summary>
     public bool IsSettled => Settings.Unit == LimitUnit.Bytes || _responseCost is not null || Settings.Cost.ResponseJson is not null;
 
@@ -80,7 +84,7 @@ internal sealed class Limit
     public int ShareOf(Exchange exchange) => _shares?.ClassOf(exchange) ?? 0;
 
     /// <summary>How the limit counts for a class.</summary>
-    public LimitAlgorithm AlgorithmOf(int share) => _shares is { } shares ? shares.Classes[share] : Algorithm;
+    public LimitAlgorithm AlgorithmOf(int share) => _shares is { } shares ? shares[share] : Algorithm;
 
     /// <summary>What <c>explain</c> says of a class; empty when the count is not shared.</summary>
     public string DescribeShare(int share) => _shares?.Classes[share].Text ?? "";
@@ -93,19 +97,14 @@ internal sealed class Limit
             return _onlyKey;
         }
 
-        Span<byte> key = stackalloc byte[KeyBytes];
-        BinaryPrimitives.WriteUInt128LittleEndian(key, _onlyKey);
-        var length = sizeof(ulong) * 2;
-        foreach (var part in _per)
-        {
-            // Length and value, so that two parts cannot borrow from each other.
-            var written = part.Write(exchange, key[(length + 1)..]);
-            key[length] = (byte)written;
-            length += 1 + written;
-        }
-
-        return Key(key[..length]);
+        return Usable(_onlyKey ^ PartsOf(exchange));
     }
+
+    /// <summary>As <see cref="KeyOf"/>, of an exchange whose key for another limit of the same parts is known.</summary>
+    public UInt128 KeyLike(Limit other, UInt128 key) => Usable(_onlyKey ^ other._onlyKey ^ key);
+
+    /// <summary>Whether it tells exchanges apart by the same as another limit.</summary>
+    public bool IsAlike(Limit other) => _per.Length > 0 && _per.Length == other._per.Length && _per.Zip(other._per).All(pair => pair.First.IsSame(pair.Second));
 
     /// <summary>What the exchange is charged before anything is known of its answer.</summary>
     public long CostOf(Exchange exchange) => Settings.Unit switch
@@ -130,7 +129,23 @@ internal sealed class Limit
     };
 
     // Zero is an empty place in the table.
-    private UInt128 Key(ReadOnlySpan<byte> bytes) => SipHash.Compute(_secret, bytes) is var hash && hash == 0 ? UInt128.One : hash;
+    private static UInt128 Usable(UInt128 key) => key == 0 ? UInt128.One : key;
+
+    [SkipLocalsInit]
+    private UInt128 PartsOf(Exchange exchange)
+    {
+        Span<byte> parts = stackalloc byte[MaxPartsBytes];
+        var length = 0;
+        foreach (var part in _per)
+        {
+            // Length and value, so that two parts cannot borrow from each other.
+            var written = part.Write(exchange, parts[(length + 1)..]);
+            parts[length] = (byte)written;
+            length += 1 + written;
+        }
+
+        return SipHash.Compute(_partsSecret, parts[..length]);
+    }
 
     /// <summary>A whole number; anything else says nothing. Absurd ones are capped where sums stay safe.</summary>
     private static bool TryCost(HeaderList fields, byte[] name, out long cost)

@@ -17,6 +17,9 @@ internal sealed class LimitsPolicy : IPolicy
     private static readonly TimeSpan UnknownWait = TimeSpan.FromSeconds(1);
 
     private readonly Limit[] _limits;
+
+    // For each, the first that tells exchanges apart by the same: their keys differ in what is known beforehand.
+    private readonly int[] _alike;
     private readonly LimitStore _store;
     private readonly QueueSettings _queueSettings;
     private readonly bool _isKept;
@@ -35,6 +38,7 @@ internal sealed class LimitsPolicy : IPolicy
     {
         Stage = stage;
         _limits = [.. limits];
+        _alike = [.. _limits.Select((limit, i) => Array.FindIndex(_limits, 0, i, limit.IsAlike))];
         _store = store;
         _queueSettings = queueSettings;
         _learning = learning;
@@ -43,6 +47,7 @@ internal sealed class LimitsPolicy : IPolicy
         _contentCosts = [.. _limits.Select(limit => limit.Settings.Cost.RequestJson).OfType<JsonPointer>()];
         _hasAnswerCosts = _limits.Any(limit => limit.Settings.Cost.ResponseJson is not null);
         _isKept = _limits.Any(limit => limit.IsHeld || limit.IsSettled);
+        EndsByClock = _limits.Any(limit => limit.EndsByClock);
     }
 
     public string Name => "limits";
@@ -53,6 +58,9 @@ internal sealed class LimitsPolicy : IPolicy
     public LimitQueue? Queue { get; }
 
     public IReadOnlyList<Limit> Limits => _limits;
+
+    /// <summary>Whether something that the end of an answer changes depends on when that is.</summary>
+    public bool EndsByClock { get; }
 
     public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
     {
@@ -94,9 +102,10 @@ internal sealed class LimitsPolicy : IPolicy
             lease.Follow(_learning.For(exchange));
         }
 
-        foreach (var limit in _limits)
+        var first = lease.Count;
+        for (var i = 0; i < _limits.Length; i++)
         {
-            lease.Add(limit, exchange);
+            lease.Add(_limits[i], exchange, _alike[i] is >= 0 and var alike ? first + alike : -1);
         }
 
         var now = _store.Time.GetTimestamp();
