@@ -5,7 +5,8 @@ namespace Tidegate.Benchmarks;
 /// <summary>How long an operation takes when nobody disturbs it.</summary>
 internal static class BestTime
 {
-    private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(500);
+    // Code is compiled anew, and installed, in the background meanwhile.
+    private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(700);
     private static readonly TimeSpan Run = TimeSpan.FromMilliseconds(5);
 
     // Short enough that some are not interrupted, many enough that one finds the processor at its best.
@@ -21,8 +22,6 @@ internal static class BestTime
             warm++;
         }
 
-        // Compiled code is installed in the background; from here on it is there.
-        Thread.Sleep(100);
         var count = Math.Max(1, (long)(warm * (Run / WarmUp)));
         var best = double.MaxValue;
         for (var run = 0; run < Runs; run++)

@@ -5,6 +5,8 @@
 //   dotnet run -c Release --project bench/micro -- time limits            the best of many short runs of what begins so, in seconds instead of minutes
 //   bench/micro/Transport/run                                             what a transport costs per request
 using System.Globalization;
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using Tidegate.Benchmarks;
 using Tidegate.Benchmarks.Allocations;
@@ -31,7 +33,7 @@ if (args is ["time", .. var prefixes])
 if (args is not ["allocations", .. var rest])
 {
     // In this process, because generated projects would be built under this repository's rules (locked packages, warnings as errors), which they cannot keep.
-    BenchmarkSwitcher.FromAssembly(typeof(OperationBenchmark).Assembly).Run([.. args, "--inProcess"]);
+    BenchmarkSwitcher.FromAssembly(typeof(OperationBenchmark).Assembly).Run([.. args, "--inProcess"], DefaultConfig.Instance.WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(80)));
     return 0;
 }
 

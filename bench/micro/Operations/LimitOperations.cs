@@ -17,7 +17,7 @@ internal static class LimitOperations
     [
         ("limits: one rate", () => Start(Rate("a"))),
         ("limits: one rate per consumer", () => Start(Rate("a") with { Per = (KeyPart[])[Consumer] })),
-        ("limits: four", () => Start(Rate("a") with { Per = (KeyPart[])[Consumer] }, Rate("b") with { Kind = LimitKind.TokenBucket, Burst = 1_000_000_000 }, Quota("c"), Concurrency("d"))),
+        ("limits: four", () => Start(Four())),
         ("limits: one rate, shared", () => Start(Shared(Rate("a")))),
         ("limits: four, shared", () => Start(Shared(Rate("a") with { Per = (KeyPart[])[Consumer] }), Shared(Rate("b") with { Kind = LimitKind.TokenBucket, Burst = 1_000_000_000 }), Shared(Quota("c")), Shared(Concurrency("d")))),
         ("limits: four, shared and nearly used up", NearlyUsedUp),
@@ -25,6 +25,10 @@ internal static class LimitOperations
         ("limits: cost found in 8 KB that pass", ContentCost),
         ("limits: learning", Learning),
     ];
+
+    /// <summary>One of each kind.</summary>
+    public static LimitsPolicy Four() =>
+        Make(Rate("a") with { Per = (KeyPart[])[Consumer] }, Rate("b") with { Kind = LimitKind.TokenBucket, Burst = 1_000_000_000 }, Quota("c"), Concurrency("d")).Policy;
 
     private static LimitSettings Rate(string name) => new() { Name = name, Kind = LimitKind.Rate, Amount = 1_000_000_000, Period = TimeSpan.FromSeconds(1), Text = "1000000000/s" };
 

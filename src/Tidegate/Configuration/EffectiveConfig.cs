@@ -85,6 +85,7 @@ internal static class EffectiveConfig
         LimitConfig Limit(LimitConfig own) => Filled(own, own with
         {
             MaxWait = own.WhenExceeded == WhenExceeded.Queue ? own.MaxWait ?? LimitCompiler.DefaultMaxWait : null,
+            Overrides = [.. own.Overrides.Select(other => Filled(other, other with { Burst = other.Burst ?? own.Burst }))],
         });
 
         RetryConfig Retry(RetryConfig own) => Filled(own, own with

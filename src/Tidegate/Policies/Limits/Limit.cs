@@ -23,6 +23,9 @@ internal sealed class Limit
     private readonly UInt128 _onlyKey;
     private readonly SharedCount? _shares;
 
+    // By the hash of their values; one table for each number of values. Null for a number that no override has, or where there are none.
+    private readonly Dictionary<UInt128, Limit>?[]? _overrides;
+
     /// <param name="settings">What was written.</param>
     /// <param name="scope">The API, and the endpoint where the limit is written for one.</param>
     /// <param name="secret">Keys the hash, so that callers cannot make two keys meet.</param>
@@ -45,6 +48,7 @@ internal sealed class Limit
             _ => new ConcurrencyLimit(settings.Amount),
         };
         _shares = settings.Shares is { } shares ? new SharedCount(settings, shares, Algorithm, periodTicks, ticksPerUtcTick, time) : null;
+        _overrides = Overrides(settings, scope, secret, time);
         _onlyKey = Usable(SipHash.Compute(secret, Encoding.UTF8.GetBytes(string.Join('\0', scope, settings.Name, settings.Kind, Algorithm.Meaning))));
     }
 
@@ -89,15 +93,32 @@ internal sealed class Limit
     /// <summary>What <c>explain</c> says of a class; empty when the count is not shared.</summary>
     public string DescribeShare(int share) => _shares?.Classes[share].Text ?? "";
 
+    /// <summary>Whether some of those whom it tells apart have another amount.</summary>
+    public bool HasOverrides => _overrides is not null;
+
+    /// <summary>It, and what it is for some.</summary>
+    public IEnumerable<Limit> Variants => [this, .. _overrides?.OfType<Dictionary<UInt128, Limit>>().SelectMany(table => table.Values) ?? []];
+
     /// <summary>Which count the exchange belongs to.</summary>
     public UInt128 KeyOf(Exchange exchange)
     {
+        Of(exchange, out var key);
+        return key;
+    }
+
+    /// <summary>The limit as it is for an exchange, and which of its counts that belongs to.</summary>
+    public Limit Of(Exchange exchange, out UInt128 key)
+    {
         if (_per.Length == 0)
         {
-            return _onlyKey;
+            key = _onlyKey;
+            return this;
         }
 
-        return Usable(_onlyKey ^ PartsOf(exchange));
+        var parts = PartsOf(exchange, out var other);
+        var limit = other ?? this;
+        key = Usable(limit._onlyKey ^ parts);
+        return limit;
     }
 
     /// <summary>As <see cref="KeyOf"/>, of an exchange whose key for another limit of the same parts is known.</summary>
@@ -131,17 +152,61 @@ internal sealed class Limit
     // Zero is an empty place in the table.
     private static UInt128 Usable(UInt128 key) => key == 0 ? UInt128.One : key;
 
-    [SkipLocalsInit]
-    private UInt128 PartsOf(Exchange exchange)
+    private Dictionary<UInt128, Limit>?[]? Overrides(LimitSettings settings, string scope, UInt128 secret, TimeProvider time)
     {
+        if (settings.Overrides.Count == 0)
+        {
+            return null;
+        }
+
+        var tables = new Dictionary<UInt128, Limit>?[_per.Length];
+        Span<byte> values = stackalloc byte[MaxPartsBytes];
+        foreach (var other in settings.Overrides)
+        {
+            var length = 0;
+            for (var i = 0; i < other.Values.Count; i++)
+            {
+                _per[i].TryEncode(other.Values[i], values[(length + 1)..], out var written);
+                values[length] = (byte)written;
+                length += 1 + written;
+            }
+
+            var own = settings with
+            {
+                Overrides = [],
+                Kind = other.Settings.Kind,
+                Amount = other.Settings.Amount,
+                Period = other.Settings.Period,
+                Burst = other.Settings.Burst,
+                Calendar = other.Settings.Calendar,
+                Text = other.Settings.Text,
+            };
+            (tables[other.Values.Count - 1] ??= [])[SipHash.Compute(_partsSecret, values[..length])] = new Limit(own, scope, secret, time);
+        }
+
+        return tables;
+    }
+
+    /// <param name="exchange">Whose parts are hashed.</param>
+    /// <param name="other">What holds for them instead; null when that is this limit.</param>
+    [SkipLocalsInit]
+    private UInt128 PartsOf(Exchange exchange, out Limit? other)
+    {
+        other = null;
         Span<byte> parts = stackalloc byte[MaxPartsBytes];
         var length = 0;
-        foreach (var part in _per)
+        for (var i = 0; i < _per.Length; i++)
         {
             // Length and value, so that two parts cannot borrow from each other.
-            var written = part.Write(exchange, parts[(length + 1)..]);
+            var written = _per[i].Write(exchange, parts[(length + 1)..]);
             parts[length] = (byte)written;
             length += 1 + written;
+
+            // Those who are named more closely come later.
+            if (_overrides?[i] is { } table && table.TryGetValue(SipHash.Compute(_partsSecret, parts[..length]), out var found))
+            {
+                other = found;
+            }
         }
 
         return SipHash.Compute(_partsSecret, parts[..length]);

@@ -62,7 +62,16 @@ internal sealed class LimitLease : IAnswerEnding
     /// <param name="alike">The index of a limit that tells exchanges apart by the same; -1 when there is none.</param>
     public void Add(Limit limit, Exchange exchange, int alike)
     {
-        var key = alike < 0 ? limit.KeyOf(exchange) : limit.KeyLike(_charges[alike].Limit, _charges[alike].Key);
+        UInt128 key;
+        if (alike < 0)
+        {
+            limit = limit.Of(exchange, out key);
+        }
+        else
+        {
+            key = limit.KeyLike(_charges[alike].Limit, _charges[alike].Key);
+        }
+
         Add(limit, key, limit.ShareOf(exchange), limit.CostOf(exchange));
     }
 
