@@ -90,6 +90,7 @@ internal static class EffectiveConfig
         LimitConfig Limit(LimitConfig own) => Filled(own, own with
         {
             MaxWait = own.WhenExceeded == WhenExceeded.Queue ? own.MaxWait ?? LimitCompiler.DefaultMaxWait : null,
+            Overrides = [.. own.Overrides.Select(other => Filled(other, other with { Burst = other.Burst ?? own.Burst }))],
         });
 
         PriceConfig Price(PriceConfig own) => Filled(own, own with { Billed = CostCompiler.BilledOf(own), Content = own.PerSize.Count > 0 ? own.Content ?? PricedContent.Both : own.Content });

@@ -21,16 +21,9 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
         }
 
         var pass = circuit.Enter(settings, time.GetTimestamp(), out var wait);
-        if (pass is null)
+        if (pass is null && settings.Mode.Refuses(exchange, Open(wait)))
         {
-            var rejection = new Rejection(Name, "circuit_open", 503, "The upstream has failed too often of late and is left alone for a while. Try again after the time in Retry-After.", wait);
-            if (settings.Mode == PolicyMode.Enforce)
-            {
-                exchange.Reject(rejection);
-                return;
-            }
-
-            exchange.Observe(Name, rejection);
+            return;
         }
 
         await next(exchange);
@@ -67,6 +60,9 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
             circuit.Broke(settings, time.GetTimestamp());
         }
     }
+
+    private static Rejection Open(TimeSpan wait) => new(
+        "circuit_breaker", "circuit_open", 503, "The upstream has failed too often of late and is left alone for a while. Try again after the time in Retry-After.", wait);
 
     // What says that nobody is there to answer. 500 is an answer, 429 one about the caller.
     private static bool IsDown(int status) => status is 502 or 503 or 504;
