@@ -404,20 +404,6 @@ public sealed class DiskTests : IDisposable
     }
 
     [Fact]
-    public void The_purges_file_has_all_of_its_room_before_it_is_mapped()
-    {
-        if (!OperatingSystem.IsLinux())
-        {
-            return;
-        }
-
-        // A page that the full disk has no room for would end the process when a purge is written to it.
-        using var state = DiskState.Open(_directory);
-        using var stat = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("stat", ["-c", "%b", Path.Combine(_directory, DiskState.FileName)]) { RedirectStandardOutput = true })!;
-        Assert.InRange(512 * long.Parse(stat.StandardOutput.ReadToEnd(), System.Globalization.CultureInfo.InvariantCulture), DiskState.Bytes, long.MaxValue);
-    }
-
-    [Fact]
     public void A_head_that_says_nonsense_under_a_right_checksum_is_damaged_and_no_more()
     {
         var random = new Random(5);
