@@ -1,3 +1,4 @@
+using Tidegate.Control.Inventory;
 using Tidegate.Control.Live;
 using Tidegate.Control.Otlp;
 using Tidegate.Control.Store.Queries;
@@ -17,6 +18,7 @@ namespace Tidegate.Control;
 /// <param name="Reloads">What became of reloads.</param>
 /// <param name="InFlight">What has begun and not ended.</param>
 /// <param name="Otlp">What became of exports; null where there are none.</param>
+/// <param name="Inventory">What was found from traffic.</param>
 /// <param name="Log">Takes one line.</param>
 /// <param name="Time">The clock.</param>
 internal sealed record DashboardSources(
@@ -31,5 +33,6 @@ internal sealed record DashboardSources(
     ReloadHistory Reloads,
     ExchangesInFlight InFlight,
     OtlpState? Otlp,
+    ApiInventory Inventory,
     Action<string> Log,
     TimeProvider Time);

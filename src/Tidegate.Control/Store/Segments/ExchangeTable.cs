@@ -14,7 +14,7 @@ internal static class ExchangeTable
         method VARCHAR, scheme VARCHAR, host VARCHAR, port USMALLINT, path VARCHAR, query VARCHAR, status USMALLINT, outcome VARCHAR, reason VARCHAR, code VARCHAR, detail VARCHAR,
         observed VARCHAR, cache VARCHAR, cache_overridden BOOLEAN, cost_unread UTINYINT, cache_purges INTEGER, attempts INTEGER, retries VARCHAR, destination VARCHAR, region VARCHAR, credential VARCHAR, upstream_protocol VARCHAR, request_bytes BIGINT, response_bytes BIGINT,
         queue_us BIGINT, policies_us BIGINT, connect_us BIGINT, first_byte_us BIGINT, total_us BIGINT, trace_high UBIGINT, trace_low UBIGINT, span UBIGINT, parent_span UBIGINT, trace_flags UTINYINT,
-        cost DECIMAL(38, 12), currency VARCHAR, cost_attempts INTEGER, cost_unknown INTEGER
+        cost DECIMAL(38, 12), currency VARCHAR, cost_attempts INTEGER, cost_unknown INTEGER, auth VARCHAR
         """;
 
     private const char Between = '\n';
@@ -73,7 +73,8 @@ internal static class ExchangeTable
             .AppendValue(record.Cost.Currency.Length == 0 ? (decimal?)null : record.Cost.Amount)
             .AppendValue(record.Cost.Currency)
             .AppendValue(record.Cost.Billed)
-            .AppendValue(record.Cost.Unknown);
+            .AppendValue(record.Cost.Unknown)
+            .AppendValue(ExchangeWords.Of(record.Auth));
         if (log is { } sequence)
         {
             row.AppendValue(sequence);
@@ -124,6 +125,7 @@ internal static class ExchangeTable
         Total = TimeSpan.FromMicroseconds(row.GetInt64(38)),
         Trace = new TraceContext(row.GetFieldValue<ulong>(39), row.GetFieldValue<ulong>(40), row.GetFieldValue<ulong>(41), row.GetFieldValue<ulong>(42), row.GetFieldValue<byte>(43)),
         Cost = row.IsDBNull(44) ? ExchangeCost.None : new ExchangeCost(row.GetDecimal(44), row.GetString(45), row.GetInt32(46), row.GetInt32(47)),
+        Auth = row.IsDBNull(48) ? AuthFields.None : ExchangeWords.AuthOf(row.GetString(48)),
     };
 
     private static long Microseconds(TimeSpan duration) => Math.Max(0, duration.Ticks) / TimeSpan.TicksPerMicrosecond;
