@@ -55,7 +55,13 @@ internal sealed class InventoryFile(string path, Action<string> log)
     /// <exception cref="IOException">The disk is full, for example; also <see cref="UnauthorizedAccessException"/>. What was there stays.</exception>
     public void Save(byte[] content)
     {
-        using (var file = new FileStream(path + Unfinished, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = OperatingSystem.IsWindows() ? null : UnixFileMode.UserRead | UnixFileMode.UserWrite }))
+        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        using (var file = new FileStream(path + Unfinished, options))
         {
             file.Write(content);
             file.Flush(flushToDisk: true);
