@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using Tidegate.Configuration;
 using Tidegate.Control.Admin;
 using Tidegate.Control.Audit;
+using Tidegate.Control.Inventory;
 using Tidegate.Control.Live;
 using Tidegate.Control.Metrics;
 using Tidegate.Control.Otlp;
@@ -23,6 +24,7 @@ internal sealed class ControlPlane : IAsyncDisposable
     private readonly ExchangeStore? _store;
     private readonly StoreReader? _reader;
     private readonly IDashboard? _dashboard;
+    private readonly ApiInventory? _inventory;
 
     /// <param name="settings">From the configuration that the process starts with.</param>
     /// <param name="gateway">Asked only after <see cref="StartAsync"/>.</param>
@@ -48,8 +50,9 @@ internal sealed class ControlPlane : IAsyncDisposable
         var version = typeof(ControlPlane).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "unknown";
         var exchanges = new ExchangeMetrics(settings.MaxSeries);
         var otlpState = settings.Otlp is null ? null : new OtlpState();
-        var metrics = new GatewayMetrics(exchanges, inFlight, gateway, Readiness, Reloads, otlpState, Audit, new ProcessMetrics(version, started));
-        Sinks = [.. Sinks, exchanges];
+        _inventory = new ApiInventory(store?.Folder, log, time);
+        var metrics = new GatewayMetrics(exchanges, inFlight, gateway, Readiness, Reloads, otlpState, Audit, new ProcessMetrics(version, started), _inventory);
+        Sinks = [.. Sinks, exchanges, _inventory];
         if (settings.Otlp is { } otlp)
         {
             var spans = new RecordQueue(otlpState!.Traces, static record => record.Trace.HasSpan);
@@ -68,8 +71,8 @@ internal sealed class ControlPlane : IAsyncDisposable
             _reader = store is null ? null : new StoreReader(store, time);
             var past = new PastExchanges(_reader, recent, time);
             var seconds = new RecentSeconds(time);
-            _dashboard = dashboard?.Invoke(new DashboardSources(version, started, gateway, _reader, recent, apis, seconds, Readiness, Reloads, inFlight, otlpState, Audit, log, time));
-            _admin = new AdminListener(admin, listener => new AdminHandler(() => listener.Access, Readiness, metrics, status, new ApisDocument(gateway, apis, time), recent, past, gateway, _dashboard, Audit, log));
+            _dashboard = dashboard?.Invoke(new DashboardSources(version, started, gateway, _reader, recent, apis, seconds, Readiness, Reloads, inFlight, otlpState, Audit, _inventory, log, time));
+            _admin = new AdminListener(admin, listener => new AdminHandler(() => listener.Access, Readiness, metrics, status, new ApisDocument(gateway, apis, time), new InventoryDocument(_inventory), recent, past, gateway, _dashboard, Audit, log));
             Sinks = [.. Sinks, apis, recent, seconds];
         }
     }
@@ -131,6 +134,11 @@ internal sealed class ControlPlane : IAsyncDisposable
         if (_admin is not null)
         {
             await _admin.DisposeAsync();
+        }
+
+        if (_inventory is not null)
+        {
+            await _inventory.DisposeAsync();
         }
 
         if (_reader is not null)

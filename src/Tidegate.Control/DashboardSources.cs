@@ -1,4 +1,5 @@
 using Tidegate.Control.Audit;
+using Tidegate.Control.Inventory;
 using Tidegate.Control.Live;
 using Tidegate.Control.Otlp;
 using Tidegate.Control.Store.Queries;
@@ -19,6 +20,7 @@ namespace Tidegate.Control;
 /// <param name="InFlight">What has begun and not ended.</param>
 /// <param name="Otlp">What became of exports; null where there are none.</param>
 /// <param name="Audit">Who did what.</param>
+/// <param name="Inventory">What was found from traffic.</param>
 /// <param name="Log">Takes one line.</param>
 /// <param name="Time">The clock.</param>
 internal sealed record DashboardSources(
@@ -34,5 +36,6 @@ internal sealed record DashboardSources(
     ExchangesInFlight InFlight,
     OtlpState? Otlp,
     AuditLog Audit,
+    ApiInventory Inventory,
     Action<string> Log,
     TimeProvider Time);

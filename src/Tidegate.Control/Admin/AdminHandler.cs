@@ -11,7 +11,7 @@ namespace Tidegate.Control.Admin;
 
 /// <summary>Answers the admin listener's requests: first whether the caller may ask, then what was asked for. Everything but a purge is read-only.</summary>
 internal sealed class AdminHandler(
-    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, RecentExchanges recent, PastExchanges past, IGatewayView gateway, IDashboard? dashboard, AuditLog audit, Action<string> log)
+    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, InventoryDocument inventory, RecentExchanges recent, PastExchanges past, IGatewayView gateway, IDashboard? dashboard, AuditLog audit, Action<string> log)
 {
     public const string ExchangesPath = "/api/v1/exchanges";
 
@@ -104,6 +104,7 @@ internal sealed class AdminHandler(
         "/api/v1/status" => AdminReply.JsonAsync(context, 200, json => status.Write(json, access().ListensOn)),
         "/api/v1/config" => AdminReply.JsonAsync(context, 200, json => ConfigView.Write(json, gateway.Configuration.Effective, gateway.Configuration.Positions)),
         "/api/v1/apis" => AdminReply.JsonAsync(context, 200, apis.Write),
+        InventoryDocument.Path => inventory.AnswerAsync(context),
         CacheDocuments.AdvicePath => AdminReply.JsonAsync(context, 200, json => CacheDocuments.WriteAdvice(json, gateway.Cache)),
         CacheDocuments.ExplainPath => CacheDocuments.ExplainAsync(context, gateway),
         CachePurge.Path => CachePurge.AnswerAsync(context, gateway, audit),
@@ -112,7 +113,7 @@ internal sealed class AdminHandler(
         PastExchanges.SeriesPath => past.SeriesAsync(context),
         PastExchanges.SearchPath => past.SearchAsync(context),
         { } path when path.StartsWith(ExchangesPath + "/", StringComparison.Ordinal) => ExchangeAsync(context, path[(ExchangesPath.Length + 1)..]),
-        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is /livez, /readyz, /metrics, and below /api/v1/: status, config, apis, exchanges, exchanges/ID, exchanges/search, series, cache/advice, cache/explain, audit and, by POST, cache/purge."),
+        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is /livez, /readyz, /metrics, and below /api/v1/: status, config, apis, inventory, exchanges, exchanges/ID, exchanges/search, series, cache/advice, cache/explain, audit and, by POST, cache/purge."),
     };
 
     private Task ReadyAsync(HttpContext context)

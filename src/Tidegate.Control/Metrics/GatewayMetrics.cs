@@ -1,4 +1,5 @@
 using Tidegate.Control.Audit;
+using Tidegate.Control.Inventory;
 using Tidegate.Control.Otlp;
 using Tidegate.Exchanges;
 using Tidegate.Policies.AdaptiveConcurrency;
@@ -11,7 +12,7 @@ using Tidegate.Recording.Metrics;
 namespace Tidegate.Control.Metrics;
 
 /// <summary>Everything that the gateway counts, in one order, for whoever writes it down.</summary>
-internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFlight inFlight, IGatewayView gateway, Readiness readiness, ReloadHistory reloads, OtlpState? otlp, AuditLog audit, ProcessMetrics process)
+internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFlight inFlight, IGatewayView gateway, Readiness readiness, ReloadHistory reloads, OtlpState? otlp, AuditLog audit, ProcessMetrics process, ApiInventory inventory)
 {
     private static readonly MetricDescription Ready = new("tidegate_ready", "tidegate.ready", "1", MetricKind.Gauge, "1 while traffic is served, 0 while starting and draining.");
     private static readonly MetricDescription InFlight = new("tidegate_exchanges_in_flight", "tidegate.exchanges.in_flight", "{exchange}", MetricKind.Gauge, "Exchanges that have begun and not ended.");
@@ -69,6 +70,9 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription Logs = new("tidegate_otlp_logs_total", "tidegate.otlp.logs", "{record}", MetricKind.Counter, "Exported log records by what became of them.");
 
     private static readonly MetricLabelName Listener = new("listener", "tidegate.listener");
+    private static readonly MetricDescription InventoryHosts = new("tidegate_inventory_hosts", "tidegate.inventory.hosts", "{host}", MetricKind.Gauge, "Hosts and APIs of ours that the inventory knows.");
+    private static readonly MetricDescription InventoryOmitted = new("tidegate_inventory_omitted_exchanges_total", "tidegate.inventory.omitted_exchanges", "{exchange}", MetricKind.Counter, "Exchanges with a host or an endpoint for which the inventory had no room.");
+    private static readonly MetricLabelName Of = new("of", "tidegate.inventory.of");
     private static readonly MetricLabelName Destination = new("destination", "tidegate.destination");
     private static readonly MetricLabelName CostIn = new("in", "tidegate.limit.cost_in");
     private static readonly MetricLabelName Region = new("region", "tidegate.region");
@@ -107,6 +111,11 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
             WriteOtlp(writer, otlp);
         }
 
+        writer.Begin(InventoryHosts);
+        writer.Write(inventory.Hosts);
+        writer.Begin(InventoryOmitted);
+        writer.Write(inventory.DroppedHosts, [new(Of, "hosts")]);
+        writer.Write(inventory.DroppedEndpoints, [new(Of, "endpoints")]);
         ExchangeMetricsReader.Write(exchanges, writer);
     }
 

@@ -191,6 +191,9 @@ public sealed class Exchange
     /// <summary>What the upstream spoke on the last attempt.</summary>
     public ProtocolVersion UpstreamProtocol { get; set; }
 
+    /// <summary>By which fields the last attempt said who sends it.</summary>
+    public AuthFields SentAuth { get; set; }
+
     /// <summary>Request content bytes read from the client.</summary>
     public long RequestBodyBytes { get; set; }
 
@@ -334,6 +337,7 @@ public sealed class Exchange
         Region = attempt.Region;
         ProviderKey = attempt.ProviderKey;
         UpstreamProtocol = attempt.UpstreamProtocol;
+        SentAuth = attempt.SentAuth;
         Signal = attempt.Signal;
         HasOtherDestination = attempt.HasOtherDestination;
         HasOtherKey = attempt.HasOtherKey;
@@ -378,6 +382,7 @@ public sealed class Exchange
         Region = other.Region;
         ProviderKey = other.ProviderKey;
         UpstreamProtocol = other.UpstreamProtocol;
+        SentAuth = other.SentAuth;
         Timings.Forwarded = other.Timings.Forwarded;
         Timings.Queued += other.Timings.Queued;
         Timings.Connecting = other.Timings.Connecting;
@@ -434,6 +439,7 @@ public sealed class Exchange
         SuspectedKey = default;
         MustNotQueue = false;
         UpstreamProtocol = ProtocolVersion.None;
+        SentAuth = AuthFields.None;
         RequestBodyBytes = 0;
         ResponseBodyBytes = 0;
         Timings = default;

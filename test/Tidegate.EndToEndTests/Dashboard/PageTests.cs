@@ -7,7 +7,7 @@ namespace Tidegate.EndToEndTests.Dashboard;
 /// <summary>The dashboard as somebody with a browser sees it.</summary>
 public sealed class PageTests(Browser browser) : IClassFixture<Browser>
 {
-    private static readonly string[] Pages = ["/", "/egress", "/egress/echo", "/ingress", "/ingress/orders", "/consumers", "/consumers/partner", "/exchanges", "/exchanges?tail=on", "/configuration"];
+    private static readonly string[] Pages = ["/", "/egress", "/egress/echo", "/ingress", "/ingress/orders", "/consumers", "/consumers/partner", "/inventory", "/inventory/ingress/orders", "/exchanges", "/exchanges?tail=on", "/configuration"];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 

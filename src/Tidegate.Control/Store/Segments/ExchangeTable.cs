@@ -14,7 +14,7 @@ internal static class ExchangeTable
         method VARCHAR, scheme VARCHAR, host VARCHAR, port USMALLINT, path VARCHAR, query VARCHAR, status USMALLINT, outcome VARCHAR, reason VARCHAR, code VARCHAR, detail VARCHAR,
         observed VARCHAR, cache VARCHAR, cache_overridden BOOLEAN, cost_unread UTINYINT, cache_purges INTEGER, attempts INTEGER, retries VARCHAR, destination VARCHAR, region VARCHAR, credential VARCHAR, upstream_protocol VARCHAR, request_bytes BIGINT, response_bytes BIGINT,
         queue_us BIGINT, policies_us BIGINT, connect_us BIGINT, first_byte_us BIGINT, total_us BIGINT, trace_high UBIGINT, trace_low UBIGINT, span UBIGINT, parent_span UBIGINT, trace_flags UTINYINT,
-        cost DECIMAL(38, 12), currency VARCHAR, cost_attempts INTEGER, cost_unknown INTEGER
+        cost DECIMAL(38, 12), currency VARCHAR, cost_attempts INTEGER, cost_unknown INTEGER, auth VARCHAR
         """;
 
     /// <summary>The columns' names, in this order.</summary>
@@ -76,7 +76,8 @@ internal static class ExchangeTable
             .AppendValue(record.Cost.Currency.Length == 0 ? (decimal?)null : record.Cost.Amount)
             .AppendValue(record.Cost.Currency)
             .AppendValue(record.Cost.Billed)
-            .AppendValue(record.Cost.Unknown);
+            .AppendValue(record.Cost.Unknown)
+            .AppendValue(ExchangeWords.Of(record.Auth));
         if (log is { } sequence)
         {
             row.AppendValue(sequence);
@@ -127,6 +128,7 @@ internal static class ExchangeTable
         Total = TimeSpan.FromMicroseconds(Value<long>(row, 38)),
         Trace = new TraceContext(Value<ulong>(row, 39), Value<ulong>(row, 40), Value<ulong>(row, 41), Value<ulong>(row, 42), Value<byte>(row, 43)),
         Cost = row.IsDBNull(44) ? ExchangeCost.None : new ExchangeCost(row.GetDecimal(44), Word(row, 45), Value<int>(row, 46), Value<int>(row, 47)),
+        Auth = row.IsDBNull(48) ? AuthFields.None : ExchangeWords.AuthOf(row.GetString(48)),
     };
 
     private static string Word(DuckDBDataReader row, int column) => row.IsDBNull(column) ? "" : row.GetString(column);
