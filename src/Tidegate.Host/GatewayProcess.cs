@@ -65,6 +65,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         _control = new ControlPlane(compiled.Control, this, inFlight, log, time, store, auditDirectory, static sources => new DashboardServer(sources));
         IReadOnlyList<IExchangeSink> sinks = [.. _accessLog is null ? (IExchangeSink[])[] : [new AccessLogSink(_accessLog)], .. _control.Sinks, .. moreSinks];
         _recorder = new ExchangeRecorder(time, sinks, accessLog.QueryValues, new SinkFailureLog(log, time).Add);
+        compiled.TakeEffect();
         _snapshots = new SnapshotHolder(compiled.Snapshot);
         var handler = new GatewayHandler(
             _snapshots,
@@ -173,6 +174,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
             return Told(_control.Reloads.Add(isInForce: false, problems, $"A certificate cannot be used: {unusable.Message}"));
         }
 
+        compiled.TakeEffect();
         _snapshots.Current = compiled.Snapshot;
         _services.Cache.Store.MaxBytes = compiled.Config.Cache.Memory ?? AnswerStore.DefaultMaxBytes;
         _control.Apply(compiled.Control);

@@ -207,6 +207,52 @@ public sealed class LimitTests
         }
     }
 
+    [Theory]
+    [InlineData("limits: [{ rate: 3/h }]", "")]
+    [InlineData("limits: [{ rate: 3 points/h, cost: { response_header: cost } }], learn: off", "")]
+    [InlineData("learn: on", "RateLimit: \"default\";r=2;t=3600\r\n")]
+    public async Task What_a_policy_behind_it_refuses_is_given_back_and_not_held_against_the_provider(string limits, string field)
+    {
+        using var answers = new SemaphoreSlim(0);
+        using var asked = new SemaphoreSlim(0);
+        await using var upstream = new ScriptedUpstream(async connection =>
+        {
+            while (await connection.ReadRequestAsync() is not null)
+            {
+                asked.Release();
+                await answers.WaitAsync(connection.Stopping);
+                await connection.WriteAsync($"HTTP/1.1 200 OK\r\n{field}Content-Length: 2\r\n\r\nok");
+            }
+        });
+        await using var gateway = await TestGateway.StartAsync(
+            $$"""
+            listeners: { egress: { address: 127.0.0.1:0 } }
+            apis:
+              - { name: all, direction: egress, hosts: [a.test], base_path: /a, upstream: { destinations: [http://127.0.0.1:{{upstream.Port}}] }, adaptive_concurrency: { min: 1, max: 1 }, {{limits}} }
+            """,
+            Cancellation);
+        using var client = new HttpClient();
+        answers.Release();
+        Assert.Equal(HttpStatusCode.OK, await SendAsync());
+        await asked.WaitAsync(Cancellation);
+        var working = SendAsync();
+        await asked.WaitAsync(Cancellation);
+        for (var i = 0; i < 10; i++)
+        {
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, await SendAsync());
+        }
+
+        answers.Release(2);
+        Assert.Equal(HttpStatusCode.OK, await working);
+        Assert.Equal(HttpStatusCode.OK, await SendAsync());
+
+        async Task<HttpStatusCode> SendAsync()
+        {
+            using var answer = await client.GetAsync($"http://{gateway["egress"]}/a/", Cancellation);
+            return answer.StatusCode;
+        }
+    }
+
     [Fact]
     public async Task In_observe_mode_nobody_is_refused_and_the_record_says_who_would_have_been()
     {

@@ -46,6 +46,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
         var learning = providers.LearningOf(api) is { } settings ? new ProviderLearning(settings, store.ProviderOf(api.Name), store) : null;
         if (learning is not null && limits.All(limit => limit.Stage != PolicyStage.Attempt))
         {
+            // The learning path gives back by itself what is refused behind it.
             var waits = learning.Settings.WhenExceeded == WhenExceeded.Queue;
             yield return new LimitsPolicy(PolicyStage.Attempt, [], store, waits ? store.QueueOf(api.Name, PolicyStage.Attempt) : null, Queue(api.Queue), learning);
         }
@@ -63,7 +64,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             // Where any route of the API waits, every route has the queue: what one gives back another may be waiting for.
             var queues = follows?.Settings.WhenExceeded == WhenExceeded.Queue
                 || providers.LimitsOf(api).Concat(api.Endpoints.SelectMany(one => one.Limits)).Any(limit => limit.WhenExceeded == WhenExceeded.Queue);
-            yield return new LimitsPolicy(stage, ofStage, store, queues ? store.QueueOf(api.Name, stage) : null, Queue(api.Queue), follows);
+            yield return new LimitsPolicy(stage, ofStage, store, queues ? store.QueueOf(api.Name, stage) : null, Queue(api.Queue), follows, isRefusedBehind: stage == PolicyStage.Attempt && (endpoint?.AdaptiveConcurrency ?? api.AdaptiveConcurrency) is not null);
         }
     }
 
@@ -208,7 +209,12 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             }
         }
 
-        return new LimitCost(cost.Points ?? 1, cost.Header?.ToLowerInvariant(), cost.ResponseHeader?.ToLowerInvariant(), Pointer(cost, "json", cost.Json), Pointer(cost, "response_json", cost.ResponseJson));
+        if (cost.OnUnread == OnUnread.Deny && cost.Json is null)
+        {
+            Problem(cost, "on_unread", "on_unread belongs to json: it is about what is read there");
+        }
+
+        return new LimitCost(cost.Points ?? 1, cost.Header?.ToLowerInvariant(), cost.ResponseHeader?.ToLowerInvariant(), Pointer(cost, "json", cost.Json), Pointer(cost, "response_json", cost.ResponseJson), cost.OnUnread);
     }
 
     private JsonPointer? Pointer(LimitCostConfig cost, string key, string? text)

@@ -101,6 +101,9 @@ internal sealed record LimitCostConfig
     [Doc("Where in the request's JSON its points stand, as a JSON pointer: /max_tokens. The first 64 KB are looked through.")]
     public string? Json { get; init; }
 
+    [Doc("What happens to a request whose content has no number there: charge (it costs points) or deny (400 cost_unread), where callers could go around the limit by how they write it. Default: charge.")]
+    public OnUnread OnUnread { get; init; }
+
     [Doc("Where in the answer's JSON, or in the last event of a stream that has it, stands what was really charged: /usage/total_tokens. Looked for while the answer passes; the upstream is asked for content without compression.")]
     public string? ResponseJson { get; init; }
 }

@@ -185,6 +185,12 @@ public sealed class Exchange
     /// <summary>The key that was refused first for this exchange. Whether that was its fault shows when another is used.</summary>
     internal SuspectedKey SuspectedKey { get; set; }
 
+    /// <summary>Which state of its upstream's circuit let the last attempt. Means something only while its answer lasts.</summary>
+    internal long CircuitGeneration { get; set; }
+
+    /// <summary>A further attempt goes to another destination, even if the last one's may still answer.</summary>
+    internal bool AvoidsLastDestination { get; set; }
+
     /// <summary>What waits for room in a limit is refused instead: there is something better to do than to wait.</summary>
     internal bool MustNotQueue { get; set; }
 
@@ -339,6 +345,7 @@ public sealed class Exchange
         UpstreamProtocol = attempt.UpstreamProtocol;
         SentAuth = attempt.SentAuth;
         Signal = attempt.Signal;
+        UnreadCosts |= attempt.UnreadCosts;
         HasOtherDestination = attempt.HasOtherDestination;
         HasOtherKey = attempt.HasOtherKey;
         IsKeyRefused = attempt.IsKeyRefused;
@@ -438,6 +445,8 @@ public sealed class Exchange
         TriedKeys = 0;
         SuspectedKey = default;
         MustNotQueue = false;
+        CircuitGeneration = 0;
+        AvoidsLastDestination = false;
         UpstreamProtocol = ProtocolVersion.None;
         SentAuth = AuthFields.None;
         RequestBodyBytes = 0;

@@ -162,6 +162,7 @@ public sealed class CheckTests
     [InlineData("{ signature: strip, secret: 0123456789abcdef }", "did you mean 'stripe'")]
     [InlineData("{ signature: stripe, secret: 0123456789abcdef, purges: { api: catalog } }", "did you mean 'catalogue'")]
     [InlineData("{ signature: stripe, secret: 0123456789abcdef, purges: { api: hooks } }", "stores nothing")]
+    [InlineData("{ signature: stripe, secret: 0123456789abcdef, max_content: 26MB }", "max_content is at most 25MB")]
     [InlineData("{ signature: stripe, secret: 0123456789abcdef, purges: { api: catalogue, tags: 'a{id}' } }", "JSON pointer")]
     [InlineData("{ signature: stripe, secret: 0123456789abcdef, purges: { api: catalogue, urls: '/v1/{/id}' } }", "no absolute http or https URL")]
     public async Task A_webhook_that_cannot_be_meant_is_said_at_its_place(string webhook, string expected)

@@ -42,6 +42,7 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
             circuit.Succeeded(let, settings, time.GetTimestamp());
 
             // It is there, but an answer that breaks is a failure after all.
+            exchange.CircuitGeneration = let.Generation;
             exchange.WhenAnswerEnds(this);
         }
         else
@@ -57,7 +58,7 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
     {
         if (exchange.Failure?.Source == FailureSource.Upstream)
         {
-            circuit.Broke(settings, time.GetTimestamp());
+            circuit.Broke(new CircuitPass(exchange.CircuitGeneration), settings, time.GetTimestamp());
         }
     }
 

@@ -81,8 +81,8 @@ internal sealed class Limit
     /// <summary>Whether what the answer's end changes depends on when that is.</summary>
     public bool EndsByClock => IsSettled || (IsHeld && _shares is not null);
 
-    /// <summary>Whether the answer changes what an exchange costs.</summary>
-    public bool IsSettled => Settings.Unit == LimitUnit.Bytes || _responseCost is not null || Settings.Cost.ResponseJson is not null;
+    /// <summary>Whether the answer, or the rest of the content, changes what an exchange costs.</summary>
+    public bool IsSettled => Settings.Unit == LimitUnit.Bytes || _responseCost is not null || Settings.Cost.ResponseJson is not null || Settings.Cost.RequestJson is not null;
 
     /// <summary>Which of the classes that share the count the exchange belongs to; 0 when it is not shared.</summary>
     public int ShareOf(Exchange exchange) => _shares?.ClassOf(exchange) ?? 0;
@@ -127,6 +127,10 @@ internal sealed class Limit
     /// <summary>Whether it tells exchanges apart by the same as another limit.</summary>
     public bool IsAlike(Limit other) => _per.Length > 0 && _per.Length == other._per.Length && _per.Zip(other._per).All(pair => pair.First.IsSame(pair.Second));
 
+    /// <summary>Whether content was to say what the exchange costs, and does not as far as it was read.</summary>
+    public bool IsUnread(Exchange exchange, CostedRequest? content) =>
+        Settings.Cost.RequestJson is { } pointer && !(_requestCost is not null && TryCost(exchange.RequestHeaders, _requestCost, out _)) && content?.TryGet(pointer, out _) != true;
+
     /// <summary>What the exchange is charged before anything is known of its answer.</summary>
     public long CostOf(Exchange exchange) => Settings.Unit switch
     {
@@ -141,11 +145,15 @@ internal sealed class Limit
     /// <param name="exchange">Whose answer.</param>
     /// <param name="charged">What it was charged before.</param>
     /// <param name="tap">What looked for the cost in the answer's content; null where nothing did.</param>
-    public long TrueCostOf(Exchange exchange, long charged, CostTap? tap) => Settings.Unit switch
+    /// <param name="content">What looked for it in the request's; null where nothing did.</param>
+    public long TrueCostOf(Exchange exchange, long charged, CostTap? tap, CostedRequest? content) => Settings.Unit switch
     {
         LimitUnit.Bytes => exchange.RequestBodyBytes + exchange.ResponseBodyBytes,
         LimitUnit.Points when _responseCost is not null && TryCost(exchange.ResponseHeaders, _responseCost, out var cost) => cost,
         LimitUnit.Points when tap is { Cost: >= 0 } => tap.Cost,
+
+        // What a caller says first is not cheaper because something larger follows behind what was read.
+        LimitUnit.Points when !IsUnread(exchange, content) && content?.TryGet(Settings.Cost.RequestJson!, out var cost) == true => Math.Max(charged, cost),
         _ => charged,
     };
 

@@ -34,6 +34,9 @@ internal sealed class LimitLease : IAnswerEnding
     /// <summary>The provider's bucket that the exchange has taken from; null when none was known.</summary>
     public LearnedScope? Narrow { get; private set; }
 
+    /// <summary>What looks for the cost in the request's content; null where nothing does.</summary>
+    public CostedRequest? Content { get; set; }
+
     /// <summary>One from this thread's stack; back with <see cref="Return"/>.</summary>
     public static LimitLease Rent(LimitsPolicy policy, LimitStore store)
     {
@@ -48,6 +51,7 @@ internal sealed class LimitLease : IAnswerEnding
         Count = 0;
         Learned = null;
         Narrow = null;
+        Content = null;
         _wideCount = 0;
         _narrowCount = 0;
         if ((_free ??= new Stack<LimitLease>()).Count < KeptPerThread)
@@ -143,6 +147,9 @@ internal sealed class LimitLease : IAnswerEnding
         return -1;
     }
 
+    /// <summary>Nothing was sent after all: everything is as it was before.</summary>
+    public void GiveBack() => GiveBack(Count, _store.Time.GetTimestamp());
+
     /// <summary>The answer's head is there: where its content says what it cost, that is looked for while it passes.</summary>
     public void Tap(Exchange exchange)
     {
@@ -182,7 +189,7 @@ internal sealed class LimitLease : IAnswerEnding
                     _store.NoteUnreadCost(exchange, UnreadCosts.Answer);
                 }
 
-                hasFreed |= Settle(ref charge, charge.Limit.TrueCostOf(exchange, charge.Cost, charge.Tap), now);
+                hasFreed |= Settle(ref charge, charge.Limit.TrueCostOf(exchange, charge.Cost, charge.Tap, Content), now);
                 if (charge.Tap is not null)
                 {
                     charge.Tap = null;
@@ -255,7 +262,7 @@ internal sealed class LimitLease : IAnswerEnding
             ref var charge = ref _charges[i];
             if (charge.IsTaken)
             {
-                _store.Cells.Give(charge.Algorithm, charge.Key, charge.Cost, now, now);
+                _store.Cells.Give(charge.Algorithm, charge.Key, charge.Cost, charge.TakenAt, now);
                 charge.IsTaken = false;
             }
         }

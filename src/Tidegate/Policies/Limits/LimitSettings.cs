@@ -101,6 +101,16 @@ internal enum OnError
     Deny,
 }
 
+/// <summary>What happens to an exchange whose content does not say what it costs.</summary>
+internal enum OnUnread
+{
+    /// <summary>It costs the constant.</summary>
+    Charge,
+
+    /// <summary>It is refused: whoever is held to the limit also writes the content.</summary>
+    Deny,
+}
+
 /// <summary>What happens to an exchange for which there is no room now.</summary>
 internal enum WhenExceeded
 {
@@ -117,7 +127,8 @@ internal enum WhenExceeded
 /// <param name="ResponseHeader">A field of the answer with the true cost: the difference is charged or given back.</param>
 /// <param name="RequestJson">A number in the request's content that says so; null when none does.</param>
 /// <param name="ResponseJson">A number in the answer's content with the true cost.</param>
-internal sealed record LimitCost(long Constant, string? RequestHeader = null, string? ResponseHeader = null, JsonPointer? RequestJson = null, JsonPointer? ResponseJson = null)
+/// <param name="OnUnread">What happens when the request's content was to say it, and does not.</param>
+internal sealed record LimitCost(long Constant, string? RequestHeader = null, string? ResponseHeader = null, JsonPointer? RequestJson = null, JsonPointer? ResponseJson = null, OnUnread OnUnread = OnUnread.Charge)
 {
     /// <summary>Every request is one.</summary>
     public static readonly LimitCost One = new(1);

@@ -18,7 +18,7 @@ internal static class ErrorContent
     {
         // Of compressed content nothing could be read. Events have no end to wait for.
         var body = exchange.ResponseBody;
-        if (body.IsEmpty || exchange.ResponseHeaders.Contains(KnownHeader.ContentEncoding) || !IsJson(exchange.ResponseHeaders))
+        if (body.IsEmpty || !ReadableContent.IsJson(exchange.ResponseHeaders))
         {
             return default;
         }
@@ -117,6 +117,4 @@ internal static class ErrorContent
     private static bool IsCodeName(ReadOnlySpan<byte> name) =>
         name.EndsWith("code"u8) || name.EndsWith("Code"u8) || name.EndsWith("type"u8) || name.EndsWith("reason"u8) || name.SequenceEqual("status"u8) || name.SequenceEqual("error"u8);
 
-    private static bool IsJson(HeaderList fields) =>
-        fields.TryGet(KnownHeader.ContentType, out var type) && type.IndexOf("json"u8) >= 0;
 }
