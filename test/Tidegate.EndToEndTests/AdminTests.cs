@@ -38,7 +38,8 @@ public sealed class AdminTests
         Assert.Contains("No gateway answers at 127.0.0.1:1", Assert.Single(nobody.Lines), StringComparison.Ordinal);
 
         // Something else that speaks JSON is not taken for one.
-        using var elsewhere = TidegateProcess.Start(["top", "--once", "--admin", $"127.0.0.1:{upstream.Port}"]);
+        await using var other = ScriptedUpstream.Answering("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{\"apis\":[]}");
+        using var elsewhere = TidegateProcess.Start(["top", "--once", "--admin", $"127.0.0.1:{other.Port}"]);
         Assert.Equal(1, await elsewhere.ExitCodeAsync(Cancellation));
         Assert.Contains("What answers there is no gateway.", Assert.Single(elsewhere.Lines), StringComparison.Ordinal);
     }

@@ -31,11 +31,15 @@
     }
   });
 
+  let isLeaving = false;
+  addEventListener('beforeunload', () => { isLeaving = true; });
+  addEventListener('pageshow', () => { isLeaving = false; });
+
   // Whoever is not signed in any more is led to the form; while the gateway does not answer, nothing is known.
   const askWhoIsThere = async () => {
     try {
       const answer = await fetch('/assets/dashboard.js', { method: 'HEAD', cache: 'no-store' });
-      if (answer.status === 401) {
+      if (answer.status === 401 && !isLeaving) {
         location.assign('/sign-in?to=' + encodeURIComponent(location.pathname + location.search));
       }
     } catch {

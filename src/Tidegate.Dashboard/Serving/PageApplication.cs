@@ -43,6 +43,9 @@ internal sealed class PageApplication : IAsyncDisposable
         builder.Services.AddRoutingCore();
         builder.Logging.SetMinimumLevel(LogLevel.Error).AddProvider(new LineLogging(sources.Log));
 
+        // A browser that comes back after a restart brings what was protected with keys that are gone: it gets anew what it needs, and nobody has to do anything.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Antiforgery", LogLevel.None);
+
         // Keys live as long as the pages they protect: the process.
         builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
         builder.Services.AddRazorComponents().AddInteractiveServerComponents(options =>

@@ -176,12 +176,12 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
     [Fact]
     public async Task A_page_that_the_restarted_gateway_does_not_know_loads_itself_anew()
     {
-        await using var before = await SeenGateway.StartAsync(Cancellation);
+        var before = await SeenGateway.StartAsync(Cancellation);
         var port = before.Gateway["admin"].Port;
         await using var visitor = await browser.VisitAsync(before.Root);
         await visitor.OpenAsync("/configuration");
         await visitor.Page.EvaluateAsync("window.isOld = true");
-        await before.Gateway.DisposeAsync();
+        await before.DisposeAsync();
         await visitor.SeesAsync("The connection to the gateway is lost.");
         await using var after = await SeenGateway.StartAsync(Cancellation, admin: $"{{ address: 127.0.0.1:{port} }}");
 
