@@ -14,7 +14,8 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     private static readonly TimeSpan FirstDrawing = TimeSpan.FromMilliseconds(200);
 
     private readonly CancellationTokenSource _left = new();
-    private CancellationTokenSource? _reading;
+    private Action? _endReading;
+    private int _readings;
     private Task? _loop;
     private object? _shown;
     private long _readAt;
@@ -95,15 +96,17 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
 
     private async Task ReadAllAsync(DateTimeOffset now)
     {
-        EndReading();
+        // Nobody waits for the reading before.
+        _endReading?.Invoke();
         using var mine = CancellationTokenSource.CreateLinkedTokenSource(_left.Token);
-        _reading = mine;
+        _endReading = mine.Cancel;
+        var number = ++_readings;
         _readAt = Sources.Time.GetTimestamp();
         try
         {
             var reading = await Reading.BeginAsync(Traffic, View.Range, now, mine.Token);
             var show = await ReadAsync(reading);
-            if (_reading == mine && !mine.IsCancellationRequested)
+            if (number == _readings && !mine.IsCancellationRequested)
             {
                 (Span, Trouble, IsLoading) = (reading.Span, reading.Trouble, false);
                 show();
@@ -115,12 +118,9 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
         }
         finally
         {
-            _reading = _reading == mine ? null : _reading;
+            _endReading = number == _readings ? null : _endReading;
         }
     }
-
-    // Nobody waits for the reading before.
-    private void EndReading() => _reading?.Cancel();
 
     private async Task LoopAsync()
     {
@@ -152,7 +152,7 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     private void Tick()
     {
         ReadLive();
-        if (IsMoving && _reading is null && Sources.Time.GetElapsedTime(_readAt) >= View.Range.ReadEvery)
+        if (IsMoving && _endReading is null && Sources.Time.GetElapsedTime(_readAt) >= View.Range.ReadEvery)
         {
             // What is live does not wait for it.
             _ = WatchAsync(ReadAllAsync(Sources.Time.GetUtcNow()));
