@@ -16,7 +16,7 @@ internal static class DashboardPaths
     public const string ContentSecurityPolicy =
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'";
 
-    private static readonly HashSet<string> First = ["egress", "ingress", "consumers", "inventory", "exchanges", "configuration", "audit", "sign-in", "sign-out", "assets", "_blazor", "_framework"];
+    private static readonly HashSet<string> First = ["egress", "ingress", "consumers", "tenants", "environments", "inventory", "exchanges", "configuration", "audit", "sign-in", "sign-out", "assets", "_blazor", "_framework"];
 
     public static bool Has(PathString path)
     {

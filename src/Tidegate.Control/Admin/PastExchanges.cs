@@ -115,7 +115,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
             return untimely;
         }
 
-        query = query with { From = from, To = to, Step = SeriesQuery.StepFor(to - from) };
+        query = query with { From = from, To = to, Step = SeriesQuery.StepFor(from, to, time.GetUtcNow()) };
         foreach (var (name, values) in parameters)
         {
             switch (name)
@@ -141,7 +141,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
             }
         }
 
-        return query.Problem();
+        return query.Problem(time.GetUtcNow());
     }
 
     private string? ParseSearch(IQueryCollection parameters, out ExchangeSearch search)
@@ -280,6 +280,13 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
 
         json.WriteEndArray();
         json.WriteNumber("omitted_groups", result.OmittedGroups);
+        if (result.OmittedGroups > 0)
+        {
+            json.WriteStartObject("others");
+            WritePoint(json, result.Others);
+            json.WriteEndObject();
+        }
+
         json.WriteEndObject();
     }
 
@@ -288,6 +295,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
         var cell = point.Cell;
         json.WriteNumber("exchanges", cell.Count);
         json.WriteNumber("errors", point.Errors);
+        json.WriteNumber("client_failures", point.ClientFailures);
         json.WriteNumber("rejected", point.Rejected);
         json.WriteNumber("client_errors", point.ClientErrors);
         json.WriteNumber("cache_hits", point.CacheHits);

@@ -179,14 +179,15 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
 
     private void WriteCircuits(IMetricWriter writer)
     {
+        var circuits = CircuitsInForce.Of(gateway);
         writer.Begin(CircuitStates);
-        foreach (var (api, endpoint, circuit) in gateway.Circuits.All)
+        foreach (var (api, endpoint, circuit) in circuits)
         {
             writer.Write(circuit.State switch { CircuitState.Open => 2, CircuitState.HalfOpen => 1, _ => 0 }, [new(MetricLabels.Api, api), new(MetricLabels.Endpoint, endpoint)]);
         }
 
         writer.Begin(CircuitsOpened);
-        foreach (var (api, endpoint, circuit) in gateway.Circuits.All)
+        foreach (var (api, endpoint, circuit) in circuits)
         {
             writer.Write(circuit.Opened, [new(MetricLabels.Api, api), new(MetricLabels.Endpoint, endpoint)]);
         }
@@ -284,11 +285,8 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         {
             for (var kind = ProviderSignal.Throttle; kind <= ProviderSignal.Permanent; kind++)
             {
-                // Kinds that never came are left out: most providers know two or three.
-                if (provider.Throttled(kind) is > 0 and var count)
-                {
-                    writer.Write(count, [new(MetricLabels.Api, provider.Api), new(Kind, ExchangeWords.Of(kind))]);
-                }
+                // Those that never came too: a series that begins with its first refusal shows no increase by it.
+                writer.Write(provider.Throttled(kind), [new(MetricLabels.Api, provider.Api), new(Kind, ExchangeWords.Of(kind))]);
             }
         }
 

@@ -44,6 +44,9 @@ internal sealed class PageApplication : IAsyncDisposable
         builder.Services.AddRoutingCore();
         builder.Logging.SetMinimumLevel(LogLevel.Error).AddProvider(new LineLogging(sources.Log));
 
+        // A browser that comes back after a restart brings what was protected with keys that are gone: it gets anew what it needs, and nobody has to do anything.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Antiforgery", LogLevel.None);
+
         // Keys live as long as the pages they protect: the process.
         builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
         builder.Services.AddRazorComponents().AddInteractiveServerComponents(options =>
@@ -56,9 +59,9 @@ internal sealed class PageApplication : IAsyncDisposable
         builder.Services.AddAntiforgery(static options => options.SuppressXFrameOptionsHeader = true);
         builder.Services.AddSingleton(sources);
         builder.Services.AddSingleton<TrafficReader>();
+        builder.Services.AddSingleton<PastReader>();
         builder.Services.AddScoped<Viewer>();
         builder.Services.AddScoped<LiveReader>();
-        builder.Services.AddScoped<PastReader>();
         var application = builder.Build();
         application.UseRouting();
         application.UseAntiforgery();

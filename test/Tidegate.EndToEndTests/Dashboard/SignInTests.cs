@@ -50,6 +50,24 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
         Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(client, gateway.Root + "/", session));
     }
 
+    [Fact]
+    public async Task When_the_session_ends_the_page_leads_to_the_form()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation, admin: WithToken);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await visitor.Page.GotoAsync("/sign-in");
+        await visitor.Page.GetByLabel("Admin token").FillAsync(Token);
+        await visitor.Page.Keyboard.PressAsync("Enter");
+        await visitor.Page.WaitForSelectorAsync("main[data-alive]");
+        await visitor.OpenAsync("/egress?last=6h");
+        var elsewhere = await visitor.Page.Context.NewPageAsync();
+        await elsewhere.GotoAsync("/configuration");
+        await elsewhere.GetByRole(Microsoft.Playwright.AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
+
+        await visitor.Page.WaitForURLAsync(new System.Text.RegularExpressions.Regex("/sign-in.to=%2Fegress%3Flast%3D6h$"));
+        await visitor.SeesAsync("Admin token");
+    }
+
     [Theory]
     [InlineData("/", 401)]
     [InlineData("/assets/dashboard.js", 401)]

@@ -20,6 +20,7 @@ internal sealed class StoreReader : IAsyncDisposable
     private const int MaxTries = 5;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Queue = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan KeepEngine = TimeSpan.FromMinutes(5);
 
     private readonly ExchangeStore _store;
@@ -34,16 +35,20 @@ internal sealed class StoreReader : IAsyncDisposable
         _giveUp = time.CreateTimer(static self => _ = ((StoreReader)self!).GiveUpAsync(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
+    /// <summary>Answers one query.</summary>
+    public async Task<SeriesResult> SeriesAsync(SeriesQuery query, CancellationToken cancellationToken) => (await SeriesAsync([query], cancellationToken))[0];
+
+    /// <summary>Answers queries about one time with one reading.</summary>
     /// <exception cref="TooWideException">It would read too much.</exception>
     /// <exception cref="SqliteException">The sums cannot be read.</exception>
     /// <exception cref="OperationCanceledException">Whoever asked has gone, or it took too long.</exception>
-    public async Task<SeriesResult> SeriesAsync(SeriesQuery query, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<SeriesResult>> SeriesAsync(IReadOnlyList<SeriesQuery> queries, CancellationToken cancellationToken)
     {
-        using var limit = Limit(cancellationToken);
-        await _series.WaitAsync(limit.Token);
+        await TakeAsync(_series, cancellationToken);
         try
         {
-            return await Task.Run(() => query.Run(_store.RollupConnection, limit.Token), limit.Token);
+            using var limit = Limit(cancellationToken);
+            return await Task.Run(() => SeriesScan.Run(queries, _store.RollupConnection, limit.Token), limit.Token);
         }
         catch (SqliteException broken) when (RollupDatabase.IsBroken(broken))
         {
@@ -59,10 +64,10 @@ internal sealed class StoreReader : IAsyncDisposable
     /// <summary>Where the sums begin; null while there are none.</summary>
     public async Task<DateTimeOffset?> BeginsAsync()
     {
-        using var limit = Limit(CancellationToken.None);
-        await _series.WaitAsync(limit.Token);
+        await TakeAsync(_series, CancellationToken.None);
         try
         {
+            using var limit = Limit(CancellationToken.None);
             return await Task.Run(ReadBegin, limit.Token);
         }
         finally
@@ -75,10 +80,10 @@ internal sealed class StoreReader : IAsyncDisposable
     /// <exception cref="SegmentTroubleException">Segments cannot be searched now, and none of them is broken; also <see cref="DuckDBException"/>.</exception>
     public async Task<IReadOnlyList<ExchangeRecord>> FindAsync(ExchangeSearch search, CancellationToken cancellationToken)
     {
-        using var limit = Limit(cancellationToken);
-        await _search.WaitAsync(limit.Token);
+        await TakeAsync(_search, cancellationToken);
         try
         {
+            using var limit = Limit(cancellationToken);
             return await Task.Run(() => Find(search, limit.Token), limit.Token);
         }
         finally
@@ -112,6 +117,15 @@ internal sealed class StoreReader : IAsyncDisposable
         // Minutes are forgotten long before hours; until then they know it better.
         var (minutes, hours) = (row.GetInt64(0), row.GetInt64(1));
         return new DateTimeOffset(minutes - hours < TimeSpan.TicksPerHour ? minutes : hours, TimeSpan.Zero);
+    }
+
+    // How long others take is not held against a query: its own time begins when it is its turn.
+    private static async Task TakeAsync(SemaphoreSlim places, CancellationToken cancellationToken)
+    {
+        if (!await places.WaitAsync(Queue, cancellationToken))
+        {
+            throw new OperationCanceledException("Other queries take too long.");
+        }
     }
 
     private CancellationTokenSource Limit(CancellationToken cancellationToken)

@@ -9,6 +9,9 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
 {
     public string Name => "circuit_breaker";
 
+    /// <summary>The one it asks.</summary>
+    public Circuit Circuit => circuit;
+
     public PolicyStage Stage => PolicyStage.Attempt;
 
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
