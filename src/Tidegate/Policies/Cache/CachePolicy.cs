@@ -16,6 +16,9 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
 
     private readonly AnswerDelivery _delivery = new(settings, cache);
 
+    // Whoever waited for the disk while memory let go of what came reads it once more.
+    private const int MaxLoads = 2;
+
     public string Name => "cache";
 
     public PolicyStage Stage => PolicyStage.Cache;
@@ -45,7 +48,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             return PassAsync(exchange, next, CacheResult.Bypass, request.Bypass ?? "key-too-large");
         }
 
-        return AnswerAsync(exchange, next, key, request, mayLoad: true);
+        return AnswerAsync(exchange, next, key, request, loadsLeft: MaxLoads);
     }
 
     public PolicyExplanation Explain(Exchange exchange)
@@ -101,7 +104,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
     };
 
     /// <summary>From the store when that may be, and that without waiting; else from the upstream.</summary>
-    private ValueTask AnswerAsync(Exchange exchange, ExchangeHandler next, CacheKey key, in RequestTerms asked, bool mayLoad)
+    private ValueTask AnswerAsync(Exchange exchange, ExchangeHandler next, CacheKey key, in RequestTerms asked, int loadsLeft)
     {
         var request = asked;
         request.IsPrivatePartition = key.IsPrivate;
@@ -109,9 +112,9 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
 
         // :: Step 1: What is stored, and may be used as it is.
         var stored = Find(exchange, key, request, out var miss);
-        if (stored is null && mayLoad && settings.Mode == CacheMode.Standard && !request.Control.NoStore && cache.Disk?.Find(key.Value, exchange.RequestHeaders) is { } entry)
+        if (stored is null && loadsLeft > 0 && settings.Mode == CacheMode.Standard && !request.Control.NoStore && cache.Disk?.Find(key.Value, exchange.RequestHeaders) is { } entry)
         {
-            return AnswerFromDiskAsync(exchange, next, key, request, cache.Disk, entry);
+            return AnswerFromDiskAsync(exchange, next, key, request, cache.Disk, entry, loadsLeft - 1);
         }
 
         if (stored is not null)
@@ -170,9 +173,10 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
     }
 
     /// <summary>Memory has lost it, and the disk has it: it is read into memory, and used from there. A large one is used while it comes.</summary>
-    private async ValueTask AnswerFromDiskAsync(Exchange exchange, ExchangeHandler next, CacheKey key, RequestTerms request, DiskTier disk, DiskEntry entry)
+    private async ValueTask AnswerFromDiskAsync(Exchange exchange, ExchangeHandler next, CacheKey key, RequestTerms request, DiskTier disk, DiskEntry entry, int loadsLeft)
     {
-        if (await disk.LoadAsync(entry) is { Completion.IsCompleted: false } load)
+        var load = await disk.LoadAsync(entry);
+        if (load is { Completion.IsCompleted: false })
         {
             var now = cache.Time.GetTimestamp();
             if (!cache.Epochs.IsPurged(load.Answer, key, exchange.Target, now) && load.Answer.UseFor(request.Control, now, cache.Time) == StoredUse.Fresh && _delivery.TryServeFilling(exchange, load.Answer, request))
@@ -183,7 +187,8 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             await DiskTier.WaitAsync(load.Completion);
         }
 
-        await AnswerAsync(exchange, next, key, request, mayLoad: false);
+        // Memory may have let go of it already.
+        await AnswerAsync(exchange, next, key, request, load is null ? 0 : loadsLeft);
     }
 
     private StoredAnswer? Find(Exchange exchange, in CacheKey key, in RequestTerms request, out CacheResult miss)
@@ -278,6 +283,6 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         exchange.RequestBodyBytes = content.Value.Length;
-        await AnswerAsync(exchange, next, key, request, mayLoad: true);
+        await AnswerAsync(exchange, next, key, request, loadsLeft: MaxLoads);
     }
 }
