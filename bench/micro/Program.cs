@@ -2,17 +2,25 @@
 //   dotnet run -c Release --project bench/micro -- allocations            fails when an operation allocates more than baseline.json says
 //   dotnet run -c Release --project bench/micro -- allocations --update   writes baseline.json anew
 //   dotnet run -c Release --project bench/micro -- --filter '*' [--job short]
+//   dotnet run -c Release --project bench/micro -- hit-ratio              how much comes out of a full cache, beside LRU and the offline optimum
 //   bench/micro/Transport/run                                             what a transport costs per request
 using System.Globalization;
 using BenchmarkDotNet.Running;
 using Tidegate.Benchmarks;
 using Tidegate.Benchmarks.Allocations;
+using Tidegate.Benchmarks.HitRatio;
 using Tidegate.Benchmarks.Operations;
 using Tidegate.Benchmarks.Transport;
 
 if (args is ["transport", var transport, var port, var upstream])
 {
     await EchoServer.RunAsync(transport, int.Parse(port, CultureInfo.InvariantCulture), int.Parse(upstream, CultureInfo.InvariantCulture));
+    return 0;
+}
+
+if (args is ["hit-ratio"])
+{
+    HitRatioReport.Write(Console.Out);
     return 0;
 }
 

@@ -28,8 +28,8 @@ internal enum StoredUse
 /// </summary>
 internal sealed class StoredAnswer
 {
-    // This object (136) and its content's (40), the array's own head (24), rounding (up to 7) and a place in the index (8 to 16).
-    private const int OverheadBytes = 220;
+    // This object (136) and its content's (40), the array's own head (24), rounding (up to 7), a place in the index (8 to 16), and once the store is full two among those that left (8 to 16).
+    private const int OverheadBytes = 228;
 
     // Content that stands alone has arrays of its own.
     private const int ArrayBytes = 32;
