@@ -3,15 +3,15 @@ namespace Tidegate.Policies.Webhook;
 /// <summary>Which webhooks have come already, and how much of them is held while they are verified. One for all routes; outlives a configuration.</summary>
 internal sealed class WebhookMemory(TimeProvider time)
 {
-    // 2 MB. With five minutes each that is 200 in a second; with more, the oldest may come again.
+    // 4 MB. With five minutes each that is 200 in a second; with more, the oldest may come again.
     private const int MaxRemembered = 64 * 1024;
 
     // Whoever has no key can make us hold content for as long as it takes to send it.
     private const long MaxHeldBytes = 64 << 20;
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<UInt128, DateTimeOffset> _seen = [];
-    private readonly Queue<UInt128> _order = [];
+    private readonly Dictionary<WebhookDelivery, DateTimeOffset> _seen = [];
+    private readonly Queue<WebhookDelivery> _order = [];
     private long _held;
 
     /// <summary>Takes room for content; false when there is none.</summary>
@@ -28,10 +28,10 @@ internal sealed class WebhookMemory(TimeProvider time)
 
     public void Release(long bytes) => Interlocked.Add(ref _held, -bytes);
 
-    /// <summary>Remembers a signature; false when it has come before.</summary>
-    /// <param name="signature">A part of it that no two share.</param>
+    /// <summary>Remembers a delivery; false when it has come before.</summary>
+    /// <param name="delivery">What came, and where.</param>
     /// <param name="until">From when on it would be refused for its age.</param>
-    public bool TryRemember(UInt128 signature, DateTimeOffset until)
+    public bool TryRemember(WebhookDelivery delivery, DateTimeOffset until)
     {
         var now = time.GetUtcNow();
         lock (_gate)
@@ -42,23 +42,29 @@ internal sealed class WebhookMemory(TimeProvider time)
                 _seen.Remove(oldest);
             }
 
-            if (_seen.TryGetValue(signature, out var known) && known > now)
+            if (_seen.TryGetValue(delivery, out var known) && known > now)
             {
                 return false;
             }
 
-            _seen[signature] = until;
-            _order.Enqueue(signature);
+            _seen[delivery] = until;
+            _order.Enqueue(delivery);
             return true;
         }
     }
 
     /// <summary>It did not reach the service: the provider sends it again.</summary>
-    public void Forget(UInt128 signature)
+    public void Forget(WebhookDelivery delivery)
     {
         lock (_gate)
         {
-            _seen.Remove(signature);
+            _seen.Remove(delivery);
         }
     }
 }
+
+/// <summary>One webhook at one route: a provider may send the same, with the same signature, to several.</summary>
+/// <param name="Signature">A part of it that no two share.</param>
+/// <param name="Api">The route's API.</param>
+/// <param name="Endpoint">Its endpoint.</param>
+internal readonly record struct WebhookDelivery(UInt128 Signature, string Api, string Endpoint);

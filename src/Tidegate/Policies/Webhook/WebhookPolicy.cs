@@ -40,6 +40,7 @@ internal sealed class WebhookPolicy(WebhookSettings settings, WebhookMemory memo
         }
 
         var held = 0L;
+        WebhookDelivery? begun = null;
         try
         {
             // :: Step 2: The content, whole.
@@ -54,14 +55,18 @@ internal sealed class WebhookPolicy(WebhookSettings settings, WebhookMemory memo
             int read;
             do
             {
-                // Twice: a buffer that grows is copied.
-                if (!memory.TryHold(2 * FirstBytes))
+                // Twice: a buffer that grows is copied. Once for what has come, however small the steps in which it does.
+                if (2L * (content.WrittenCount + FirstBytes) > held)
                 {
-                    exchange.Reject(Busy);
-                    return;
+                    if (!memory.TryHold(2 * FirstBytes))
+                    {
+                        exchange.Reject(Busy);
+                        return;
+                    }
+
+                    held += 2 * FirstBytes;
                 }
 
-                held += 2 * FirstBytes;
                 read = await body.ReadAsync(content.GetMemory(FirstBytes)[..FirstBytes], exchange.Aborted);
                 content.Advance(read);
                 if (content.WrittenCount > settings.MaxContentBytes)
@@ -79,19 +84,22 @@ internal sealed class WebhookPolicy(WebhookSettings settings, WebhookMemory memo
                 return;
             }
 
-            if (!memory.TryRemember(signature, (claim.Signed ?? time.GetUtcNow()) + settings.Tolerance))
+            var delivery = new WebhookDelivery(signature, exchange.ApiName, exchange.EndpointName);
+            if (!memory.TryRemember(delivery, (claim.Signed ?? time.GetUtcNow()) + settings.Tolerance))
             {
                 exchange.Reject(Replayed);
                 return;
             }
 
+            begun = delivery;
+
             // :: Step 4: What it is for. Before the service hears of it, so that what the service asks for then is new.
             exchange.CachePurges = apply(content.WrittenMemory);
             exchange.RequestBody = new BegunBody(content.WrittenMemory, rest: null, isComplete: true);
             await next(exchange);
-            if (exchange.Outcome != Outcome.Forwarded || exchange.ResponseStatus >= 300)
+            if (exchange is { Outcome: Outcome.Forwarded, ResponseStatus: < 300 })
             {
-                memory.Forget(signature);
+                begun = null;
             }
         }
         catch (MessageBodyException broken)
@@ -104,6 +112,12 @@ internal sealed class WebhookPolicy(WebhookSettings settings, WebhookMemory memo
         }
         finally
         {
+            if (begun is { } undelivered)
+            {
+                // Whatever kept it from the service: the provider sends it again.
+                memory.Forget(undelivered);
+            }
+
             memory.Release(held);
         }
     }

@@ -95,6 +95,48 @@ public sealed class WebhookPolicyTests
     }
 
     [Fact]
+    public async Task The_same_signature_on_another_route_is_another_delivery()
+    {
+        // A provider that signs nothing but the content sends the same to two hooks with one secret.
+        var field = $"Stripe-Signature: {Signature(Event)}";
+        foreach (var endpoint in new[] { "one", "two" })
+        {
+            Assert.Equal(Outcome.Forwarded, (await SendAsync(Stripe(), Event, field, endpoint: endpoint)).Outcome);
+            Assert.Equal("webhook_replayed", (await SendAsync(Stripe(), Event, field, endpoint: endpoint)).Rejection?.Code);
+        }
+    }
+
+    [Fact]
+    public async Task One_that_was_broken_off_on_its_way_to_the_service_may_come_again()
+    {
+        var field = $"Stripe-Signature: {Signature(Event)}";
+        using var left = new CancellationTokenSource();
+        var exchange = CacheBench.Request("POST", fields: field, content: Event);
+        exchange.Aborted = left.Token;
+        await Policy(Stripe()).InvokeAsync(exchange, passed =>
+        {
+            left.Cancel();
+            throw new OperationCanceledException(left.Token);
+        });
+        Assert.Equal(Outcome.Failed, exchange.Outcome);
+        Assert.Equal(Outcome.Forwarded, (await SendAsync(Stripe(), Event, field)).Outcome);
+    }
+
+    [Fact]
+    public async Task Content_that_trickles_holds_no_more_than_it_is()
+    {
+        var content = new string('x', 10_000);
+        var exchange = CacheBench.Request("POST", fields: $"Stripe-Signature: {Signature(content)}");
+        exchange.RequestBody = new Trickle(content);
+        await Policy(Stripe()).InvokeAsync(exchange, passed =>
+        {
+            passed.Answer(Outcome.Forwarded, 200);
+            return default;
+        });
+        Assert.Equal((Outcome.Forwarded, null), (exchange.Outcome, exchange.Rejection?.Code));
+    }
+
+    [Fact]
     public async Task What_is_too_large_is_refused_and_gives_back_what_it_held()
     {
         var settings = Stripe() with { MaxContentBytes = 10_000 };
@@ -181,9 +223,10 @@ public sealed class WebhookPolicyTests
         },
         "purges");
 
-    private async Task<Exchange> SendAsync(WebhookSettings settings, string content, string fields, TimeProvider? time = null)
+    private async Task<Exchange> SendAsync(WebhookSettings settings, string content, string fields, TimeProvider? time = null, string endpoint = "")
     {
         var exchange = CacheBench.Request("POST", fields: fields, content: content);
+        exchange.EndpointName = endpoint;
         await Policy(settings, time).InvokeAsync(exchange, async passed =>
         {
             var buffer = new byte[1000];
@@ -206,6 +249,15 @@ public sealed class WebhookPolicyTests
         public override long? Length => null;
 
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken) => _inner.ReadAsync(buffer, cancellationToken);
+    }
+
+    private sealed class Trickle(string text) : MessageBody
+    {
+        private readonly CacheBench.TextBody _inner = new(text);
+
+        public override long? Length => null;
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken) => _inner.ReadAsync(buffer[..1], cancellationToken);
     }
 
     private sealed class Broken : MessageBody
