@@ -188,7 +188,7 @@ internal static class CacheModels
             content.Complete();
         }
 
-        return new StoredAnswer { Key = key, Block = AnswerBlock.Make([], [], [], 0), Status = 200, Content = content, Terms = default, Received = 0, Epoch = 0 };
+        return new StoredAnswer { Key = key, Block = AnswerBlock.Make([], [], [], 0), Status = 200, Content = content, Terms = default, HasOwnControl = false, Received = 0, Epoch = 0 };
     }
 
     private static int Overhead(int bytes)
@@ -196,7 +196,7 @@ internal static class CacheModels
         var content = new StoredContent();
         content.Append(new byte[bytes]);
         content.Complete();
-        return (int)(new StoredAnswer { Key = 0, Block = AnswerBlock.Make([], [], [], 0), Status = 200, Content = content, Terms = default, Received = 0, Epoch = 0 }.Bytes - bytes);
+        return (int)(new StoredAnswer { Key = 0, Block = AnswerBlock.Make([], [], [], 0), Status = 200, Content = content, Terms = default, HasOwnControl = false, Received = 0, Epoch = 0 }.Bytes - bytes);
     }
 
     private static UInt128 Key(int number)

@@ -248,6 +248,12 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
 
         Note(exchange, wanted.Miss, answer.IsOverridden);
         exchange.ResponseHeaders.AddAll(source.ResponseHeaders);
+        if (answer.Content.IsComplete)
+        {
+            // Then its end has seen them too.
+            source.ResponseHeaders.Release();
+        }
+
         Finish(exchange, wanted.Miss, source.ResponseStatus, answer.Content.IsKept, answer.IsOverridden ? "ttl-override" : "");
         exchange.ResponseBody = reader;
         exchange.Answer(Outcome.Forwarded, source.ResponseStatus);
@@ -434,7 +440,11 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
         var fields = exchange.ResponseHeaders;
         fields.Clear();
         StoredHead.Decode(answer.Head, fields);
-        fields.Remove(TargetedControl.OwnName);
+        if (answer.HasOwnControl)
+        {
+            fields.Remove(TargetedControl.OwnName);
+        }
+
         var now = cache.Time.GetTimestamp();
         Span<byte> age = stackalloc byte[20];
         System.Buffers.Text.Utf8Formatter.TryFormat((long)answer.Age(now, cache.Time).TotalSeconds, age, out var digits);

@@ -22,16 +22,17 @@ public sealed class DiskTests : IDisposable
     {
         await InProcessAsync(async bench =>
         {
-            bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60\nVary: Accept-Language\nX-A: b\nETag: \"v\"", asked.RequestHeaders.Get("Accept-Language")!);
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, "Tidegate-Cache-Control: max-age=60\nVary: Accept-Language\nX-A: b\nETag: \"v\"", asked.RequestHeaders.Get("Accept-Language")!);
             await bench.CallAsync(fields: "Accept-Language: de");
             await bench.CallAsync(fields: "Accept-Language: en");
+            Assert.Null((await bench.CallAsync(fields: "Accept-Language: en"))["Tidegate-Cache-Control"]);
         });
         await InProcessAsync(async bench =>
         {
             bench.Time.Advance(TimeSpan.FromSeconds(30));
             var hit = await bench.CallAsync(fields: "Accept-Language: de");
             Assert.True(hit is { IsFromStore: true, Status: 200, Content: "de", Cache: CacheResult.Hit });
-            Assert.Equal(("b", "\"v\"", "30"), (hit["X-A"], hit["ETag"], hit["Age"]));
+            Assert.Equal(("b", "\"v\"", "30", null), (hit["X-A"], hit["ETag"], hit["Age"], hit["Tidegate-Cache-Control"]));
             Assert.Equal("en", (await bench.CallAsync(fields: "Accept-Language: en")).Content);
             Assert.Equal(304, (await bench.CallAsync(fields: "Accept-Language: en\nIf-None-Match: \"v\"")).Status);
             bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: no-store");
@@ -438,7 +439,7 @@ public sealed class DiskTests : IDisposable
             var content = new StoredContent();
             content.Append("content"u8);
             content.Complete();
-            return new StoredAnswer { Key = 1, Block = AnswerBlock.Make([1, 2], [3, 102, 111, 111, 0, 0], [13, 0, 1, 0, 49], 0), Status = 200, Content = content, Terms = default, Received = 0, Epoch = 1 };
+            return new StoredAnswer { Key = 1, Block = AnswerBlock.Make([1, 2], [3, 102, 111, 111, 0, 0], [13, 0, 1, 0, 49], 0), Status = 200, Content = content, Terms = default, HasOwnControl = false, Received = 0, Epoch = 1 };
         }
     }
 
