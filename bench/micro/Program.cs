@@ -3,6 +3,7 @@
 //   dotnet run -c Release --project bench/micro -- allocations --update   writes baseline.json anew
 //   dotnet run -c Release --project bench/micro -- --filter '*' [--job short]
 //   dotnet run -c Release --project bench/micro -- time limits            the best of many short runs of what begins so, in seconds instead of minutes
+//   dotnet run -c Release --project bench/micro -- hit-ratio              how much comes out of a full cache, beside LRU and the offline optimum
 //   bench/micro/Transport/run                                             what a transport costs per request
 using System.Globalization;
 using BenchmarkDotNet.Configs;
@@ -10,6 +11,7 @@ using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using Tidegate.Benchmarks;
 using Tidegate.Benchmarks.Allocations;
+using Tidegate.Benchmarks.HitRatio;
 using Tidegate.Benchmarks.Operations;
 using Tidegate.Benchmarks.Transport;
 
@@ -27,6 +29,12 @@ if (args is ["time", .. var prefixes])
         Console.WriteLine($"{BestTime.Nanoseconds(start()),9:N1} ns  {name}");
     }
 
+    return 0;
+}
+
+if (args is ["hit-ratio"])
+{
+    HitRatioReport.Write(Console.Out);
     return 0;
 }
 

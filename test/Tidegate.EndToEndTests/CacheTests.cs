@@ -311,7 +311,7 @@ public sealed class CacheTests
         await using var gateway = await TestGateway.StartAsync(Ingress(upstream.Port), Cancellation);
         using var client = new HttpClient();
         var url = $"http://{gateway["ingress"]}/a";
-        Assert.EndsWith("; nothing stored in this process", await ExplainAsync(""), StringComparison.Ordinal);
+        Assert.EndsWith("; nothing stored", await ExplainAsync(""), StringComparison.Ordinal);
         await client.GetStringAsync(url, Cancellation);
         var stored = await ExplainAsync("");
         Assert.Contains("(kept for consumer anonymous); stored 200 of 5 bytes, varies by ", stored, StringComparison.Ordinal);
@@ -321,6 +321,15 @@ public sealed class CacheTests
         Assert.Contains("when it succeeds, what is stored of this URL is invalid", await ExplainAsync("&method=POST"), StringComparison.Ordinal);
         await client.PostAsync($"http://{gateway["admin"]}/api/v1/cache/purge", new StringContent("{\"all\":true}", Encoding.UTF8, "application/json"), Cancellation);
         Assert.EndsWith(": purged, so the upstream is asked", await ExplainAsync(""), StringComparison.Ordinal);
+
+        // The command says the same.
+        var console = new InvocationConfiguration { Output = new StringWriter(), Error = new StringWriter() };
+        Assert.Equal(0, await ExplainCommand.Create().Parse(["GET", url, "--live", "-H", "Accept-Language: de", "--admin", gateway["admin"].ToString()]).InvokeAsync(console, Cancellation));
+        Assert.Contains($"url        {url}\n", console.Output.ToString()!.ReplaceLineEndings("\n"), StringComparison.Ordinal);
+        Assert.Contains("cache      key ", console.Output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("; stored for other requests only", console.Output.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, await ExplainCommand.Create().Parse(["GET", url, "--live", "--consumer", "nobody", "--admin", gateway["admin"].ToString()]).InvokeAsync(console, Cancellation));
+        Assert.Contains("There is no consumer 'nobody'.", console.Error.ToString(), StringComparison.Ordinal);
         foreach (var wrong in (string[])["url=x", "url=http://a.test/&direction=up", "url=http://a.test/&consumer=nobody", "url=http://a.test/&header=x", "url=http://a.test/&more=1"])
         {
             Assert.Equal(HttpStatusCode.BadRequest, (await client.GetAsync($"http://{gateway["admin"]}/api/v1/cache/explain?{wrong}", Cancellation)).StatusCode);

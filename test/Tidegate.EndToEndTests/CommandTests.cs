@@ -82,7 +82,8 @@ public sealed class CommandTests : IDisposable
             """, TestContext.Current.CancellationToken);
 
         Assert.Contains("cache · cache: key ", (await RunAsync(ExplainCommand.Create(), "GET", "https://a.test/x", "--config", file)).Output, StringComparison.Ordinal);
-        Assert.Contains("(kept for calls with the same credential); nothing stored in this process", (await RunAsync(ExplainCommand.Create(), "GET", "https://a.test/x", "-H", "Authorization: Bearer a", "--config", file)).Output, StringComparison.Ordinal);
+        Assert.Contains("(kept for calls with the same credential); nothing stored", (await RunAsync(ExplainCommand.Create(), "GET", "https://a.test/x", "-H", "Authorization: Bearer a", "--config", file)).Output, StringComparison.Ordinal);
+        Assert.Contains("stored     with --live a running gateway says what it has of it", (await RunAsync(ExplainCommand.Create(), "GET", "https://a.test/x", "--config", file)).Output, StringComparison.Ordinal);
         Assert.Contains("bypassed: rerouting-field", (await RunAsync(ExplainCommand.Create(), "GET", "https://a.test/x", "-H", "X-Original-URL: /y", "--config", file)).Output, StringComparison.Ordinal);
         Assert.Contains("what is stored of this URL is invalid", (await RunAsync(ExplainCommand.Create(), "POST", "https://a.test/x", "--config", file)).Output, StringComparison.Ordinal);
     }

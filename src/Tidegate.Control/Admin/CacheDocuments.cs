@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
 using Tidegate.Policies.Cache;
+using Tidegate.Recording;
 
 namespace Tidegate.Control.Admin;
 
@@ -29,6 +30,11 @@ internal static class CacheDocuments
             json.WriteNumber("calls", report.Calls);
             json.WriteNumber("unshared", report.Unshared);
             json.WriteNumber("sampled", report.Sampled);
+            if (report.Currency.Length > 0)
+            {
+                json.WriteString("currency", report.Currency);
+            }
+
             json.WriteStartArray("lifetimes");
             for (var i = 0; i < report.Tallies.Length; i++)
             {
@@ -37,6 +43,12 @@ internal static class CacheDocuments
                 json.WriteNumber("hits", report.Tallies[i].Hits);
                 json.WriteNumber("hit_ratio", Math.Round(report.HitRatio(i), 4));
                 json.WriteNumber("bytes", report.Tallies[i].Bytes);
+                if (report.Currency.Length > 0)
+                {
+                    json.WriteNumber("cost", Amounts.Plain(report.Tallies[i].Cost));
+                    json.WriteNumber("cost_unknown", report.Tallies[i].UnknownCosts);
+                }
+
                 json.WriteNumber("no_longer_true", report.Tallies[i].Untrue);
                 json.WriteEndObject();
             }

@@ -38,6 +38,9 @@ public enum CacheResult : byte
 
     /// <summary>Observe mode: a stored answer would have been used.</summary>
     WouldHit,
+
+    /// <summary>Parts of what the request wants are stored, and not all of it.</summary>
+    Partial,
 }
 
 /// <summary>The words for it.</summary>
@@ -51,6 +54,7 @@ public static class CacheResults
         CacheResult.Request => "request",
         CacheResult.Bypass => "bypass",
         CacheResult.Method => "method",
+        CacheResult.Partial => "partial",
         _ => "uri-miss",
     };
 }

@@ -44,6 +44,7 @@ internal static class ExchangeWords
         CacheResult.Bypass => "bypass",
         CacheResult.Method => "method",
         CacheResult.WouldHit => "would_hit",
+        CacheResult.Partial => "partial",
         _ => "",
     };
 

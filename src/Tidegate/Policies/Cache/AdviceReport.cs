@@ -9,8 +9,9 @@ namespace Tidegate.Policies.Cache;
 /// <param name="Calls">GETs in that time.</param>
 /// <param name="Unshared">Those whose answers no rule may store.</param>
 /// <param name="Sampled">Those that were played through.</param>
+/// <param name="Currency">Of what calls cost; empty where no price is known.</param>
 /// <param name="Tallies">One for each of <see cref="CacheAdvice.Lifetimes"/>.</param>
-internal sealed record AdviceReport(string Api, string Endpoint, TimeSpan Observed, long Calls, long Unshared, long Sampled, AdviceTally[] Tallies)
+internal sealed record AdviceReport(string Api, string Endpoint, TimeSpan Observed, long Calls, long Unshared, long Sampled, string Currency, AdviceTally[] Tallies)
 {
     // Fewer say nothing.
     private const int MinSampled = 100;
@@ -52,16 +53,19 @@ internal sealed record AdviceReport(string Api, string Endpoint, TimeSpan Observ
         }
 
         return best == 0
-            ? ("cache: { mode: standard }", Invariant($"What the answers say of themselves would have brought {HitRatio(0):P0} hits, {Tallies[0].Untrue} of them no longer true."))
+            ? ("cache: { mode: standard }", Invariant($"What the answers say of themselves would have brought {HitRatio(0):P0} hits, {Tallies[0].Untrue} of them no longer true.{Saved(0)}"))
             : HitRatio(best) < MinHitRatio
                 ? (null, Invariant($"The best lifetime, {Text(CacheAdvice.Lifetimes[best])}, would have brought {HitRatio(best):P0} hits."))
                 : (Invariant($"cache: {{ mode: standard, ttl: {{ success: {Text(CacheAdvice.Lifetimes[best])} }}, override: true }}"),
-                    Invariant($"{Text(CacheAdvice.Lifetimes[best])} would have brought {HitRatio(best):P0} hits, {Tallies[best].Untrue} of them no longer true; what the answers say of themselves {HitRatio(0):P0}. Leave override out where the answers say nothing."));
+                    Invariant($"{Text(CacheAdvice.Lifetimes[best])} would have brought {HitRatio(best):P0} hits, {Tallies[best].Untrue} of them no longer true; what the answers say of themselves {HitRatio(0):P0}.{Saved(best)} Leave override out where the answers say nothing."));
     }
 
     /// <summary>As the configuration has it.</summary>
     public static string Text(TimeSpan lifetime) =>
         lifetime == TimeSpan.Zero ? "own" : lifetime.TotalSeconds < 60 ? Invariant($"{lifetime.TotalSeconds}s") : lifetime.TotalMinutes < 60 ? Invariant($"{lifetime.TotalMinutes}m") : Invariant($"{lifetime.TotalHours}h");
+
+    private string Saved(int index) =>
+        Currency.Length == 0 ? "" : Invariant($" Of what the calls that were played through cost, it would have saved {(Tallies[index].UnknownCosts > 0 ? "at least " : "")}{Tallies[index].Cost:0.############} {Currency}.");
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 

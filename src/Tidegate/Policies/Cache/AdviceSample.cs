@@ -12,7 +12,8 @@ internal sealed class AdviceSample
     /// <param name="lifetimes">In ticks of the timestamp; 0 is not stored.</param>
     /// <param name="tallies">Where hits are counted.</param>
     /// <param name="bytes">Of the answer.</param>
-    public void Add(long now, UInt128 content, ReadOnlySpan<long> lifetimes, AdviceTally[] tallies, long bytes)
+    /// <param name="cost">What the call cost; null when that is not known.</param>
+    public void Add(long now, UInt128 content, ReadOnlySpan<long> lifetimes, AdviceTally[] tallies, long bytes, decimal? cost)
     {
         for (var i = 0; i < lifetimes.Length; i++)
         {
@@ -20,6 +21,8 @@ internal sealed class AdviceSample
             {
                 tallies[i].Hits++;
                 tallies[i].Bytes += bytes;
+                tallies[i].Cost += cost ?? 0;
+                tallies[i].UnknownCosts += cost is null ? 1 : 0;
                 tallies[i].Untrue += _contents[i] == content ? 0 : 1;
             }
             else if (lifetimes[i] > 0)
@@ -39,6 +42,12 @@ internal struct AdviceTally
 
     /// <summary>Their content.</summary>
     public long Bytes;
+
+    /// <summary>What they cost, where that is known.</summary>
+    public decimal Cost;
+
+    /// <summary>Those whose cost is not.</summary>
+    public long UnknownCosts;
 
     /// <summary>Those among them that would have got something else than what was true.</summary>
     public long Untrue;

@@ -48,6 +48,28 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
         }
     }
 
+    /// <summary>Uses stored parts for a range that is within them.</summary>
+    public bool TryServePart(Exchange exchange, StoredAnswer held, in RequestTerms request, StoredUse use)
+    {
+        var parts = held.Content.Parts!;
+        if (use is not (StoredUse.Fresh or StoredUse.Stale) || request.IsConditional || !exchange.RequestHeaders.TryGet(KnownHeader.Range, out var field)
+            || !Preconditions.RangeApplies(exchange.RequestHeaders, held) || ByteRange.Read(field, parts.Total, out var range) is not true || !parts.Holds(range))
+        {
+            return false;
+        }
+
+        var reader = Reader(exchange);
+        if (!reader.TryBegin(held.Content, seat: null, range))
+        {
+            return false;
+        }
+
+        ServeHead(exchange, held, use == StoredUse.Fresh ? CacheResult.Hit : CacheResult.HitStale, CacheResult.Hit, use == StoredUse.Fresh ? default : "max-stale"u8);
+        exchange.ResponseBody = reader;
+        exchange.Answer(Outcome.ServedFromCache, Preconditions.AddContentRange(exchange.ResponseHeaders, isSatisfiable: true, range, parts.Total));
+        return true;
+    }
+
     /// <summary>Uses a stored answer whose content still comes from the disk. A part of it, or a condition, waits until all is there.</summary>
     public bool TryServeFilling(Exchange exchange, StoredAnswer answer, in RequestTerms request)
     {
@@ -226,6 +248,12 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
 
         Note(exchange, wanted.Miss, answer.IsOverridden);
         exchange.ResponseHeaders.AddAll(source.ResponseHeaders);
+        if (answer.Content.IsComplete)
+        {
+            // Then its end has seen them too.
+            source.ResponseHeaders.Release();
+        }
+
         Finish(exchange, wanted.Miss, source.ResponseStatus, answer.Content.IsKept, answer.IsOverridden ? "ttl-override" : "");
         exchange.ResponseBody = reader;
         exchange.Answer(Outcome.Forwarded, source.ResponseStatus);
@@ -412,7 +440,11 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
         var fields = exchange.ResponseHeaders;
         fields.Clear();
         StoredHead.Decode(answer.Head, fields);
-        fields.Remove(TargetedControl.OwnName);
+        if (answer.HasOwnControl)
+        {
+            fields.Remove(TargetedControl.OwnName);
+        }
+
         var now = cache.Time.GetTimestamp();
         Span<byte> age = stackalloc byte[20];
         System.Buffers.Text.Utf8Formatter.TryFormat((long)answer.Age(now, cache.Time).TotalSeconds, age, out var digits);

@@ -60,6 +60,7 @@ internal static class AnswerMaker
             Status = status,
             Content = packed > 0 ? content.CopyTo(block.Bytes) : content,
             Terms = terms,
+            HasOwnControl = fields.TryGet(TargetedControl.OwnName, out ReadOnlySpan<byte> _),
             Received = now,
             Epoch = epoch,
             CheckedEpoch = -1,

@@ -13,14 +13,12 @@ internal sealed class AnswerShard
     private const int SmallShare = 10;
     private const byte MaxFrequency = 3;
 
-    // Fingerprints of what left the small queue. A newer one takes an older one's place.
-    private const int GhostCount = 8 * 1024;
 
     private readonly Lock _gate = new();
     private readonly AnswerQueue _small = new(AnswerPlace.Small);
     private readonly AnswerQueue _main = new(AnswerPlace.Main);
     private readonly AnswerIndex _index = new();
-    private uint[]? _ghosts;
+    private readonly GhostQueue _ghosts = new();
 
     public int Count => _index.Count;
 
@@ -79,7 +77,7 @@ internal sealed class AnswerShard
             }
 
             _index.Add(answer);
-            if (ForgetGhost(answer.Key) || answer.Frequency > 1)
+            if (_ghosts.Remove(answer.Key, Count) || answer.Frequency > 1)
             {
                 _main.Add(answer);
             }
@@ -105,6 +103,25 @@ internal sealed class AnswerShard
 
             Remove(answer);
             return Freed(answer);
+        }
+    }
+
+    /// <summary>Takes out what is there of a key for the same requests.</summary>
+    /// <returns>What it weighed.</returns>
+    public long DropSame(UInt128 key, ReadOnlySpan<byte> vary)
+    {
+        lock (_gate)
+        {
+            for (var variant = _index.First(key); variant is not null; variant = AnswerIndex.NextVariant(variant))
+            {
+                if (variant.Vary.SequenceEqual(vary))
+                {
+                    Remove(variant);
+                    return Freed(variant);
+                }
+            }
+
+            return 0;
         }
     }
 
@@ -138,8 +155,7 @@ internal sealed class AnswerShard
 
                 if (isSmall)
                 {
-                    // Made by the first that leaves: a store that never fills needs none.
-                    (_ghosts ??= new uint[GhostCount])[GhostIndex(oldest.Key)] = Fingerprint(oldest.Key);
+                    _ghosts.Add(oldest.Key, Count);
                 }
 
                 Remove(oldest);
@@ -158,19 +174,4 @@ internal sealed class AnswerShard
 
     /// <summary>What an answer that goes gives back: all but content that is still being read.</summary>
     private static long Freed(StoredAnswer answer) => answer.Bytes - answer.Content.Length + answer.Content.LetGo();
-
-    private bool ForgetGhost(UInt128 key)
-    {
-        if (_ghosts is not { } ghosts || ghosts[GhostIndex(key)] != Fingerprint(key))
-        {
-            return false;
-        }
-
-        ghosts[GhostIndex(key)] = 0;
-        return true;
-    }
-
-    private static int GhostIndex(UInt128 key) => (int)((ulong)key >> 20) & (GhostCount - 1);
-
-    private static uint Fingerprint(UInt128 key) => (uint)(key >> 64) | 1;
 }

@@ -104,6 +104,9 @@ internal sealed class AnswerStore
     /// <summary>Takes an answer out.</summary>
     public void Drop(StoredAnswer answer) => Release(Shard(answer.Key).Drop(answer));
 
+    /// <summary>Takes out what is there of a key for the same requests.</summary>
+    public void DropSame(UInt128 key, ReadOnlySpan<byte> vary) => Release(Shard(key).DropSame(key, vary));
+
     private AnswerShard Shard(UInt128 key) => _shards[ShardIndex(key)];
 
     private static int ShardIndex(UInt128 key) => (int)((ulong)key & (ShardCount - 1));

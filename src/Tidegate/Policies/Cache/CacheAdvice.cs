@@ -1,3 +1,5 @@
+using Tidegate.Exchanges;
+
 namespace Tidegate.Policies.Cache;
 
 /// <summary>
@@ -21,6 +23,7 @@ internal sealed class CacheAdvice(string api, string endpoint, TimeProvider time
     private long _sampled;
     private long _unshared;
     private int _level;
+    private string _currency = "";
 
     public string Api => api;
 
@@ -44,7 +47,8 @@ internal sealed class CacheAdvice(string api, string endpoint, TimeProvider time
     /// <param name="content">What the answer was.</param>
     /// <param name="own">How long it is fresh by what it says and the configured rules; zero when it would not be stored.</param>
     /// <param name="bytes">Of its content.</param>
-    public void Add(UInt128 key, UInt128 content, TimeSpan own, long bytes)
+    /// <param name="cost">What it cost.</param>
+    public void Add(UInt128 key, UInt128 content, TimeSpan own, long bytes, in ExchangeCost cost)
     {
         Span<long> lifetimes = stackalloc long[Lifetimes.Count];
         for (var i = 0; i < lifetimes.Length; i++)
@@ -79,7 +83,9 @@ internal sealed class CacheAdvice(string api, string endpoint, TimeProvider time
             }
 
             _sampled++;
-            sample.Add(time.GetTimestamp(), content, lifetimes, _tallies, bytes);
+            // Prices of two currencies cannot be added up: the first is the endpoint's.
+            _currency = _currency.Length == 0 ? cost.Currency : _currency;
+            sample.Add(time.GetTimestamp(), content, lifetimes, _tallies, bytes, cost.IsKnown && cost.Currency == _currency ? cost.Amount : null);
         }
     }
 
@@ -88,7 +94,7 @@ internal sealed class CacheAdvice(string api, string endpoint, TimeProvider time
     {
         lock (_gate)
         {
-            return new AdviceReport(api, endpoint, time.GetElapsedTime(_began), Interlocked.Read(ref _calls), Interlocked.Read(ref _unshared), _sampled, [.. _tallies]);
+            return new AdviceReport(api, endpoint, time.GetElapsedTime(_began), Interlocked.Read(ref _calls), Interlocked.Read(ref _unshared), _sampled, _currency, [.. _tallies]);
         }
     }
 }

@@ -32,7 +32,7 @@ internal sealed class CacheAdvisor(TimeProvider time)
         {
             VaryKey.TryMake(fields, exchange.RequestHeaders, out vary);
             var place = vary is null ? key.Value : key.Value ^ SipHash.Compute(secret, vary);
-            exchange.ResponseBody = new WatchedBody(exchange.ResponseBody, advice, place, terms.IsStorable && !terms.NeedsValidation ? terms.Lifetime - terms.InitialAge : TimeSpan.Zero);
+            exchange.ResponseBody = new WatchedBody(exchange, advice, place, terms.IsStorable && !terms.NeedsValidation ? terms.Lifetime - terms.InitialAge : TimeSpan.Zero);
         }
     }
 

@@ -64,6 +64,9 @@ internal readonly record struct CacheKey
     /// <summary>Of a group (RFC 9875) within an origin.</summary>
     public static ulong OfGroup(UInt128 secret, string origin, string group) => OfName(secret, 'g', origin + "\0" + group);
 
+    /// <summary>Where the parts are of what is kept under a key.</summary>
+    public static UInt128 OfParts(UInt128 key) => key ^ new UInt128(0x7061727473206F66, 0);
+
     /// <summary>Of one stored answer, and those that take its place: its key and the request fields that it was chosen by.</summary>
     public static ulong OfAnswer(StoredAnswer answer)
     {

@@ -84,8 +84,13 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         var text = $"{(settings.Mode == CacheMode.Observe ? "observes, " : "")}key {(ulong)(key.Value >> 64):x16} ({whose})";
         if (cache.Store.Find(key.Value, exchange.RequestHeaders, out var hasOthers) is not { } stored)
         {
+            if (cache.Store.Find(CacheKey.OfParts(key.Value), exchange.RequestHeaders, out _) is { Content.Parts: { } parts } held)
+            {
+                return new PolicyExplanation(string.Create(CultureInfo.InvariantCulture, $"{text}; {parts.HeldBytes} of {parts.Total} bytes stored, fresh for {held.FreshFor(cache.Time.GetTimestamp(), cache.Time).TotalSeconds:0} s: used for ranges within"));
+            }
+
             var disk = cache.Disk?.Find(key.Value, exchange.RequestHeaders) is { } entry ? string.Create(CultureInfo.InvariantCulture, $"; on disk, {entry.ContentBytes} bytes: is read, and used when it is fresh and not purged") : null;
-            return new PolicyExplanation(text + (disk ?? (hasOthers ? "; stored for other requests only" : "; nothing stored in this process")));
+            return new PolicyExplanation(text + (disk ?? (hasOthers ? "; stored for other requests only" : "; nothing stored")));
         }
 
         var now = cache.Time.GetTimestamp();
@@ -135,6 +140,11 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             }
         }
 
+        if (request.HasRange && settings.Mode == CacheMode.Standard && TryServePart(exchange, key, request, ref miss))
+        {
+            return default;
+        }
+
         // :: Step 2: Requests that want nothing else, and those whose answer cannot be stored.
         if (request.Control.OnlyIfCached && settings.Mode == CacheMode.Standard)
         {
@@ -149,9 +159,14 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         // HEAD brings no content to store, and a part is not stored as the whole.
-        if (exchange.Method == "HEAD" || (request.HasRange && stored?.HasValidator != true))
+        if (exchange.Method == "HEAD")
         {
-            return PassAsync(exchange, next, miss, exchange.Method == "HEAD" ? "" : "range");
+            return PassAsync(exchange, next, miss, "");
+        }
+
+        if (request.HasRange && stored?.HasValidator != true)
+        {
+            return PassRangeAsync(exchange, next, key, request, miss);
         }
 
         // :: Step 3: The upstream, once for all who want the same.
@@ -161,6 +176,39 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         return _delivery.FetchAsync(exchange, next, new Wanted(key, request, stored, miss));
+    }
+
+    private bool TryServePart(Exchange exchange, in CacheKey key, in RequestTerms request, ref CacheResult miss)
+    {
+        if (request.Control.NoStore || cache.Store.Find(CacheKey.OfParts(key.Value), exchange.RequestHeaders, out _) is not { Content.Parts: not null } held)
+        {
+            return false;
+        }
+
+        var now = cache.Time.GetTimestamp();
+        if (cache.Epochs.IsPurged(held, key, exchange.Target, now))
+        {
+            cache.Store.Drop(held);
+            return false;
+        }
+
+        miss = CacheResult.Partial;
+        return _delivery.TryServePart(exchange, held, request, held.UseFor(request.Control, now, cache.Time));
+    }
+
+    private async ValueTask PassRangeAsync(Exchange exchange, ExchangeHandler next, CacheKey key, RequestTerms request, CacheResult miss)
+    {
+        exchange.RequestBodyBytes = 0;
+        _delivery.Note(exchange, miss);
+        var part = PartAnswer.Expect(exchange, cache, settings, key, request);
+        await next(exchange);
+        if (exchange.Outcome == Outcome.Forwarded)
+        {
+            var status = exchange.ResponseStatus;
+            var whyNot = "range";
+            var isStored = part?.TryStore(exchange, out whyNot) == true;
+            _delivery.Finish(exchange, miss, status, isStored, isStored ? "" : whyNot);
+        }
     }
 
     private async ValueTask ObserveAsync(Exchange exchange, ExchangeHandler next, Wanted wanted)

@@ -146,6 +146,9 @@ internal sealed class Flight
             }
 
             await JudgeAsync();
+
+            // What an answer is looked for by is in its key now.
+            _requested.Release();
         }
         catch
         {
@@ -441,6 +444,9 @@ internal sealed class Flight
         {
             _cache.Flights.Remove(this);
             await EndAsync();
+
+            // Nobody sends it again. Lists that keep their memory would take it from the pool for good.
+            Exchange.RequestHeaders.Release();
         }
     }
 }

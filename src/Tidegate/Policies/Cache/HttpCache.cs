@@ -35,6 +35,8 @@ internal sealed class HttpCache(TimeProvider time)
     /// <summary>Keys and purges are those of a directory from now on. Before anything is stored.</summary>
     public void Use(DiskState state) => (Secret, Epochs) = (state.Secret, new PurgeEpochs(state.Epochs));
 
+    private bool _hasParts;
+
     /// <summary>Stores a complete answer.</summary>
     /// <param name="answer">Complete.</param>
     /// <param name="replaced">The one that it was validated from.</param>
@@ -44,6 +46,26 @@ internal sealed class HttpCache(TimeProvider time)
         answer.Pack();
         Store.Put(answer, replaced, reserved);
         Disk?.Offer(answer);
+        if (_hasParts)
+        {
+            Store.DropSame(CacheKey.OfParts(answer.Key), answer.Vary);
+        }
+    }
+
+    /// <summary>Stores parts of an answer, or all of them.</summary>
+    /// <param name="answer">Whole, or known by parts.</param>
+    /// <param name="replaced">Fewer parts of the same.</param>
+    public void KeepParts(StoredAnswer answer, StoredAnswer? replaced)
+    {
+        _hasParts = true;
+        if (answer.Content.Parts is null)
+        {
+            Keep(answer, replaced: null, reserved: 0);
+        }
+        else
+        {
+            Store.Put(answer, replaced, reserved: 0);
+        }
     }
 
     /// <summary>Lets an answer go that was purged.</summary>

@@ -56,6 +56,19 @@ internal sealed class PurgeTemplate
     /// <returns>None when it does not speak of such a thing; null when it speaks of more than can be named, or of what is no text.</returns>
     public List<string>? Fill(JsonElement content, Func<string, string> encode)
     {
+        try
+        {
+            return FillWhole(content, encode);
+        }
+        catch (InvalidOperationException)
+        {
+            // Half of a surrogate pair: JSON allows it, and it is no text.
+            return null;
+        }
+    }
+
+    private List<string>? FillWhole(JsonElement content, Func<string, string> encode)
+    {
         var names = new List<string> { "" };
         foreach (var (text, pointer) in _parts)
         {

@@ -28,8 +28,11 @@ internal enum StoredUse
 /// </summary>
 internal sealed class StoredAnswer
 {
-    // This object (136) and its content's (40), the array's own head (24), rounding (up to 7) and a place in the index (8 to 16).
-    private const int OverheadBytes = 220;
+    // This object (136) and its content's (40), the array's own head (24), rounding (up to 7), a place in the index (8 to 16), and once the store is full two among those that left (8 to 16).
+    private const int OverheadBytes = 228;
+
+    // Beside those of its terms.
+    private const byte HasOwnControlFlag = 128;
 
     // Content that stands alone has arrays of its own.
     private const int ArrayBytes = 32;
@@ -73,8 +76,19 @@ internal sealed class StoredAnswer
 
     public required AnswerTerms Terms
     {
-        init => (_initialAge, _lifetime, _staleWhileRevalidate, _staleIfError, _flags) =
-            (ShortTime.Ceiling(value.InitialAge), ShortTime.Floor(value.Lifetime), ShortTime.Floor(value.StaleWhileRevalidate), ShortTime.Floor(value.StaleIfError), value.Flags);
+        init
+        {
+            (_initialAge, _lifetime, _staleWhileRevalidate, _staleIfError) =
+                (ShortTime.Ceiling(value.InitialAge), ShortTime.Floor(value.Lifetime), ShortTime.Floor(value.StaleWhileRevalidate), ShortTime.Floor(value.StaleIfError));
+            _flags |= value.Flags;
+        }
+    }
+
+    /// <summary>It has the field that is for this gateway and goes no further.</summary>
+    public required bool HasOwnControl
+    {
+        get => (_flags & HasOwnControlFlag) != 0;
+        init => _flags |= value ? HasOwnControlFlag : (byte)0;
     }
 
     public TimeSpan InitialAge => ShortTime.Read(_initialAge);
@@ -86,7 +100,7 @@ internal sealed class StoredAnswer
     public TimeSpan StaleIfError => ShortTime.Read(_staleIfError);
 
     /// <summary>See <see cref="AnswerTerms.Flags"/>.</summary>
-    public byte Flags => _flags;
+    public byte Flags => (byte)(_flags & ~HasOwnControlFlag);
 
     public bool NeedsValidation => (_flags & AnswerTerms.NeedsValidationFlag) != 0;
 

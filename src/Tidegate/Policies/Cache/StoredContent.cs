@@ -36,10 +36,22 @@ internal sealed class StoredContent
     /// <param name="total">Bytes in all, where that is known.</param>
     public StoredContent(AnswerStore? store = null, UInt128 key = default, long? total = null) => _state = new Filling { Store = store, Key = key, Total = total ?? Unknown };
 
-    private StoredContent(byte[] bytes, long length) => (_state, _length) = (bytes, length);
+    /// <summary>Parts of content.</summary>
+    public StoredContent(HeldParts parts) => (_state, _length) = (parts, parts.Bytes);
+
+    private StoredContent(object bytes, long length) => (_state, _length) = (bytes, length);
+
+    /// <summary>What parts are known of it; null when it is a whole.</summary>
+    public HeldParts? Parts => _state as HeldParts;
 
     /// <summary>Bytes in all, once known.</summary>
-    public long? TotalLength => _state is not Filling filling ? _length : filling.Total is var total && total == Unknown ? null : total;
+    public long? TotalLength => _state switch
+    {
+        Filling { Total: Unknown } => null,
+        Filling filling => filling.Total,
+        HeldParts parts => parts.Total,
+        _ => _length,
+    };
 
     /// <summary>Everything is there.</summary>
     public bool IsComplete => _state is not Filling filling || filling.IsComplete;
@@ -64,7 +76,7 @@ internal sealed class StoredContent
     /// <summary>Fields behind the content. Content that has some is not kept.</summary>
     public HeaderList? Trailers => (_state as Filling)?.Trailers;
 
-    /// <summary>Bytes so far.</summary>
+    /// <summary>Bytes so far; of parts, what they take.</summary>
     public long Length => Interlocked.Read(ref _length);
 
     /// <summary>All of it, piece by piece, once complete and kept.</summary>
@@ -91,10 +103,13 @@ internal sealed class StoredContent
     public bool IsKept => _state is not Filling filling || filling.IsKept;
 
     /// <summary>How much room it would take beside an answer's fields; 0 when it is large, unknown or empty.</summary>
-    public int PackedBytes => IsKept && TotalLength is > 0 and <= PieceBytes and var length ? (int)length : 0;
+    public int PackedBytes => IsKept && Parts is null && TotalLength is > 0 and <= PieceBytes and var length ? (int)length : 0;
 
     /// <summary>It is at the end of that array.</summary>
     public bool IsIn(byte[] bytes) => _length == 0 || ReferenceEquals(_state, bytes);
+
+    /// <summary>All the parts, as the whole that they are.</summary>
+    public static StoredContent Of(HeldParts parts) => new(parts.Whole, parts.Total);
 
     /// <summary>Puts it at the end of an array: what is there, or, while it comes, what will be.</summary>
     /// <returns>It. Where it was complete, another one with the same bytes.</returns>
@@ -338,6 +353,11 @@ internal sealed class StoredContent
 
     private int Copy(long offset, Span<byte> into)
     {
+        if (_state is HeldParts parts)
+        {
+            return parts.Copy(offset, into);
+        }
+
         if (offset >= _length)
         {
             return 0;
@@ -347,8 +367,8 @@ internal sealed class StoredContent
         {
             case byte[] single:
                 return CopyFrom(single.AsSpan((int)(single.Length - _length + offset)), into);
-            case byte[][] pieces:
-                return CopyFrom(pieces[(int)(offset / PieceBytes)].AsSpan((int)(offset % PieceBytes)), into);
+            case byte[][] whole:
+                return CopyFrom(whole[(int)(offset / PieceBytes)].AsSpan((int)(offset % PieceBytes)), into);
             default:
                 var filling = (Filling)_state;
                 var there = filling.Packed is { } packed

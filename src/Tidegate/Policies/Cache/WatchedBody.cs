@@ -5,21 +5,23 @@ using Tidegate.Exchanges;
 namespace Tidegate.Policies.Cache;
 
 /// <summary>Content whose hash is taken as its client reads it. What is not read to its end says nothing.</summary>
-internal sealed class WatchedBody(MessageBody inner, CacheAdvice advice, UInt128 key, TimeSpan own) : MessageBody
+internal sealed class WatchedBody(Exchange exchange, CacheAdvice advice, UInt128 key, TimeSpan own) : MessageBody
 {
+    private readonly MessageBody _inner = exchange.ResponseBody;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private long _bytes;
     private bool _isOver;
+    private UInt128? _whole;
 
-    public override long? Length => inner.Length;
+    public override long? Length => _inner.Length;
 
-    public override bool HasBytes => inner.HasBytes;
+    public override bool HasBytes => _inner.HasBytes;
 
-    public override HeaderList? Trailers => inner.Trailers;
+    public override HeaderList? Trailers => _inner.Trailers;
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
-        var read = await inner.ReadAsync(buffer, cancellationToken);
+        var read = await _inner.ReadAsync(buffer, cancellationToken);
         if (_isOver)
         {
             return read;
@@ -29,21 +31,27 @@ internal sealed class WatchedBody(MessageBody inner, CacheAdvice advice, UInt128
         _bytes += read;
 
         // Whoever knows the length does not always read the end.
-        if (read == 0 || _bytes == inner.Length)
+        if (read == 0 || _bytes == _inner.Length)
         {
             _isOver = true;
             Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
             _hash.GetHashAndReset(hash);
-            advice.Add(key, BinaryPrimitives.ReadUInt128LittleEndian(hash), own > TimeSpan.Zero ? own : TimeSpan.Zero, _bytes);
+            _whole = BinaryPrimitives.ReadUInt128LittleEndian(hash);
         }
 
         return read;
     }
 
-    public override ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         _isOver = true;
         _hash.Dispose();
-        return inner.DisposeAsync();
+        await _inner.DisposeAsync();
+        if (_whole is { } whole)
+        {
+            // What a call costs is known when its answer is over.
+            _whole = null;
+            advice.Add(key, whole, own > TimeSpan.Zero ? own : TimeSpan.Zero, _bytes, exchange.Cost);
+        }
     }
 }

@@ -32,6 +32,46 @@ public sealed class AdviceTests
         Assert.InRange(report.Tallies[2].Untrue, 1, report.Tallies[2].Hits / 100);
     }
 
+    [Theory]
+    [InlineData(1, "Of what the calls that were played through cost, it would have saved 0.3 USD.")]
+    [InlineData(2, "Of what the calls that were played through cost, it would have saved at least 0.1 USD.")]
+    public async Task What_a_hit_would_have_saved_is_what_its_call_cost(int knownOfEvery, string expected)
+    {
+        var calls = 0;
+        var bench = new CacheBench(Observing);
+        bench.Upstream = asked =>
+        {
+            asked.Bill.Price("USD");
+            asked.Bill.Open();
+            asked.Bill.Settle(0.002m, "USD", isKnown: calls % knownOfEvery == 0);
+            return CacheBench.Answer(asked, 200, "Cache-Control: max-age=30", $"version {calls++ / 4}");
+        };
+        for (var i = 0; i < 200; i++)
+        {
+            await bench.CallAsync();
+            bench.Time.Advance(TimeSpan.FromSeconds(8));
+        }
+
+        var report = Assert.Single(bench.Cache.Advisor.Reports);
+        Assert.Equal(("USD", 150), (report.Currency, report.Tallies[0].Hits));
+        Assert.Equal(knownOfEvery == 1 ? (0.3m, 0) : (0.1m, 100), (report.Tallies[0].Cost, report.Tallies[0].UnknownCosts));
+        Assert.Contains(expected, report.Propose().Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_a_price_nothing_is_said_of_money()
+    {
+        var bench = new CacheBench(Observing) { Upstream = static asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=30") };
+        for (var i = 0; i < 200; i++)
+        {
+            await bench.CallAsync();
+        }
+
+        var report = Assert.Single(bench.Cache.Advisor.Reports);
+        Assert.Equal("", report.Currency);
+        Assert.DoesNotContain("saved", report.Propose().Reason, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task What_answers_say_of_themselves_is_played_through_as_it_would_be_stored()
     {

@@ -28,6 +28,7 @@ public sealed class PurgePlanTests
     [InlineData("no json", "product-1", "/1")]
     [InlineData("{\"id\":\"\\ud800\"}", "product-{/id}", "/1 /2 /3")]
     [InlineData("{\"id\":[\"1\",\"\\udc00x\"]}", "product-{/id}", "/1 /2 /3")]
+    [InlineData("{\"\\ud800\":\"1\",\"id\":\"1\"}", "product-{/id}", "/1")]
     public async Task A_tag_takes_what_the_content_says(string content, string tag, string gone)
     {
         await PurgesAsync(content, new PurgePlan { Api = "api", Tags = [Template(tag)], Targets = Targets }, gone);

@@ -220,6 +220,6 @@ public sealed class StoreTests
         content.CopyTo(block.Bytes);
         content.Append(new byte[1000]);
         content.Complete();
-        return new StoredAnswer { Key = key, Block = block, Status = 200, Content = content, Terms = default, Received = 0, Epoch = 0 };
+        return new StoredAnswer { Key = key, Block = block, Status = 200, Content = content, Terms = default, HasOwnControl = false, Received = 0, Epoch = 0 };
     }
 }

@@ -18,6 +18,9 @@ internal static class DiskRecord
     // Key, epoch, four times and when it came, status and flags.
     private const int FixedBytes = (8 * sizeof(long)) + 3;
 
+    // Beside those of the answer's terms.
+    private const byte HasOwnControlFlag = 128;
+
     private const uint Magic = 0x32414754;
 
     /// <summary>Frame and head; the content is written behind them.</summary>
@@ -35,7 +38,7 @@ internal static class DiskRecord
         writer.Write(answer.StaleWhileRevalidate.Ticks);
         writer.Write(answer.StaleIfError.Ticks);
         writer.Write((ushort)answer.Status);
-        writer.Write(answer.Flags);
+        writer.Write((byte)(answer.Flags | (answer.HasOwnControl ? HasOwnControlFlag : 0)));
         WritePart(writer, MemoryMarshal.AsBytes(answer.Tags));
         WritePart(writer, answer.Vary);
         WritePart(writer, answer.Head);
@@ -111,6 +114,7 @@ internal static class DiskRecord
             Status = status,
             Content = packed > 0 ? content.CopyTo(block.Bytes) : content,
             Terms = AnswerTerms.Restore(new TimeSpan(initialAge), new TimeSpan(lifetime), new TimeSpan(staleWhileRevalidate), new TimeSpan(staleIfError), flags),
+            HasOwnControl = (flags & HasOwnControlFlag) != 0,
             Received = time.GetTimestamp() - (long)(age.TotalSeconds * time.TimestampFrequency),
             Epoch = epoch,
             CheckedEpoch = -1,
