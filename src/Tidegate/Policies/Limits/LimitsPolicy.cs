@@ -97,7 +97,8 @@ internal sealed class LimitsPolicy : IPolicy
                 _store.NoteUnreadCost(exchange, UnreadCosts.Request);
             }
 
-            if (limit.Settings.Cost.OnUnread == OnUnread.Deny)
+            // What is cut short, or too large, is refused for that.
+            if (limit.Settings.Cost.OnUnread == OnUnread.Deny && content?.IsBroken != true)
             {
                 if (limit.Settings.Mode == PolicyMode.Enforce)
                 {
@@ -115,7 +116,11 @@ internal sealed class LimitsPolicy : IPolicy
     private ValueTask Take(Exchange exchange, ExchangeHandler next, CostedRequest? content)
     {
         var lease = LimitLease.Rent(this, _store);
-        lease.Content = content;
+        if (content is not null)
+        {
+            lease.Content = content;
+        }
+
         if (_learning is not null && !exchange.IsTunnel)
         {
             // First, so that the time of a refusal is the provider's where both would refuse.

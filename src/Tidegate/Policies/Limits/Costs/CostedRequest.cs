@@ -36,7 +36,10 @@ internal sealed class CostedRequest : MessageBody, IAnswerEnding
 
     public override HeaderList? Trailers => _inner.Trailers;
 
-    /// <summary>Reads a request's content as far as the bound: of several numbers in one place nobody knows which the upstream takes before all were seen.</summary>
+    /// <summary>It was cut short while it was read, which whoever sends it finds too.</summary>
+    public bool IsBroken => _broken is not null;
+
+    /// <summary>Reads a request's content to the end of its document, as far as the bound: of several numbers in one place nobody knows which the upstream takes before all were seen.</summary>
     /// <returns>What was read; null when nothing could be.</returns>
     public static async ValueTask<CostedRequest?> ReadAsync(Exchange exchange, IReadOnlyList<JsonPointer> pointers)
     {
@@ -106,7 +109,8 @@ internal sealed class CostedRequest : MessageBody, IAnswerEnding
         _begun = ArrayPool<byte>.Shared.Rent((int)Math.Min(_inner.Length ?? FirstBytes, MaxBytes));
         try
         {
-            while (_length < MaxBytes && !_isComplete)
+            // What follows the document may wait for an answer to it.
+            while (_length < MaxBytes && !_isComplete && !_scanners[0].Scanner.IsOver)
             {
                 Grow();
                 var read = await _inner.ReadAsync(_begun.AsMemory(_length, Math.Min(_begun.Length, MaxBytes) - _length), aborted);

@@ -42,12 +42,16 @@ internal sealed class JsonCostScanner(JsonPointer pointer)
     /// <summary>The same, to the digit; -1 for nothing.</summary>
     public decimal Amount => _isOpen || _largest < 0 ? _before : _largest;
 
+    /// <summary>A whole document has passed: nothing in it says anything else any more.</summary>
+    public bool IsOver { get; private set; }
+
     /// <summary>Another document begins; what was found stays.</summary>
     public void Restart()
     {
         _before = Amount;
         _largest = -1;
         _depth = _trail = 0;
+        IsOver = false;
         _number = default;
         _isOpen = _inString = _isEscaped = _isName = _expectsName = _isMatch = _isAhead = false;
     }
@@ -111,6 +115,7 @@ internal sealed class JsonCostScanner(JsonPointer pointer)
                 return;
             case (byte)'}' or (byte)']':
                 EndNumber();
+                IsOver |= _depth == 1;
                 _depth = Math.Max(0, _depth - 1);
                 _trail = Math.Min(_trail, _depth);
                 _isMatch = _expectsName = _isAhead = false;

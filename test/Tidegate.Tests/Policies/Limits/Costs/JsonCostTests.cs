@@ -250,6 +250,43 @@ public sealed class JsonCostTests
     }
 
     [Fact]
+    public async Task What_follows_the_document_is_not_waited_for()
+    {
+        using var store = new LimitStore(TimeProvider.System);
+        var policy = Policy(store, new LimitCost(1, RequestJson: JsonPointer.TryParse("/max_tokens")));
+        var call = Call("{}");
+        call.RequestBody = new Unfinished("""{"max_tokens":7,"text":"}"}""" + "\n");
+        await policy.InvokeAsync(call, exchange =>
+        {
+            exchange.Answer(Outcome.Forwarded, 200);
+            return default;
+        }).AsTask().WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        Assert.Equal((7, UnreadCosts.None), (Used(store, policy), call.UnreadCosts));
+        call.EndAnswer(0);
+    }
+
+    [Fact]
+    public async Task Content_that_breaks_is_not_refused_for_what_it_does_not_say()
+    {
+        using var store = new LimitStore(TimeProvider.System);
+        var policy = Policy(store, new LimitCost(1, RequestJson: JsonPointer.TryParse("/max_tokens"), OnUnread: OnUnread.Deny));
+        var call = Call("{}");
+        call.RequestBody = new Unfinished("""{"text":""", new Failure(FailureSource.Client, FailureKind.ClientBodyTooLarge, Retryable: false, "too large"));
+        await policy.InvokeAsync(call, async exchange =>
+        {
+            var broken = await Assert.ThrowsAsync<MessageBodyException>(async () =>
+            {
+                while (await exchange.RequestBody.ReadAsync(new byte[100], CancellationToken.None) > 0)
+                {
+                }
+            });
+            exchange.Fail(broken.Failure);
+        });
+        Assert.Equal("client_body_too_large", call.Failure?.Code);
+        call.EndAnswer(0);
+    }
+
+    [Fact]
     public async Task A_second_attempt_sends_the_content_from_its_beginning_whatever_the_first_has_read_of_it()
     {
         using var store = new LimitStore(TimeProvider.System);
@@ -404,6 +441,22 @@ public sealed class JsonCostTests
             default:
                 text.Append(random.Next(1_000)).Append(space);
                 return;
+        }
+    }
+
+    /// <summary>Content that stops in the middle: it never comes any further, or breaks.</summary>
+    private sealed class Unfinished(string begun, Failure? failure = null) : MessageBody
+    {
+        private readonly Bytes _begun = new(begun, piece: 1_000);
+        private bool _isOver;
+
+        public override long? Length => null;
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+        {
+            var read = _isOver ? 0 : await _begun.ReadAsync(buffer, cancellationToken);
+            _isOver = true;
+            return read > 0 ? read : failure is not null ? throw new MessageBodyException(failure) : await new TaskCompletionSource<int>().Task.WaitAsync(cancellationToken);
         }
     }
 
