@@ -10,9 +10,17 @@ namespace Tidegate.Control.Admin;
 
 /// <summary>Answers the admin listener's requests: first whether the caller may ask, then what was asked for. Everything but a purge is read-only.</summary>
 internal sealed class AdminHandler(
-    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, InventoryDocument inventory, RecentExchanges recent, PastExchanges past, IGatewayView gateway, IDashboard? dashboard, Action<string> log)
+    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, InventoryDocument inventory, RecentExchanges recent, PastExchanges past, TailDocument tail, IGatewayView gateway, IDashboard? dashboard, Action<string> log)
 {
     private const string ExchangesPath = "/api/v1/exchanges";
+    private const string OpenApiPath = "/api/v1/openapi.json";
+
+    /// <summary>All that there is, as openapi.json has it.</summary>
+    public static readonly IReadOnlyList<string> Paths =
+    [
+        "/livez", "/readyz", "/metrics", OpenApiPath, "/api/v1/status", "/api/v1/config", "/api/v1/apis", InventoryDocument.Path, ExchangesPath, PastExchanges.SearchPath, TailDocument.Path, ExchangesPath + "/{id}",
+        PastExchanges.SeriesPath, CacheDocuments.AdvicePath, CacheDocuments.ExplainPath, CachePurge.Path,
+    ];
 
     public async Task HandleAsync(HttpContext context)
     {
@@ -85,10 +93,12 @@ internal sealed class AdminHandler(
         CacheDocuments.ExplainPath => CacheDocuments.ExplainAsync(context, gateway),
         CachePurge.Path => CachePurge.AnswerAsync(context, gateway),
         ExchangesPath => ExchangesAsync(context),
+        OpenApiPath => AdminReply.BytesAsync(context, 200, "application/json", OpenApiDocument.Content),
+        TailDocument.Path => tail.AnswerAsync(context),
         PastExchanges.SeriesPath => past.SeriesAsync(context),
         PastExchanges.SearchPath => past.SearchAsync(context),
         { } path when path.StartsWith(ExchangesPath + "/", StringComparison.Ordinal) => ExchangeAsync(context, path[(ExchangesPath.Length + 1)..]),
-        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is /livez, /readyz, /metrics, and below /api/v1/: status, config, apis, inventory, exchanges, exchanges/ID, exchanges/search, series, cache/advice, cache/explain and, by POST, cache/purge."),
+        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is " + string.Join(", ", Paths) + "."),
     };
 
     private Task ReadyAsync(HttpContext context)
