@@ -97,6 +97,9 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         ? "Connections run on the runtime's sockets."
         : $"Connections run on {_transport.Reactors.Count} reactors. {TransportChoice.Variable}=sockets is the way back to the runtime's sockets.";
 
+    /// <summary>Sinks that keep what was: the demo gives them a past.</summary>
+    public IReadOnlyList<IExchangeSink> Memories => _control.Memories;
+
     /// <summary>The version of the configuration in force.</summary>
     public long Version => _snapshots.Current.Version;
 
