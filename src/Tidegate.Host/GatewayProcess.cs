@@ -12,6 +12,7 @@ using Tidegate.Policies.AdaptiveConcurrency;
 using Tidegate.Policies.AdaptiveThrottle;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.Cache.Disk;
+using Tidegate.Policies.Capture;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
 using Tidegate.Policies.Hedge;
@@ -55,6 +56,8 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         };
         services.Cache.Store.MaxBytes = compiled.Config.Cache.Memory ?? AnswerStore.DefaultMaxBytes;
         services.Hedges.OnBug = bug => log($"A request whose answer nobody waited for failed: {bug}");
+        services.Captures.MaxBytes = compiled.Config.Recording.Capture?.Memory ?? CaptureSettings.DefaultMaxBytes;
+        services.Captures.OnBug = bug => log($"A captured exchange was lost: {bug}");
         services.Cache.OnBug = bug => log($"The cache failed to store an answer: {bug}");
         if (compiled.Config.Cache.Disk is { } disk)
         {
@@ -131,6 +134,8 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
 
     HttpCache IGatewayView.Cache => _services.Cache;
 
+    CaptureStore IGatewayView.Captures => _services.Captures;
+
     ExchangeStore? IGatewayView.Store => _store;
 
     long IGatewayView.Recorded => _recorder.Recorded;
@@ -178,6 +183,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
 
         _snapshots.Current = compiled.Snapshot;
         _services.Cache.Store.MaxBytes = compiled.Config.Cache.Memory ?? AnswerStore.DefaultMaxBytes;
+        _services.Captures.MaxBytes = compiled.Config.Recording.Capture?.Memory ?? CaptureSettings.DefaultMaxBytes;
         _control.Apply(compiled.Control);
         _configuration = compiled;
         return _control.Reloads.Add(isInForce: true, problems);

@@ -18,7 +18,7 @@ internal sealed class AdminHandler(
     /// <summary>All that there is, as openapi.json has it.</summary>
     public static readonly IReadOnlyList<string> Paths =
     [
-        "/livez", "/readyz", "/metrics", OpenApiPath, "/api/v1/status", "/api/v1/config", "/api/v1/apis", InventoryDocument.Path, ExchangesPath, PastExchanges.SearchPath, TailDocument.Path, ExchangesPath + "/{id}",
+        "/livez", "/readyz", "/metrics", OpenApiPath, "/api/v1/status", "/api/v1/config", "/api/v1/apis", InventoryDocument.Path, ExchangesPath, PastExchanges.SearchPath, TailDocument.Path, ExchangesPath + "/{id}", ExchangesPath + "/{id}" + HarDocument.Suffix,
         PastExchanges.SeriesPath, CacheDocuments.AdvicePath, CacheDocuments.ExplainPath, CachePurge.Path,
     ];
 
@@ -149,6 +149,8 @@ internal sealed class AdminHandler(
 
     private async Task ExchangeAsync(HttpContext context, string text)
     {
+        var isHar = text.EndsWith(HarDocument.Suffix, StringComparison.Ordinal);
+        text = isHar ? text[..^HarDocument.Suffix.Length] : text;
         if (text.Length != 16 || !ulong.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var id))
         {
             await AdminReply.ProblemAsync(context, 400, "parameter_invalid", "An exchange's id has 16 hex digits, as in the Tidegate-Exchange field and the access log.");
@@ -157,7 +159,17 @@ internal sealed class AdminHandler(
 
         if (await past.FindAsync(id, context.RequestAborted) is { } found)
         {
-            await AdminReply.JsonAsync(context, 200, json => ExchangeJson.Write(json, found));
+            await AdminReply.JsonAsync(context, 200, json =>
+            {
+                if (isHar)
+                {
+                    HarDocument.Write(json, found, gateway.Captures.Find(id));
+                }
+                else
+                {
+                    ExchangeJson.Write(json, found);
+                }
+            });
             return;
         }
 
