@@ -25,6 +25,7 @@ internal sealed class ControlPlane : IAsyncDisposable
     private readonly StoreReader? _reader;
     private readonly IDashboard? _dashboard;
     private readonly ApiInventory? _inventory;
+    private readonly ExchangeTail? _tail;
 
     /// <param name="settings">From the configuration that the process starts with.</param>
     /// <param name="gateway">Asked only after <see cref="StartAsync"/>.</param>
@@ -71,14 +72,18 @@ internal sealed class ControlPlane : IAsyncDisposable
             _reader = store is null ? null : new StoreReader(store, time);
             var past = new PastExchanges(_reader, recent, time);
             var seconds = new RecentSeconds(time);
+            _tail = new ExchangeTail();
             _dashboard = dashboard?.Invoke(new DashboardSources(version, started, gateway, _reader, recent, apis, seconds, Readiness, Reloads, inFlight, otlpState, Audit, _inventory, log, time));
-            _admin = new AdminListener(admin, listener => new AdminHandler(() => listener.Access, Readiness, metrics, status, new ApisDocument(gateway, apis, time), new InventoryDocument(_inventory), recent, past, gateway, _dashboard, Audit, log));
-            Sinks = [.. Sinks, apis, recent, seconds];
+            _admin = new AdminListener(admin, listener => new AdminHandler(() => listener.Access, Readiness, metrics, status, new ApisDocument(gateway, apis, time), new InventoryDocument(_inventory), recent, past, new TailDocument(_tail, time), gateway, _dashboard, Audit, log));
+            Sinks = [.. Sinks, apis, recent, seconds, _tail];
         }
     }
 
     /// <summary>To be given every record.</summary>
     public IReadOnlyList<IExchangeSink> Sinks { get; } = [];
+
+    /// <summary>Those of them that keep what was over restarts.</summary>
+    public IReadOnlyList<IExchangeSink> Memories => [.. new IExchangeSink?[] { _store, _inventory }.OfType<IExchangeSink>()];
 
     /// <summary>Gives exchanges their place in a trace.</summary>
     public ExchangeTracing Tracing { get; } = ExchangeTracing.Off;
@@ -125,6 +130,7 @@ internal sealed class ControlPlane : IAsyncDisposable
             await _otlp.DisposeAsync();
         }
 
+        _tail?.Close();
         if (_dashboard is not null)
         {
             // First, so that open pages do not hold the listener's end up.

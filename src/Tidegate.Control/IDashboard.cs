@@ -17,6 +17,9 @@ internal interface IDashboard : IAsyncDisposable
     /// <summary>Who is signed in and asks for something that is not the dashboard's; null: nobody is.</summary>
     AdminCaller? Who(HttpContext context, AdminAccess access);
 
+    /// <summary>When whoever asks is not signed in any more.</summary>
+    CancellationToken SessionEnd(HttpContext context, AdminAccess access);
+
     /// <summary>Another configuration is in force: sessions that it would not have begun end.</summary>
     void Apply(AdminAccess access);
 }

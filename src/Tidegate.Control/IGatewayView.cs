@@ -5,6 +5,7 @@ using Tidegate.Forwarding;
 using Tidegate.Policies.AdaptiveConcurrency;
 using Tidegate.Policies.AdaptiveThrottle;
 using Tidegate.Policies.Cache;
+using Tidegate.Policies.Capture;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
 using Tidegate.Policies.Hedge;
@@ -51,6 +52,9 @@ internal interface IGatewayView
 
     /// <summary>What is stored of answers.</summary>
     HttpCache Cache { get; }
+
+    /// <summary>Headers and content of chosen exchanges.</summary>
+    CaptureStore Captures { get; }
 
     /// <summary>Where exchanges are kept; null when they are not.</summary>
     ExchangeStore? Store { get; }

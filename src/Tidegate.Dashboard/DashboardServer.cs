@@ -17,6 +17,8 @@ internal sealed class DashboardServer(DashboardSources sources) : IDashboard
 
     public AdminCaller? Who(HttpContext context, AdminAccess access) => _gate.Who(context, access);
 
+    public CancellationToken SessionEnd(HttpContext context, AdminAccess access) => _gate.SessionEnd(context, access);
+
     public void Apply(AdminAccess access) => _gate.Apply(access);
 
     public async Task HandleAsync(HttpContext context, AdminAccess access)

@@ -12,6 +12,7 @@ using Tidegate.Policies.AdaptiveConcurrency;
 using Tidegate.Policies.AdaptiveThrottle;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.Cache.Disk;
+using Tidegate.Policies.Capture;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
 using Tidegate.Policies.Hedge;
@@ -55,6 +56,8 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         };
         services.Cache.Store.MaxBytes = compiled.Config.Cache.Memory ?? AnswerStore.DefaultMaxBytes;
         services.Hedges.OnBug = bug => log($"A request whose answer nobody waited for failed: {bug}");
+        services.Captures.MaxBytes = compiled.Config.Recording.Capture?.Memory ?? CaptureSettings.DefaultMaxBytes;
+        services.Captures.OnBug = bug => log($"A captured exchange was lost: {bug}");
         services.Cache.OnBug = bug => log($"The cache failed to store an answer: {bug}");
         if (compiled.Config.Cache.Disk is { } disk)
         {
@@ -98,6 +101,9 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         ? "Connections run on the runtime's sockets."
         : $"Connections run on {_transport.Reactors.Count} reactors. {TransportChoice.Variable}=sockets is the way back to the runtime's sockets.";
 
+    /// <summary>Sinks that keep what was: the demo gives them a past.</summary>
+    public IReadOnlyList<IExchangeSink> Memories => _control.Memories;
+
     /// <summary>The version of the configuration in force.</summary>
     public long Version => _snapshots.Current.Version;
 
@@ -128,6 +134,8 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     HedgeRoutes IGatewayView.Hedges => _services.Hedges;
 
     HttpCache IGatewayView.Cache => _services.Cache;
+
+    CaptureStore IGatewayView.Captures => _services.Captures;
 
     ExchangeStore? IGatewayView.Store => _store;
 
@@ -177,6 +185,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         compiled.TakeEffect();
         _snapshots.Current = compiled.Snapshot;
         _services.Cache.Store.MaxBytes = compiled.Config.Cache.Memory ?? AnswerStore.DefaultMaxBytes;
+        _services.Captures.MaxBytes = compiled.Config.Recording.Capture?.Memory ?? CaptureSettings.DefaultMaxBytes;
         _control.Apply(compiled.Control);
         _configuration = compiled;
         return Told(_control.Reloads.Add(isInForce: true, problems));

@@ -11,9 +11,17 @@ namespace Tidegate.Control.Admin;
 
 /// <summary>Answers the admin listener's requests: first whether the caller may ask, then what was asked for. Everything but a purge is read-only.</summary>
 internal sealed class AdminHandler(
-    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, InventoryDocument inventory, RecentExchanges recent, PastExchanges past, IGatewayView gateway, IDashboard? dashboard, AuditLog audit, Action<string> log)
+    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, InventoryDocument inventory, RecentExchanges recent, PastExchanges past, TailDocument tail, IGatewayView gateway, IDashboard? dashboard, AuditLog audit, Action<string> log)
 {
     public const string ExchangesPath = "/api/v1/exchanges";
+    private const string OpenApiPath = "/api/v1/openapi.json";
+
+    /// <summary>All that there is, as openapi.json has it.</summary>
+    public static readonly IReadOnlyList<string> Paths =
+    [
+        "/livez", "/readyz", "/metrics", OpenApiPath, "/api/v1/status", "/api/v1/config", "/api/v1/apis", InventoryDocument.Path, ExchangesPath, PastExchanges.SearchPath, TailDocument.Path, ExchangesPath + "/{id}", ExchangesPath + "/{id}" + HarDocument.Suffix,
+        PastExchanges.SeriesPath, CacheDocuments.AdvicePath, CacheDocuments.ExplainPath, AuditDocument.Path, CachePurge.Path,
+    ];
 
     public async Task HandleAsync(HttpContext context)
     {
@@ -110,11 +118,21 @@ internal sealed class AdminHandler(
         CachePurge.Path => CachePurge.AnswerAsync(context, gateway, audit),
         AuditDocument.Path => AuditDocument.AnswerAsync(context, audit),
         ExchangesPath => ExchangesAsync(context),
+        OpenApiPath => AdminReply.BytesAsync(context, 200, "application/json", OpenApiDocument.Content),
+        TailDocument.Path => TailAsync(context),
         PastExchanges.SeriesPath => past.SeriesAsync(context),
         PastExchanges.SearchPath => past.SearchAsync(context),
         { } path when path.StartsWith(ExchangesPath + "/", StringComparison.Ordinal) => ExchangeAsync(context, path[(ExchangesPath.Length + 1)..]),
-        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is /livez, /readyz, /metrics, and below /api/v1/: status, config, apis, inventory, exchanges, exchanges/ID, exchanges/search, series, cache/advice, cache/explain, audit and, by POST, cache/purge."),
+        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is " + string.Join(", ", Paths) + "."),
     };
+
+    /// <summary>As long as whoever watches is signed in.</summary>
+    private async Task TailAsync(HttpContext context)
+    {
+        var ends = dashboard?.SessionEnd(context, access()) ?? default;
+        using var ending = ends.Register(static open => ((HttpContext)open!).Abort(), context);
+        await tail.AnswerAsync(context);
+    }
 
     private Task ReadyAsync(HttpContext context)
     {
@@ -165,6 +183,8 @@ internal sealed class AdminHandler(
 
     private async Task ExchangeAsync(HttpContext context, string text)
     {
+        var isHar = text.EndsWith(HarDocument.Suffix, StringComparison.Ordinal);
+        text = isHar ? text[..^HarDocument.Suffix.Length] : text;
         if (text.Length != 16 || !ulong.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var id))
         {
             await AdminReply.ProblemAsync(context, 400, "parameter_invalid", "An exchange's id has 16 hex digits, as in the Tidegate-Exchange field and the access log.");
@@ -173,9 +193,21 @@ internal sealed class AdminHandler(
 
         try
         {
-            if (await past.FindAsync(id, AdminScope.Of(context), context.RequestAborted) is { } found)
+            var caller = AdminScope.Of(context);
+            if (await past.FindAsync(id, caller, context.RequestAborted) is { } found)
             {
-                await AdminReply.JsonAsync(context, 200, json => ExchangeJson.Write(json, found));
+                await AdminReply.JsonAsync(context, 200, json =>
+                {
+                    if (isHar)
+                    {
+                        // What people sent is for those who run the gateway.
+                        HarDocument.Write(json, found, caller.SeesConfiguration ? gateway.Captures.Find(id) : null);
+                    }
+                    else
+                    {
+                        ExchangeJson.Write(json, found);
+                    }
+                });
                 return;
             }
         }

@@ -17,7 +17,12 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
     public const string SeriesPath = "/api/v1/series";
     public const string SearchPath = "/api/v1/exchanges/search";
 
+    private const string CompareParameter = "compare";
+    private const int DefaultExport = 10_000;
+
     private static readonly (string Name, double Share)[] Quantiles = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];
+
+    private readonly ExchangeExport? _export = reader is null ? null : new ExchangeExport(reader);
 
     /// <summary>One exchange by its number; null when it is not kept.</summary>
     public async Task<ExchangeRecord?> FindAsync(ulong id, AdminCaller caller, CancellationToken cancellationToken)
@@ -38,7 +43,10 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
             return;
         }
 
-        if (ParseSeries(context.Request.Query, out var query) is { } problem)
+        var unknown = ExportFormats.Read(context.Request, hasParquet: false, out var format);
+        var unreadable = ParseSeries(context.Request.Query, out var query);
+        query = query with { Tenants = AdminScope.Of(context).Tenants };
+        if ((unknown ?? unreadable) is { } problem)
         {
             await AdminReply.ProblemAsync(context, 400, "parameter_invalid", problem + ".");
             return;
@@ -46,8 +54,18 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
 
         try
         {
-            var result = await reader.SeriesAsync(query with { Tenants = AdminScope.Of(context).Tenants }, context.RequestAborted);
-            await AdminReply.JsonAsync(context, 200, json => Write(json, query, result));
+            var result = await reader.SeriesAsync(query, context.RequestAborted);
+            if (format == ExportFormat.Csv)
+            {
+                await AdminReply.BytesAsync(context, 200, ExportFormats.CsvType, SeriesTable.Write(query, result));
+                return;
+            }
+
+            // Every group that there was: a small one of now may have been a large one.
+            var previous = context.Request.Query.ContainsKey(CompareParameter)
+                ? await reader.SeriesAsync(query with { From = query.From - (query.To - query.From), To = query.From, Top = SeriesQuery.MaxGroups }, context.RequestAborted)
+                : null;
+            await AdminReply.JsonAsync(context, 200, json => Write(json, query, result, previous));
         }
         catch (TooWideException tooWide)
         {
@@ -67,7 +85,10 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
             return;
         }
 
-        if (ParseSearch(context.Request.Query, out var search) is { } problem)
+        var unknown = ExportFormats.Read(context.Request, hasParquet: true, out var format);
+        var unreadable = ParseSearch(context.Request.Query, format != ExportFormat.Json, out var search);
+        search = search with { Tenants = AdminScope.Of(context).Tenants };
+        if ((unknown ?? unreadable) is { } problem)
         {
             await AdminReply.ProblemAsync(context, 400, "parameter_invalid", problem + ".");
             return;
@@ -75,7 +96,13 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
 
         try
         {
-            var found = await reader.FindAsync(search with { Tenants = AdminScope.Of(context).Tenants }, context.RequestAborted);
+            if (format != ExportFormat.Json)
+            {
+                await _export!.AnswerAsync(context, search, format);
+                return;
+            }
+
+            var found = await reader.FindAsync(search, context.RequestAborted);
             await AdminReply.JsonAsync(context, 200, json =>
             {
                 json.WriteStartObject();
@@ -94,7 +121,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
                 json.WriteEndObject();
             });
         }
-        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested && !context.Response.HasStarted)
         {
             await TooSlowAsync(context);
         }
@@ -120,8 +147,12 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
         {
             switch (name)
             {
-                case "from" or "to" or "last":
+                case "from" or "to" or "last" or ExportFormats.Parameter:
                     break;
+                case CompareParameter when values.ToString() == "previous":
+                    break;
+                case CompareParameter:
+                    return "'compare' must be previous";
                 case "step" when Configuration.ScalarParser.TryDuration(values.ToString(), out var step):
                     query = query with { Step = step };
                     break;
@@ -144,7 +175,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
         return query.Problem(time.GetUtcNow());
     }
 
-    private string? ParseSearch(IQueryCollection parameters, out ExchangeSearch search)
+    private string? ParseSearch(IQueryCollection parameters, bool isExport, out ExchangeSearch search)
     {
         search = new ExchangeSearch { From = default, To = default };
         if (ReadTime(parameters, out var from, out var to) is { } untimely)
@@ -152,12 +183,28 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
             return untimely;
         }
 
-        search = search with { From = from, To = to };
+        search = search with { From = from, To = to, Limit = isExport ? DefaultExport : search.Limit };
         foreach (var (name, values) in parameters)
         {
             if (values is not [{ } value])
             {
                 return $"'{OneLine(name)}' is given more than once; give it once";
+            }
+
+            if (name == ExportFormats.Parameter)
+            {
+                continue;
+            }
+
+            if (isExport && name == "limit")
+            {
+                if (!int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) || limit is < 1 or > ExchangeExport.MaxExchanges)
+                {
+                    return $"'limit' of a file must be a whole number from 1 to {ExchangeExport.MaxExchanges}";
+                }
+
+                search = search with { Limit = limit };
+                continue;
             }
 
             var (next, problem) = Set(search, name, value);
@@ -244,8 +291,9 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
 
     private static string OneLine(string name) => string.Concat(name.Take(40).Select(character => char.IsControl(character) ? ' ' : character));
 
-    private static void Write(Utf8JsonWriter json, SeriesQuery query, SeriesResult result)
+    private static void Write(Utf8JsonWriter json, SeriesQuery query, SeriesResult result, SeriesResult? previous)
     {
+        var before = previous?.Groups.ToDictionary(group => string.Join('\u001f', group.Key), group => group.Total);
         json.WriteStartObject();
         json.WriteString("from", query.From);
         json.WriteString("to", query.To);
@@ -253,6 +301,13 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
         json.WriteStartObject("total");
         WritePoint(json, result.Total);
         json.WriteEndObject();
+        if (previous is not null)
+        {
+            json.WriteStartObject("previous");
+            WritePoint(json, previous.Total);
+            json.WriteEndObject();
+        }
+
         json.WriteStartArray("groups");
         foreach (var group in result.Groups)
         {
@@ -265,6 +320,13 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
             json.WriteStartObject("total");
             WritePoint(json, group.Total);
             json.WriteEndObject();
+            if (before is not null)
+            {
+                json.WriteStartObject("previous");
+                WritePoint(json, before.GetValueOrDefault(string.Join('\u001f', group.Key)) ?? new SeriesPoint(query.From));
+                json.WriteEndObject();
+            }
+
             json.WriteStartArray("points");
             foreach (var point in group.Points)
             {

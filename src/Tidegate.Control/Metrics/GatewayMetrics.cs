@@ -70,6 +70,8 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription Logs = new("tidegate_otlp_logs_total", "tidegate.otlp.logs", "{record}", MetricKind.Counter, "Exported log records by what became of them.");
 
     private static readonly MetricLabelName Listener = new("listener", "tidegate.listener");
+    private static readonly MetricDescription CapturedBytes = new("tidegate_captured_bytes", "tidegate.captured.bytes", "By", MetricKind.Gauge, "Memory that captured headers and content take.");
+    private static readonly MetricDescription CapturesDropped = new("tidegate_captures_dropped_total", "tidegate.captures.dropped", "{exchange}", MetricKind.Counter, "Exchanges that were to be captured and were not, because too many came at once.");
     private static readonly MetricDescription InventoryHosts = new("tidegate_inventory_hosts", "tidegate.inventory.hosts", "{host}", MetricKind.Gauge, "Hosts and APIs of ours that the inventory knows.");
     private static readonly MetricDescription InventoryOmitted = new("tidegate_inventory_omitted_exchanges_total", "tidegate.inventory.omitted_exchanges", "{exchange}", MetricKind.Counter, "Exchanges with a host or an endpoint for which the inventory had no room.");
     private static readonly MetricLabelName Of = new("of", "tidegate.inventory.of");
@@ -111,6 +113,10 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
             WriteOtlp(writer, otlp);
         }
 
+        writer.Begin(CapturedBytes);
+        writer.Write(gateway.Captures.Bytes);
+        writer.Begin(CapturesDropped);
+        writer.Write(gateway.Captures.Dropped);
         writer.Begin(InventoryHosts);
         writer.Write(inventory.Hosts);
         writer.Begin(InventoryOmitted);

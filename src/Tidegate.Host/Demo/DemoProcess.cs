@@ -6,6 +6,7 @@ using Tidegate.Exchanges;
 using Tidegate.Forwarding;
 using Tidegate.Host.Demo.Apis;
 using Tidegate.Host.Demo.Callers;
+using Tidegate.Host.Demo.History;
 using Tidegate.Recording;
 
 namespace Tidegate.Host.Demo;
@@ -146,6 +147,19 @@ internal sealed class DemoProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Gives the gateway's store and inventory a past, before anything is called.</summary>
+    private async Task RememberAsync(CompiledConfiguration compiled, CancellationToken cancellationToken)
+    {
+        var history = new DemoHistory(compiled, new CallPlan(_settings.Seed, CallPlan.Everybody), _settings.Seed);
+        foreach (var batch in history.Batches(_time.GetUtcNow(), _settings.History, Clock.Elapsed))
+        {
+            foreach (var sink in _gateway!.Memories)
+            {
+                await sink.WriteAsync(batch, cancellationToken);
+            }
+        }
+    }
+
     private async Task StartGatewayAsync(TextWriter log, IReadOnlyList<IExchangeSink> sinks, CancellationToken cancellationToken)
     {
         _directory.WritePort("egress", _settings.EgressPort);
@@ -162,6 +176,7 @@ internal sealed class DemoProcess : IAsyncDisposable
         // Kept beside its files, and gone with them.
         var keep = new StoreSettings { Directory = Path.Combine(compiled.StateDirectory, "exchanges"), MaxBytes = KeepSettings.DefaultMaxBytes, MaxAge = KeepSettings.DefaultMaxAge };
         _gateway = new GatewayProcess(compiled, services, log.WriteLine, sinks, store: ExchangeStore.Open(keep, log.WriteLine, _time));
+        await RememberAsync(compiled, cancellationToken);
         await _gateway.StartAsync(cancellationToken);
         _reloader = new ConfigurationReloader(_directory.Configuration, _gateway, new SystemdNotifier(null, _time, log.WriteLine), log.WriteLine);
         _ordersClient = new HttpClient(new SocketsHttpHandler { UseProxy = false, ActivityHeadersPropagator = null }) { BaseAddress = new Uri($"http://{Egress}") };

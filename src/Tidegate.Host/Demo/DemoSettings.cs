@@ -20,6 +20,9 @@ internal sealed record DemoSettings
     /// <summary>The same seed gives the same calls.</summary>
     public int Seed { get; init; } = 1;
 
+    /// <summary>How much of a past it begins with.</summary>
+    public TimeSpan History { get; init; } = TimeSpan.FromHours(1);
+
     /// <summary>The time of the morning at which it begins.</summary>
     public TimeOnly Start { get; init; } = MorningClock.Begin;
 }

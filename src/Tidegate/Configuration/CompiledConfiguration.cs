@@ -4,6 +4,7 @@ using Tidegate.Forwarding;
 using Tidegate.Policies.AdaptiveConcurrency;
 using Tidegate.Policies.AdaptiveThrottle;
 using Tidegate.Policies.Cache;
+using Tidegate.Policies.Capture;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
 using Tidegate.Policies.Hedge;
@@ -42,6 +43,9 @@ internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time)
 
     /// <summary>Stored answers.</summary>
     public HttpCache Cache { get; } = new(Time);
+
+    /// <summary>Headers and content of chosen exchanges.</summary>
+    public CaptureStore Captures { get; } = new();
 
     /// <summary>Which webhooks have come.</summary>
     public WebhookMemory Webhooks { get; } = new(Time);

@@ -3,6 +3,7 @@ using Tidegate.Forwarding;
 using Tidegate.Policies.AdaptiveConcurrency;
 using Tidegate.Policies.AdaptiveThrottle;
 using Tidegate.Policies.Cache;
+using Tidegate.Policies.Capture;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Credential;
 using Tidegate.Policies.Fallback;
@@ -42,6 +43,7 @@ internal static class EffectiveConfig
             Recording = Filled(config.Recording, config.Recording with
             {
                 Metrics = Filled(config.Recording.Metrics, new MetricsConfig { MaxSeries = config.Recording.Metrics.MaxSeries ?? ControlCompiler.DefaultMaxSeries }),
+                Capture = config.Recording.Capture is { } capture ? Filled(capture, capture with { MaxBody = capture.MaxBody ?? CaptureSettings.DefaultMaxBodyBytes, Memory = capture.Memory ?? CaptureSettings.DefaultMaxBytes }) : null,
                 RecentExchanges = config.Recording.RecentExchanges ?? ControlCompiler.DefaultRecentExchanges,
                 Store = config.Recording.Store.Path == ControlCompiler.Off ? config.Recording.Store : Filled(config.Recording.Store, config.Recording.Store with
                 {

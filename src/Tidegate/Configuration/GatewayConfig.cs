@@ -501,6 +501,9 @@ internal sealed record RecordingConfig
     [Doc("Every exchange, kept to be looked back at."), NeedsRestart]
     public StoreConfig Store { get; init; } = new();
 
+    [Doc("Headers and content of chosen exchanges, secrets masked, in memory. Absent: off.")]
+    public CaptureConfig? Capture { get; init; }
+
     [Doc("Metrics and traces to an OpenTelemetry collector. Absent: off."), NeedsRestart]
     public OtlpConfig? Otlp { get; init; }
 }

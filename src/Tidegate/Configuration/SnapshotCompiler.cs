@@ -67,6 +67,7 @@ internal sealed class SnapshotCompiler
             Error(disk, "max_size", "max_size is at least 16MB");
         }
 
+        new CaptureCompiler(_positions, _problems, _services).Check(_config);
         foreach (var api in _config.Apis)
         {
             Api(api, consumers);
@@ -190,7 +191,8 @@ internal sealed class SnapshotCompiler
 
     private List<IPolicy> Policies(ApiConfig api, EndpointConfig? endpoint, CredentialIndex credentials, CredentialCompiler credentialCompiler)
     {
-        var policies = new List<IPolicy> { new AuthenticationPolicy(credentials, Authentication(api)) };
+        // Capture first: it is to see what the client sent.
+        var policies = new List<IPolicy>(new CaptureCompiler(_positions, _problems, _services).Compile(_config, api)) { new AuthenticationPolicy(credentials, Authentication(api)) };
         if ((endpoint?.Access ?? api.Access) is { } access)
         {
             policies.Add(new AccessPolicy(new AccessSettings { Consumers = access.Consumers, Methods = access.Methods, Mode = access.Mode }));

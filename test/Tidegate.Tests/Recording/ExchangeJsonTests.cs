@@ -35,6 +35,15 @@ public sealed partial class ExchangeJsonTests
     }
 
     [Fact]
+    public void The_description_of_the_admin_api_has_every_field_and_no_other()
+    {
+        using var description = JsonDocument.Parse(Tidegate.Control.Admin.OpenApiDocument.Content);
+        var described = description.RootElement.GetProperty("components").GetProperty("schemas").GetProperty("Exchange").GetProperty("properties").EnumerateObject().Select(property => property.Name);
+
+        Assert.Equal(Row().Matches(Reference()).SelectMany(row => Name().Matches(row.Groups[1].Value)).Select(name => name.Groups[1].Value).Order(StringComparer.Ordinal), described.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void What_has_no_value_is_left_out()
     {
         using var written = Write(TestRecords.Ingress with { Consumer = Consumer.Anonymous, Api = "" });

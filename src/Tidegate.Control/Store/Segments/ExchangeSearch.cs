@@ -76,6 +76,8 @@ internal sealed record ExchangeSearch
         && Admin.AdminScope.Has(Tenants, record.Consumer.Tenant)
         && (Environment is null || record.Consumer.Environment == Environment)
         && (Destination is null || record.Destination == Destination)
+        && (Region is null || record.Region == Region)
+        && (Credential is null || record.Credential == Credential)
         && (Host is null || record.Host == Host)
         && (Path is null || record.Path.Contains(Path, StringComparison.Ordinal))
         && (Status is not { } status || (record.Status >= status.From && record.Status <= status.To))

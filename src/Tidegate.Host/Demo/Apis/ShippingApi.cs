@@ -6,7 +6,8 @@ namespace Tidegate.Host.Demo.Apis;
 internal sealed class ShippingApi(MorningClock clock, TimeProvider time, DemoRandom random) : ISimulatedApi
 {
     /// <summary>The share of calls that get 503.</summary>
-    private static readonly Rhythm Down = new("08:20 0, 08:21 0.9, 08:25 0.9, 08:26 0, 09:35 0, 09:36 0.8, 09:42 0.8, 09:45 0, 11:10 0, 11:11 1, 11:14 1, 11:15 0");
+    /// <summary>The share of calls that find it down.</summary>
+    public static readonly Rhythm Down = new("08:20 0, 08:21 0.9, 08:25 0.9, 08:26 0, 09:35 0, 09:36 0.8, 09:42 0.8, 09:45 0, 11:10 0, 11:11 1, 11:14 1, 11:15 0");
 
     private int _labels;
 

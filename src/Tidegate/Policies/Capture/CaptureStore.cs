@@ -1,0 +1,87 @@
+namespace Tidegate.Policies.Capture;
+
+/// <summary>Captured exchanges, in memory only: the newest, up to a bound.</summary>
+internal sealed class CaptureStore
+{
+    // Exchanges that wait to be freed of their secrets; more is more than the machine has time for.
+    private const int MaxPending = 64;
+
+    private readonly Lock _gate = new();
+    private readonly Queue<ulong> _order = new();
+    private readonly Dictionary<ulong, CapturedExchange> _kept = [];
+    private long _bytes;
+    private long _dropped;
+    private int _pending;
+
+    /// <summary>All of them together.</summary>
+    public long MaxBytes { get; set; } = CaptureSettings.DefaultMaxBytes;
+
+    /// <summary>Is told of a fault of ours.</summary>
+    public Action<Exception> OnBug { get; set; } = static _ => { };
+
+    public long Bytes => Interlocked.Read(ref _bytes);
+
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _kept.Count;
+            }
+        }
+    }
+
+    /// <summary>Exchanges that should have been kept and were not, because too many came at once.</summary>
+    public long Dropped => Interlocked.Read(ref _dropped);
+
+    public CapturedExchange? Find(ulong id)
+    {
+        lock (_gate)
+        {
+            return _kept.GetValueOrDefault(id);
+        }
+    }
+
+    /// <summary>Makes one, away from traffic, and keeps it.</summary>
+    public void Add(Func<CapturedExchange> make)
+    {
+        if (Interlocked.Increment(ref _pending) > MaxPending)
+        {
+            Interlocked.Decrement(ref _pending);
+            Interlocked.Increment(ref _dropped);
+            return;
+        }
+
+        ThreadPool.UnsafeQueueUserWorkItem(static work => work.Store.Keep(work.Make), (Store: this, Make: make), preferLocal: false);
+    }
+
+    private void Keep(Func<CapturedExchange> make)
+    {
+        try
+        {
+            var captured = make();
+            lock (_gate)
+            {
+                if (_kept.TryAdd(captured.Id, captured))
+                {
+                    _order.Enqueue(captured.Id);
+                    _bytes += captured.Bytes;
+                }
+
+                while (_bytes > MaxBytes && _order.TryDequeue(out var oldest) && _kept.Remove(oldest, out var gone))
+                {
+                    _bytes -= gone.Bytes;
+                }
+            }
+        }
+        catch (Exception bug)
+        {
+            OnBug(bug);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _pending);
+        }
+    }
+}
