@@ -29,6 +29,9 @@ internal sealed class KeyPoolPolicy : IPolicy
 
     public PolicyStage Stage => PolicyStage.Attempt;
 
+    /// <summary>What is known of its keys.</summary>
+    public IEnumerable<KeyHealth> Keys => _settings.Keys.Select(key => key.Health);
+
     public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
     {
         if (exchange.IsTunnel)
