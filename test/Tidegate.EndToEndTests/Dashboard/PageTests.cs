@@ -43,22 +43,27 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await gateway.BusyAsync(Cancellation);
         await visitor.OpenAsync("/");
         await visitor.Page.Locator("section:has-text('Ingress') .stat:has-text('Calls') .value:text-is('6')").First.WaitForAsync();
+        var barriers = new List<string>();
         foreach (var path in Pages)
         {
             await visitor.OpenAsync(path);
-            await visitor.IsAccessibleAsync();
+            barriers.Add(await visitor.BarriersAsync());
         }
 
         await visitor.OpenAsync("/");
         await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "From … to …" }).ClickAsync();
         await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Egress: calls by outcome over time, as a table" }).ClickAsync();
         await visitor.Page.Locator(".behind td").First.WaitForAsync();
-        await visitor.IsAccessibleAsync();
+        barriers.Add(await visitor.BarriersAsync());
         await visitor.OpenAsync("/exchanges?outcome=failed");
         await visitor.Page.Locator("tbody tr td.status").First.ClickAsync();
         await visitor.SeesAsync("What happened to it");
-        await visitor.IsAccessibleAsync();
+        barriers.Add(await visitor.BarriersAsync());
         await visitor.KeepAsync($"{scheme} exchange");
+        if (barriers.Any(found => found.Length > 0))
+        {
+            Assert.Fail(string.Join('\n', barriers.Where(found => found.Length > 0)));
+        }
     }
 
     [Fact]
