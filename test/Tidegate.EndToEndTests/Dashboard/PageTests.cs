@@ -52,7 +52,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
 
         await visitor.OpenAsync("/");
         await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "From … to …" }).ClickAsync();
-        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Egress: calls by outcome over time, as a table" }).ClickAsync();
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "As a table: Egress: calls by outcome over time" }).ClickAsync();
         await visitor.Page.Locator(".behind td").First.WaitForAsync();
         barriers.Add(await visitor.BarriersAsync());
         await visitor.OpenAsync("/exchanges?outcome=failed");
@@ -78,6 +78,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await visitor.Page.GetByLabel("From", new() { Exact = true }).FillAsync("2026-01-02T03:00");
         await visitor.Page.GetByLabel("To", new() { Exact = true }).FillAsync("2026-01-02T02:00");
         await visitor.Page.Keyboard.PressAsync("Enter");
+        await visitor.KeepAsync("1280 own time");
         await visitor.SeesAsync("The end must be after the beginning.");
         await visitor.Page.GetByLabel("To", new() { Exact = true }).FillAsync("2026-01-02T05:30");
         await visitor.Page.Keyboard.PressAsync("Enter");
@@ -94,7 +95,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await gateway.BusyAsync(Cancellation);
         await visitor.OpenAsync("/");
         await visitor.Page.Locator("section:has-text('Ingress') .stat:has-text('Calls') .value:text-is('6')").First.WaitForAsync();
-        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Flow of calls from callers over APIs to outcomes, as a table" }).ClickAsync();
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "As a table: Flow of calls from callers over APIs to outcomes" }).ClickAsync();
         await visitor.Page.Locator(".behind tr:has-text('no key'):has-text('echo'):has-text('6')").WaitForAsync();
         visitor.HasNoComplaint();
     }
@@ -105,12 +106,15 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await using var gateway = await SeenGateway.StartAsync(Cancellation);
         await using var visitor = await browser.VisitAsync(gateway.Root);
         await gateway.BusyAsync(Cancellation);
-        await visitor.OpenAsync("/egress/echo");
+        await visitor.OpenAsync("/egress/keyed");
         await visitor.Page.Locator("section:has-text('Keys') tr:has-text('first'):has-text('in turn')").WaitForAsync();
         await visitor.SeesAsync("further attempts could be made at once");
         await visitor.Page.Locator("section:has-text('Adaptive limits') tr:has-text('adaptive_concurrency'):has-text('in flight')").WaitForAsync();
         await visitor.Page.Locator("tr:has-text('the API'):has-text('5 s')").WaitForAsync();
         Assert.DoesNotContain("key-of-ours", await visitor.Page.ContentAsync(), StringComparison.Ordinal);
+        await visitor.KeepAsync("1280 egress keyed");
+        await visitor.OpenAsync("/egress/echo");
+        await visitor.Page.Locator("section:has-text('What the cache made of it') tr:has-text('miss')").WaitForAsync();
         await visitor.OpenAsync("/ingress");
         await visitor.Page.Locator("section:has-text('Not let in') tr:has-text('credential_unknown'):has-text('authenticate'):has-text('orders')").WaitForAsync();
         visitor.HasNoComplaint();
