@@ -52,7 +52,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
 
         await visitor.OpenAsync("/");
         await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "From … to …" }).ClickAsync();
-        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "As a table: Egress: calls by outcome over time" }).ClickAsync();
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "As a table of Egress: calls by outcome over time" }).ClickAsync();
         await visitor.Page.Locator(".behind td").First.WaitForAsync();
         barriers.Add(await visitor.BarriersAsync());
         await visitor.OpenAsync("/exchanges?outcome=failed");
@@ -95,7 +95,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await gateway.BusyAsync(Cancellation);
         await visitor.OpenAsync("/");
         await visitor.Page.Locator("section:has-text('Ingress') .stat:has-text('Calls') .value:text-is('6')").First.WaitForAsync();
-        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "As a table: Flow of calls from callers over APIs to outcomes" }).ClickAsync();
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "As a table of Flow of calls from callers over APIs to outcomes" }).ClickAsync();
         await visitor.Page.Locator(".behind tr:has-text('no key'):has-text('echo'):has-text('6')").WaitForAsync();
         visitor.HasNoComplaint();
     }
