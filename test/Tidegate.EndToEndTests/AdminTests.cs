@@ -348,7 +348,7 @@ public sealed class AdminTests
         var held = new List<TcpClient>();
         try
         {
-            for (var i = 0; i < 64; i++)
+            for (var i = 0; i < 256; i++)
             {
                 held.Add(await ConnectAsync(gateway["admin"]));
                 Assert.StartsWith("HTTP/1.1 200", await AskAsync(held[^1]), StringComparison.Ordinal);

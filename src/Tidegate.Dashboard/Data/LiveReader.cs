@@ -1,13 +1,14 @@
 using Tidegate.Control;
 using Tidegate.Control.Live;
+using Tidegate.Dashboard.Views;
 using Tidegate.Exchanges;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Limits;
 
 namespace Tidegate.Dashboard.Data;
 
-/// <summary>What the gateway is doing at this moment.</summary>
-internal sealed class LiveReader(DashboardSources sources)
+/// <summary>What the gateway is doing at this moment. That is no single tenant's: who sees only some tenants' exchanges sees none of it.</summary>
+internal sealed class LiveReader(DashboardSources sources, Viewer viewer)
 {
     // Less says nothing about a share.
     private const int FewestCalls = 20;
@@ -18,6 +19,11 @@ internal sealed class LiveReader(DashboardSources sources)
     public IReadOnlyList<LiveApi> Apis()
     {
         var apis = new List<LiveApi>();
+        if (!viewer.Caller.SeesAll)
+        {
+            return apis;
+        }
+
         var quiet = sources.Gateway.Configuration.Config.Apis.Select(api => (api.Direction, api.Name)).ToHashSet();
         var seconds = SlidingMinute.Covered(sources.Time.GetUtcNow(), sources.Apis.Started).TotalSeconds;
         sources.Apis.Read((direction, api, _, minute) =>
@@ -36,6 +42,11 @@ internal sealed class LiveReader(DashboardSources sources)
         var now = store.Time.GetTimestamp();
         var seen = new HashSet<Limit>();
         var limits = new List<LiveLimit>();
+        if (!viewer.Caller.SeesAll)
+        {
+            return limits;
+        }
+
         foreach (var plan in sources.Gateway.Configuration.Snapshot.Plans)
         {
             if (api is not null && plan.Route.ApiName != api)
@@ -64,19 +75,34 @@ internal sealed class LiveReader(DashboardSources sources)
 
     /// <summary>The circuits of an API, or of all.</summary>
     public IEnumerable<(string Api, string Endpoint, CircuitState State, long Opened)> Circuits(string? api = null) => CircuitsInForce.Of(sources.Gateway)
-        .Where(circuit => api is null || circuit.Api == api)
+        .Where(circuit => viewer.Caller.SeesAll && (api is null || circuit.Api == api))
         .Select(circuit => (circuit.Api, circuit.Endpoint, circuit.Circuit.State, circuit.Circuit.Opened));
 
     /// <summary>How long an API's provider is left alone because it asked for that; zero when it is not.</summary>
-    public TimeSpan Cooling(string api) => sources.Gateway.Limits.Providers.FirstOrDefault(provider => provider.Api == api) is { } provider ? TimeSpan.FromSeconds(provider.CoolingSeconds()) : TimeSpan.Zero;
+    public TimeSpan Cooling(string api) => viewer.Caller.SeesAll && sources.Gateway.Limits.Providers.FirstOrDefault(provider => provider.Api == api) is { } provider ? TimeSpan.FromSeconds(provider.CoolingSeconds()) : TimeSpan.Zero;
 
     /// <summary>How many exchanges of each API wait for a limit; those without a queue are not there.</summary>
-    public IReadOnlyDictionary<string, int> Waiting() => sources.Gateway.Limits.Waiting.ToDictionary(queue => queue.Api, queue => queue.Waiting, StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, int> Waiting() =>
+        viewer.Caller.SeesAll ? sources.Gateway.Limits.Waiting.ToDictionary(queue => queue.Api, queue => queue.Waiting, StringComparer.Ordinal) : new Dictionary<string, int>();
+
+    /// <summary>All traffic of a direction by the second; null where whoever looks does not see all.</summary>
+    public IReadOnlyList<SecondCounts>? Seconds(Direction direction) => viewer.Caller.SeesAll ? sources.Seconds.Read(direction) : null;
+
+    /// <summary>Exchanges that have begun and not ended.</summary>
+    public long InFlight(Direction direction) => viewer.Caller.SeesAll ? sources.InFlight.Count(direction) : 0;
+
+    /// <summary>An API's destinations that health is known of.</summary>
+    public IEnumerable<DestinationView> Destinations(string api) => sources.Gateway.Destinations.Where(destination => viewer.Caller.SeesAll && destination.Api == api);
 
     /// <summary>What somebody should look at, the worst first.</summary>
     public IReadOnlyList<Attention> Attention()
     {
         var found = new List<Attention>();
+        if (!viewer.Caller.SeesAll)
+        {
+            return found;
+        }
+
         if (sources.Reloads.Last is { IsInForce: false } reload)
         {
             found.Add(new Attention(true, "The configuration file is not in force", reload.Failure ?? $"{reload.Problems.Count} problem{(reload.Problems.Count == 1 ? "" : "s")} at {Clock(reload.Time)}; version {sources.Gateway.Configuration.Snapshot.Version} stays.", "/configuration"));

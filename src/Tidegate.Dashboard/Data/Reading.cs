@@ -1,3 +1,4 @@
+using Tidegate.Control.Admin;
 using Tidegate.Control.Store.Queries;
 using Tidegate.Dashboard.Views;
 
@@ -7,12 +8,13 @@ namespace Tidegate.Dashboard.Data;
 internal sealed class Reading
 {
     private readonly TrafficReader _traffic;
+    private readonly AdminCaller _caller;
     private readonly TimeRange _range;
 
     /// <summary>One that begins with what is kept.</summary>
-    internal Reading(TrafficReader traffic, TimeRange range, DateTimeOffset now, DateTimeOffset? begins, CancellationToken gone)
+    internal Reading(TrafficReader traffic, AdminCaller caller, TimeRange range, DateTimeOffset now, DateTimeOffset? begins, CancellationToken gone)
     {
-        (_traffic, _range, Now, Gone) = (traffic, range, now, gone);
+        (_traffic, _caller, _range, Now, Gone) = (traffic, caller, range, now, gone);
         var (from, to) = (range.From(now), range.To(now));
         Span = to - (begins > from && begins < to ? begins.Value : from);
         IsBeforeKept = begins <= from - (to - from);
@@ -34,7 +36,7 @@ internal sealed class Reading
     public string? Trouble { get; private set; }
 
     /// <summary>Begins one.</summary>
-    public static async Task<Reading> BeginAsync(TrafficReader traffic, TimeRange range, DateTimeOffset now, CancellationToken gone) => new(traffic, range, now, await traffic.BeginsAsync(), gone);
+    public static async Task<Reading> BeginAsync(TrafficReader traffic, AdminCaller caller, TimeRange range, DateTimeOffset now, CancellationToken gone) => new(traffic, caller, range, now, await traffic.BeginsAsync(), gone);
 
     /// <summary>A question about the shown time, with the points of a chart.</summary>
     public SeriesQuery Chart(IReadOnlyList<string> groupBy, params IReadOnlyList<(string Dimension, string Value)> filters) => RangeQuery.Of(_range, Now, groupBy, filters);
@@ -45,7 +47,7 @@ internal sealed class Reading
     /// <summary>Reads the answers, in the order of the questions.</summary>
     public async Task<SeriesAnswers> SumsAsync(params IReadOnlyList<SeriesQuery> queries)
     {
-        var answers = await _traffic.ReadAsync(queries, Gone);
+        var answers = await _traffic.ReadAsync(_caller, queries, Gone);
         Trouble ??= answers.Trouble;
         return answers;
     }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.Data.Sqlite;
 using Tidegate.Control;
+using Tidegate.Control.Admin;
 using Tidegate.Control.Store.Queries;
 
 namespace Tidegate.Dashboard.Data;
@@ -26,9 +27,12 @@ internal sealed class TrafficReader(DashboardSources sources)
     /// <summary>Whether there is a past to be asked for.</summary>
     public bool IsKept => sources.Store is not null;
 
-    /// <summary>Reads sums of one time with one reading, or why there are none.</summary>
-    public Task<SeriesAnswers> ReadAsync(IReadOnlyList<SeriesQuery> queries, CancellationToken gone) =>
-        sources.Store is { } store ? _answers.AskAsync(Key(queries), end => AskAsync(store, queries, end), gone) : Task.FromResult(SeriesAnswers.Off);
+    /// <summary>Reads sums of one time, of what a caller may see, with one reading; or why there are none.</summary>
+    public Task<SeriesAnswers> ReadAsync(AdminCaller caller, IReadOnlyList<SeriesQuery> queries, CancellationToken gone)
+    {
+        IReadOnlyList<SeriesQuery> bounded = [.. queries.Select(query => query with { Tenants = caller.Tenants })];
+        return sources.Store is { } store ? _answers.AskAsync(Key(bounded), end => AskAsync(store, bounded, end), gone) : Task.FromResult(SeriesAnswers.Off);
+    }
 
     /// <summary>Where the sums begin; null when there are none yet, or nobody knows.</summary>
     public async Task<DateTimeOffset?> BeginsAsync()

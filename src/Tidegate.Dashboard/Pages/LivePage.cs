@@ -104,7 +104,7 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
         _readAt = Sources.Time.GetTimestamp();
         try
         {
-            var reading = await Reading.BeginAsync(Traffic, View.Range, now, mine.Token);
+            var reading = await Reading.BeginAsync(Traffic, Viewer.Caller, View.Range, now, mine.Token);
             var show = await ReadAsync(reading);
             if (number == _readings && !mine.IsCancellationRequested)
             {

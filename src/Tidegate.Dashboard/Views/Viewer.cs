@@ -1,14 +1,18 @@
 using System.Globalization;
+using Tidegate.Control.Admin;
 
 namespace Tidegate.Dashboard.Views;
 
-/// <summary>Who looks, as far as it changes what is written: where their clock is. One for each open page.</summary>
+/// <summary>Who looks: what they may see, and where their clock is. One for each open page.</summary>
 public sealed class Viewer
 {
     // Until its scripts are there.
     private static readonly TimeSpan FirstDrawingLasts = TimeSpan.FromSeconds(10);
 
     private TimeZoneInfo _zone = TimeZoneInfo.Utc;
+
+    /// <summary>What they may. Nobody until that is known, so that what is drawn before shows nothing.</summary>
+    internal AdminCaller Caller { get; set; } = AdminCaller.Nobody;
 
     /// <summary>Times are shown as UTC.</summary>
     public bool IsUtc { get; set; }

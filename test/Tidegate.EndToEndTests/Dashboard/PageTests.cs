@@ -7,7 +7,7 @@ namespace Tidegate.EndToEndTests.Dashboard;
 /// <summary>The dashboard as somebody with a browser sees it.</summary>
 public sealed class PageTests(Browser browser) : IClassFixture<Browser>
 {
-    private static readonly string[] Pages = ["/", "/egress", "/egress/echo", "/ingress", "/ingress/orders", "/consumers", "/consumers/partner", "/tenants/acme", "/environments/production", "/exchanges", "/exchanges?tail=on", "/configuration"];
+    private static readonly string[] Pages = ["/", "/egress", "/egress/echo", "/ingress", "/ingress/orders", "/consumers", "/consumers/partner", "/tenants/acme", "/environments/production", "/inventory", "/inventory/ingress/orders", "/exchanges", "/exchanges?tail=on", "/configuration"];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -30,6 +30,9 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
             await visitor.KeepAsync($"{width} {path}");
         }
 
+        await visitor.OpenAsync("/audit");
+        Assert.Equal(width, await visitor.Page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
+        await visitor.SeesAsync("Sign-ins, purges and reloads are kept here.");
         visitor.HasNoComplaint();
     }
 
@@ -144,7 +147,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await using var gateway = await SeenGateway.StartAsync(Cancellation, isKept: false);
         await using var visitor = await browser.VisitAsync(gateway.Root);
         await gateway.BusyAsync(Cancellation);
-        foreach (var path in Pages.Where(path => path != "/configuration"))
+        foreach (var path in Pages.Where(path => path != "/configuration" && !path.StartsWith("/inventory", StringComparison.Ordinal)))
         {
             await visitor.OpenAsync(path);
             await visitor.SeesAsync("Exchanges are not kept.");

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
+using Tidegate.Control.Admin;
 using Tidegate.Dashboard.Data;
 using Tidegate.Dashboard.Pages;
 using Xunit;
@@ -70,10 +71,10 @@ public sealed class LivePageTests
         var range = Tidegate.Dashboard.Views.TimeRange.Default;
         var now = _time.GetUtcNow();
 
-        Assert.False((await Reading.BeginAsync(traffic, range, now, Cancellation)).IsBeforeKept);
-        Assert.False(new Reading(traffic, range, now, now.AddMinutes(-119), Cancellation).IsBeforeKept);
-        Assert.True(new Reading(traffic, range, now, now.AddMinutes(-120), Cancellation).IsBeforeKept);
-        Assert.Equal(TimeSpan.FromMinutes(20), new Reading(traffic, range, now, now.AddMinutes(-20), Cancellation).Span);
+        Assert.False((await Reading.BeginAsync(traffic, AdminCaller.Anyone, range, now, Cancellation)).IsBeforeKept);
+        Assert.False(new Reading(traffic, AdminCaller.Anyone, range, now, now.AddMinutes(-119), Cancellation).IsBeforeKept);
+        Assert.True(new Reading(traffic, AdminCaller.Anyone, range, now, now.AddMinutes(-120), Cancellation).IsBeforeKept);
+        Assert.Equal(TimeSpan.FromMinutes(20), new Reading(traffic, AdminCaller.Anyone, range, now, now.AddMinutes(-20), Cancellation).Span);
     }
 
     /// <summary>Reads what the URL asks for as soon as a test lets it.</summary>

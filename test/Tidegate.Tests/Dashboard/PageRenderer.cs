@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Components.RenderTree;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Tidegate.Control;
+using Tidegate.Control.Audit;
 using Tidegate.Control.Live;
 using Tidegate.Dashboard.Data;
 using Tidegate.Dashboard.Pages;
@@ -33,7 +34,7 @@ internal sealed class PageRenderer : Renderer
     protected override RendererInfo RendererInfo => new("test", _isInteractive);
 
     public static DashboardSources Sources(TimeProvider time) =>
-        new("", default, null!, null, new RecentExchanges(1), new ApiStatistics(time), new RecentSeconds(time), null!, null!, null!, null, _ => { }, time);
+        new("", default, null!, null, new RecentExchanges(1), new ApiStatistics(time), new RecentSeconds(time), null!, null!, null!, null, new AuditLog(null, _ => { }, time), null!, _ => { }, time);
 
     public static PageRenderer Create(TimeProvider time, string url, bool isInteractive)
     {

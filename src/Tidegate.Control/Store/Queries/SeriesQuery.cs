@@ -31,6 +31,9 @@ internal sealed record SeriesQuery
     /// <summary>Dimension and value; several of one dimension are alternatives. A status can be a class, as 5xx.</summary>
     public IReadOnlyList<(string Dimension, string Value)> Filters { get; init; } = [];
 
+    /// <summary>Only these tenants', whatever else is asked; null: everybody's.</summary>
+    public IReadOnlyList<string>? Tenants { get; init; }
+
     /// <summary>Groups that are told apart; the others are one sum.</summary>
     public int Top { get; init; } = 50;
 
@@ -92,6 +95,12 @@ internal sealed record SeriesQuery
         {
             var alternatives = dimension.Select(filter => Condition(command, dimension.Key, filter.Value)).ToList();
             sql.Append(" AND (").AppendJoin(" OR ", alternatives).Append(')');
+        }
+
+        if (queries[0].Tenants is { } tenants)
+        {
+            // Without any it is false: nothing is shown.
+            sql.Append(" AND (0").Append(string.Concat(tenants.Select(tenant => " OR " + Condition(command, "tenant", tenant)))).Append(')');
         }
 
         return sql.ToString();

@@ -37,6 +37,11 @@ internal sealed class SeriesScan
             throw new ArgumentException("Queries that are answered together are about one time.", nameof(queries));
         }
 
+        if (queries.Any(query => query.Tenants is null != queries[0].Tenants is null || query.Tenants?.SequenceEqual(queries[0].Tenants!) == false))
+        {
+            throw new ArgumentException("Queries that are answered together are one caller's.", nameof(queries));
+        }
+
         var scan = new SeriesScan(queries);
         scan.Read(connection, cancellationToken);
         return [.. scan._builders.Select(builder => builder.Build())];

@@ -1,5 +1,7 @@
 using DuckDB.NET.Data;
 using Microsoft.Data.Sqlite;
+using Tidegate.Control.Store.Files;
+using Tidegate.Control.Store.Rollups;
 using Tidegate.Control.Store.Segments;
 using Tidegate.Recording;
 
@@ -38,6 +40,7 @@ internal sealed class StoreReader : IAsyncDisposable
 
     /// <summary>Answers queries about one time with one reading.</summary>
     /// <exception cref="TooWideException">It would read too much.</exception>
+    /// <exception cref="SqliteException">The sums cannot be read.</exception>
     /// <exception cref="OperationCanceledException">Whoever asked has gone, or it took too long.</exception>
     public async Task<IReadOnlyList<SeriesResult>> SeriesAsync(IReadOnlyList<SeriesQuery> queries, CancellationToken cancellationToken)
     {
@@ -46,6 +49,11 @@ internal sealed class StoreReader : IAsyncDisposable
         {
             using var limit = Limit(cancellationToken);
             return await Task.Run(() => SeriesScan.Run(queries, _store.RollupConnection, limit.Token), limit.Token);
+        }
+        catch (SqliteException broken) when (RollupDatabase.IsBroken(broken))
+        {
+            _store.DoubtSums();
+            throw;
         }
         finally
         {
@@ -69,6 +77,7 @@ internal sealed class StoreReader : IAsyncDisposable
     }
 
     /// <exception cref="OperationCanceledException">Whoever asked has gone, or it took too long.</exception>
+    /// <exception cref="SegmentTroubleException">Segments cannot be searched now, and none of them is broken; also <see cref="DuckDBException"/>.</exception>
     public async Task<IReadOnlyList<ExchangeRecord>> FindAsync(ExchangeSearch search, CancellationToken cancellationToken)
     {
         await TakeAsync(_search, cancellationToken);
@@ -136,22 +145,26 @@ internal sealed class StoreReader : IAsyncDisposable
             {
                 return _engine.Find(search, segments, logs, cancellationToken);
             }
-            catch (DuckDBException) when (cancellationToken.IsCancellationRequested)
+            catch (SegmentTroubleException trouble) when (tries < MaxTries)
             {
-                throw new OperationCanceledException(cancellationToken);
-            }
-            catch (Exception unreadable) when (unreadable is DuckDBException or FileNotFoundException or InvalidDataException)
-            {
-                // One of them is broken, or has just been let go of. With one less it may work; without one to blame it is the engine's trouble.
-                _engine.Dispose();
-                _engine = new SegmentEngine(_store.Folder);
-                var broken = segments.Where(segment => !_engine.CanFind(search, segment, cancellationToken)).ToList();
-                if (tries == MaxTries || (broken.Count == 0 && segments.All(segment => File.Exists(segment.Path)) && logs.All(log => File.Exists(log.Path))))
+                // The engine itself may not be able to go on after that.
+                GiveUpEngine();
+                var broken = SegmentCheck.Broken(_store.Folder, trouble.Segments, cancellationToken);
+                broken.ForEach(_store.SetAside);
+                if (broken.Count == 0 && trouble.Segments.All(segment => File.Exists(segment.Path)))
                 {
                     throw;
                 }
-
-                broken.Where(segment => File.Exists(segment.Path)).ToList().ForEach(_store.SetAside);
+            }
+            catch (FileNotFoundException) when (tries < MaxTries)
+            {
+                // A log has just become a segment.
+                GiveUpEngine();
+            }
+            catch (DuckDBException)
+            {
+                GiveUpEngine();
+                throw;
             }
         }
     }
@@ -159,8 +172,14 @@ internal sealed class StoreReader : IAsyncDisposable
     private async Task GiveUpAsync()
     {
         await _search.WaitAsync();
+        GiveUpEngine();
+        _search.Release();
+    }
+
+    private void GiveUpEngine()
+    {
         _engine?.Dispose();
         _engine = null;
-        _search.Release();
+        NativeMemory.GiveBack();
     }
 }

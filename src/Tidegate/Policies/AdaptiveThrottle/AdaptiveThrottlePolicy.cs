@@ -30,15 +30,9 @@ internal sealed class AdaptiveThrottlePolicy(AdaptiveThrottleSettings settings, 
         }
 
         var pass = throttle.Enter(settings, time.GetTimestamp());
-        if (pass is null)
+        if (pass is null && settings.Mode.Refuses(exchange, Refusal))
         {
-            if (settings.Mode == PolicyMode.Enforce)
-            {
-                exchange.Reject(Refusal);
-                return;
-            }
-
-            exchange.Observe(Name, Refusal);
+            return;
         }
 
         await next(exchange);

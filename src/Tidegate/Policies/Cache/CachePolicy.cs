@@ -86,8 +86,8 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         var now = cache.Time.GetTimestamp();
-        var vary = stored.Vary is null ? "" : $", varies by {VaryKey.Describe(stored.Vary)}";
-        var use = cache.Epochs.IsPurged(stored, exchange.Target, now) ? "purged, so the upstream is asked" : Describe(stored.UseFor(request.Control, now, cache.Time), stored.HasValidator);
+        var vary = stored.Vary.IsEmpty ? "" : $", varies by {VaryKey.Describe(stored.Vary)}";
+        var use = cache.Epochs.IsPurged(stored, key, exchange.Target, now) ? "purged, so the upstream is asked" : Describe(stored.UseFor(request.Control, now, cache.Time), stored.HasValidator);
         return new PolicyExplanation(string.Create(CultureInfo.InvariantCulture, $"{text}; stored {stored.Status} of {stored.Content.Length} bytes{vary}, age {stored.Age(now, cache.Time).TotalSeconds:0} s, fresh for {stored.FreshFor(now, cache.Time).TotalSeconds:0} s: {use}"));
     }
 
@@ -175,7 +175,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         if (await disk.LoadAsync(entry) is { Completion.IsCompleted: false } load)
         {
             var now = cache.Time.GetTimestamp();
-            if (!cache.Epochs.IsPurged(load.Answer, exchange.Target, now) && load.Answer.UseFor(request.Control, now, cache.Time) == StoredUse.Fresh && _delivery.TryServeFilling(exchange, load.Answer, request))
+            if (!cache.Epochs.IsPurged(load.Answer, key, exchange.Target, now) && load.Answer.UseFor(request.Control, now, cache.Time) == StoredUse.Fresh && _delivery.TryServeFilling(exchange, load.Answer, request))
             {
                 return;
             }
@@ -200,7 +200,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             return null;
         }
 
-        if (cache.Epochs.IsPurged(stored, exchange.Target, cache.Time.GetTimestamp()))
+        if (cache.Epochs.IsPurged(stored, key, exchange.Target, cache.Time.GetTimestamp()))
         {
             cache.Drop(stored);
             return null;

@@ -58,9 +58,10 @@ internal sealed class Circuit(TimeProvider time)
             // A probe that never comes back, for whatever reason, must not keep the circuit half open for ever.
             if (_state == CircuitState.HalfOpen)
             {
-                if (_probing >= settings.Probes && now - _lastProbe < Ticks(settings.OpenFor))
+                var left = _lastProbe + Ticks(settings.OpenFor) - now;
+                if (_probing >= settings.Probes && left > 0)
                 {
-                    wait = settings.OpenFor;
+                    wait = Span(left);
                     return null;
                 }
 
@@ -91,11 +92,11 @@ internal sealed class Circuit(TimeProvider time)
     }
 
     /// <summary>The answer of an attempt that had ended well broke after all: it was a failure.</summary>
-    public void Broke(CircuitBreakerSettings settings, long now)
+    public void Broke(CircuitPass pass, CircuitBreakerSettings settings, long now)
     {
         lock (_gate)
         {
-            if (_state != CircuitState.Closed)
+            if (pass.Generation != _generation || _state != CircuitState.Closed)
             {
                 return;
             }
