@@ -19,7 +19,7 @@ public sealed record Phase(string Name, string Class, TimeSpan Length)
             new("policies", "policies", record.Policies),
             new("connected", "connect", record.Connect),
             new(record.Attempts > 1 ? "attempts, pauses and the wait for the answer" : "waited for the answer", "wait", wait),
-            new("content", "content", rest),
+            new(record.Outcome == Exchanges.Outcome.Failed && record.TimeToFirstByte == TimeSpan.Zero ? "until it failed" : "content", "content", rest),
         ];
         return [.. phases.Where(phase => phase.Length > TimeSpan.Zero)];
     }

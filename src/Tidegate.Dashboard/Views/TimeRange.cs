@@ -35,13 +35,20 @@ public sealed record TimeRange(string? Last, TimeSpan Span, DateTimeOffset Fixed
     /// <summary>Reads the URL's parameters; what makes no sense is the default.</summary>
     public static TimeRange Parse(string? last, string? from, string? to)
     {
-        if (TryTime(from, out var begin) && TryTime(to, out var end) && end - begin >= Shortest && end - begin <= Longest)
+        if (TryTime(from, out var begin) && TryTime(to, out var end) && Problem(begin, end) is null)
         {
             return new TimeRange(null, end - begin, begin);
         }
 
         return Choices.FirstOrDefault(choice => choice.Last == last) ?? Default;
     }
+
+    /// <summary>What is wrong with a fixed time, and what to do; null when nothing is.</summary>
+    public static string? Problem(DateTimeOffset from, DateTimeOffset to) =>
+        to <= from ? "The end must be after the beginning."
+        : to - from < Shortest ? "Sums are of minutes: choose one at least."
+        : to - from > Longest ? "Choose at most 400 days."
+        : null;
 
     /// <summary>Where it begins.</summary>
     public DateTimeOffset From(DateTimeOffset now) => IsMoving ? now - Span : FixedFrom;

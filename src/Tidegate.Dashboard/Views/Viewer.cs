@@ -57,6 +57,12 @@ public sealed class Viewer
     /// <summary>Day and time: 26 Nov 14:03.</summary>
     public string Moment(DateTimeOffset time) => Local(time).ToString("d MMM HH:mm", CultureInfo.InvariantCulture);
 
+    /// <summary>A time as the clock on the wall shows it, to the minute.</summary>
+    public DateTime Wall(DateTimeOffset time) => Local(time).DateTime.AddTicks(-(time.UtcTicks % TimeSpan.TicksPerMinute));
+
+    /// <summary>The time at which the clock on the wall shows this.</summary>
+    public DateTimeOffset FromWall(DateTime wall) => new DateTimeOffset(wall, IsUtc ? TimeSpan.Zero : _zone.GetUtcOffset(wall)).ToUniversalTime();
+
     /// <summary>What the times are.</summary>
     public string ZoneName(DateTimeOffset now)
     {

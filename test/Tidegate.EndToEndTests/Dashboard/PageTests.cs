@@ -27,11 +27,99 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
             await visitor.OpenAsync(path);
             Assert.Equal(width, await visitor.Page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
             Assert.Equal(0, await visitor.Page.Locator(".notice.bad, .empty").CountAsync());
+            await visitor.KeepAsync($"{width} {path}");
         }
 
         await visitor.OpenAsync("/audit");
         Assert.Equal(width, await visitor.Page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
         await visitor.SeesAsync("Sign-ins, purges and reloads are kept here.");
+        visitor.HasNoComplaint();
+    }
+
+    [Theory]
+    [InlineData(ColorScheme.Light)]
+    [InlineData(ColorScheme.Dark)]
+    public async Task Nothing_on_any_page_keeps_anybody_out(ColorScheme scheme)
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root, scheme: scheme);
+        await gateway.BusyAsync(Cancellation);
+        await visitor.OpenAsync("/");
+        await visitor.Page.Locator("section:has-text('Ingress') .stat:has-text('Calls') .value:text-is('6')").First.WaitForAsync();
+        var barriers = new List<string>();
+        foreach (var path in Pages)
+        {
+            await visitor.OpenAsync(path);
+            barriers.Add(await visitor.BarriersAsync());
+        }
+
+        await visitor.OpenAsync("/");
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "From … to …" }).ClickAsync();
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "As a table of Egress: calls by outcome over time" }).ClickAsync();
+        await visitor.Page.Locator(".behind td").First.WaitForAsync();
+        barriers.Add(await visitor.BarriersAsync());
+        await visitor.OpenAsync("/exchanges?outcome=failed");
+        await visitor.Page.Locator("tbody tr td.status").First.ClickAsync();
+        await visitor.SeesAsync("What happened to it");
+        barriers.Add(await visitor.BarriersAsync());
+        await visitor.KeepAsync($"{scheme} exchange");
+        if (barriers.Any(found => found.Length > 0))
+        {
+            Assert.Fail(string.Join('\n', barriers.Where(found => found.Length > 0)));
+        }
+    }
+
+    [Fact]
+    public async Task A_time_of_ones_own_is_chosen_by_keyboard()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await visitor.OpenAsync("/egress?zone=utc");
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "From … to …" }).FocusAsync();
+        await visitor.Page.Keyboard.PressAsync("Enter");
+        await visitor.Page.WaitForFunctionAsync("() => document.activeElement.type === 'datetime-local'");
+        await visitor.Page.GetByLabel("From", new() { Exact = true }).FillAsync("2026-01-02T03:00");
+        await visitor.Page.GetByLabel("To", new() { Exact = true }).FillAsync("2026-01-02T02:00");
+        await visitor.Page.Keyboard.PressAsync("Enter");
+        await visitor.KeepAsync("1280 own time");
+        await visitor.SeesAsync("The end must be after the beginning.");
+        await visitor.Page.GetByLabel("To", new() { Exact = true }).FillAsync("2026-01-02T05:30");
+        await visitor.Page.Keyboard.PressAsync("Enter");
+        await visitor.Page.WaitForURLAsync(new Regex("/egress.from=2026-01-02T03%3A00%3A00Z&to=2026-01-02T05%3A30%3A00Z&zone=utc$"));
+        Assert.Equal(0, await visitor.Page.Locator("#own-time").CountAsync());
+        visitor.HasNoComplaint();
+    }
+
+    [Fact]
+    public async Task What_a_chart_shows_can_be_read_as_a_table()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await gateway.BusyAsync(Cancellation);
+        await visitor.OpenAsync("/");
+        await visitor.Page.Locator("section:has-text('Ingress') .stat:has-text('Calls') .value:text-is('6')").First.WaitForAsync();
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "As a table of Flow of calls from callers over APIs to outcomes" }).ClickAsync();
+        await visitor.Page.Locator(".behind tr:has-text('no key'):has-text('echo'):has-text('6')").WaitForAsync();
+        visitor.HasNoComplaint();
+    }
+
+    [Fact]
+    public async Task An_api_shows_what_keeps_its_calls_going_and_what_was_turned_away()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await gateway.BusyAsync(Cancellation);
+        await visitor.OpenAsync("/egress/keyed");
+        await visitor.Page.Locator("section:has-text('Keys') tr:has-text('first'):has-text('in turn')").WaitForAsync();
+        await visitor.SeesAsync("further attempts could be made at once");
+        await visitor.Page.Locator("section:has-text('Adaptive limits') tr:has-text('adaptive_concurrency'):has-text('in flight')").WaitForAsync();
+        await visitor.Page.Locator("tr:has-text('the API'):has-text('5 s')").WaitForAsync();
+        Assert.DoesNotContain("key-of-ours", await visitor.Page.ContentAsync(), StringComparison.Ordinal);
+        await visitor.KeepAsync("1280 egress keyed");
+        await visitor.OpenAsync("/egress/echo");
+        await visitor.Page.Locator("section:has-text('What the cache made of it') tr:has-text('miss')").WaitForAsync();
+        await visitor.OpenAsync("/ingress");
+        await visitor.Page.Locator("section:has-text('Not let in') tr:has-text('credential_unknown'):has-text('authenticate'):has-text('orders')").WaitForAsync();
         visitor.HasNoComplaint();
     }
 
@@ -105,7 +193,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await visitor.Page.Locator("tbody tr td.status").First.ClickAsync();
         await visitor.Page.WaitForURLAsync(new Regex("/exchanges/[0-9a-f]{16}$"));
         await visitor.SeesAsync("Where the time went");
-        await visitor.SeesAsync("authenticate: credential_unknown");
+        await visitor.SeesAsync("Refused by authenticate");
         await visitor.Page.GetByText("The record, as in").ClickAsync();
         await visitor.SeesAsync("\"code\": \"credential_unknown\"");
         await visitor.OpenAsync("/exchanges/0123456789abcdef");

@@ -36,7 +36,16 @@ internal sealed class SeenGateway : IAsyncDisposable
             defaults: { egress: { unlisted_hosts: deny } }
             consumers: [{ name: partner, tenant: acme, environment: production, credentials: [{ api_key: {{Key}} }] }]
             apis:
-              - { name: echo, direction: egress, hosts: [127.0.0.1], limits: [{ rate: 1000/1m }], circuit_breaker: {} }
+              - { name: echo, direction: egress, hosts: [127.0.0.1], limits: [{ rate: 1000/1m }], circuit_breaker: {}, cache: {} }
+              - name: keyed
+                direction: egress
+                hosts: [keyed.test]
+                circuit_breaker: {}
+                retry: {}
+                hedge: { after: 5s }
+                adaptive_concurrency: {}
+                adaptive_throttle: {}
+                credential: { header: X-Api-Key, keys: [{ name: first, value: first-key-of-ours }, { name: second, value: second-key-of-ours }] }
               - name: orders
                 direction: ingress
                 authenticate: [api_key]

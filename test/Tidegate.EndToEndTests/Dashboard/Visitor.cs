@@ -1,3 +1,4 @@
+using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 using Xunit;
 
@@ -7,6 +8,8 @@ namespace Tidegate.EndToEndTests.Dashboard;
 internal sealed class Visitor : IAsyncDisposable
 {
     private const int PatienceMilliseconds = 30_000;
+
+    private static readonly string Screenshots = Path.Combine(Root(), "artifacts", "screenshots");
 
     private readonly IBrowserContext _context;
     private readonly List<string> _complaints = [];
@@ -50,6 +53,21 @@ internal sealed class Visitor : IAsyncDisposable
         await Page.WaitForSelectorAsync("main[data-alive]");
     }
 
+    /// <summary>Keeps what the page looks like among the artifacts, for people.</summary>
+    public async Task KeepAsync(string name)
+    {
+        var path = Path.Combine(Screenshots, string.Concat(name.Select(character => char.IsAsciiLetterOrDigit(character) ? character : '-')).Trim('-') + ".png");
+        await Page.ScreenshotAsync(new PageScreenshotOptions { Path = path, FullPage = true });
+    }
+
+    /// <summary>What axe-core finds that is serious: somebody could not read or use it.</summary>
+    public async Task<string> BarriersAsync()
+    {
+        var found = await Page.RunAxe();
+        return string.Join('\n', found.Violations.Where(violation => violation.Impact is "serious" or "critical")
+            .Select(violation => $"{new Uri(Page.Url).PathAndQuery}: {violation.Id}: {violation.Help}\n{string.Join('\n', violation.Nodes.Take(5).Select(node => "    " + node.Html))}"));
+    }
+
     /// <summary>Waits until the page says something.</summary>
     public Task SeesAsync(string text) => Page.GetByText(text).First.WaitForAsync();
 
@@ -57,6 +75,17 @@ internal sealed class Visitor : IAsyncDisposable
     public void HasNoComplaint() => Assert.Equal("", string.Join('\n', Complaints));
 
     public ValueTask DisposeAsync() => _context.DisposeAsync();
+
+    private static string Root()
+    {
+        var directory = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(directory!.FullName, "tidegate.slnx")))
+        {
+            directory = directory.Parent;
+        }
+
+        return directory.FullName;
+    }
 
     private void Complain(string text)
     {

@@ -19,6 +19,18 @@ public sealed class ViewTests
     }
 
     [Fact]
+    public void A_time_that_somebody_writes_is_where_their_clock_is()
+    {
+        var viewer = new Viewer();
+        viewer.SetZone("Nowhere/Atlantis 330");
+        var noon = new DateTimeOffset(2026, 1, 2, 12, 0, 0, TimeSpan.Zero);
+
+        Assert.Equal((new DateTime(2026, 1, 2, 17, 30, 0), noon), (viewer.Wall(noon.AddSeconds(7)), viewer.FromWall(new DateTime(2026, 1, 2, 17, 30, 0))));
+        viewer.IsUtc = true;
+        Assert.Equal(noon, viewer.FromWall(viewer.Wall(noon)));
+    }
+
+    [Fact]
     public void Another_time_begins_with_its_newest_exchange()
     {
         var view = View.Of("http://localhost:9900/exchanges?last=6h&api=stripe&after=1-2");

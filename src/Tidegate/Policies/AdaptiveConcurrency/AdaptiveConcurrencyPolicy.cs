@@ -17,6 +17,9 @@ internal sealed class AdaptiveConcurrencyPolicy(AdaptiveConcurrencySettings sett
 
     public PolicyStage Stage => PolicyStage.Attempt;
 
+    /// <summary>What was found out.</summary>
+    public ConcurrencyGradient Gradient => gradient;
+
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     public async ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
     {

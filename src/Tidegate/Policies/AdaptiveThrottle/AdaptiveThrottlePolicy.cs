@@ -7,12 +7,18 @@ namespace Tidegate.Policies.AdaptiveThrottle;
 /// <summary>Sends an upstream that refuses calls only somewhat more of them than it accepts: refusing costs it work that it needs for the rest.</summary>
 internal sealed class AdaptiveThrottlePolicy(AdaptiveThrottleSettings settings, Throttle throttle, TimeProvider time) : IPolicy
 {
-    private static readonly Rejection Throttled = new(
+    private static readonly Rejection Refusal = new(
         "adaptive_throttle", "throttled_adaptively", 503, "The upstream refuses more of what it is sent than it accepts, so part of it is refused here. Try again after the time in Retry-After.", TimeSpan.FromSeconds(1));
 
     public string Name => "adaptive_throttle";
 
     public PolicyStage Stage => PolicyStage.Attempt;
+
+    /// <summary>What is known of the upstream's refusals.</summary>
+    public Throttle Throttle => throttle;
+
+    /// <summary>How likely the next attempt is refused here, 0 to below 1.</summary>
+    public double Probability => throttle.Probability(settings, time.GetTimestamp());
 
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     public async ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
@@ -24,7 +30,7 @@ internal sealed class AdaptiveThrottlePolicy(AdaptiveThrottleSettings settings, 
         }
 
         var pass = throttle.Enter(settings, time.GetTimestamp());
-        if (pass is null && settings.Mode.Refuses(exchange, Throttled))
+        if (pass is null && settings.Mode.Refuses(exchange, Refusal))
         {
             return;
         }

@@ -33,6 +33,9 @@ internal sealed class KeyPoolPolicy : IPolicy
 
     public PolicyStage Stage => PolicyStage.Attempt;
 
+    /// <summary>What is known of its keys.</summary>
+    public IEnumerable<KeyHealth> Keys => _settings.Keys.Select(key => key.Health);
+
     public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next) =>
         exchange.IsTunnel ? next(exchange) : _field.Refuses(exchange) ? default : SendAsync(exchange, next);
 

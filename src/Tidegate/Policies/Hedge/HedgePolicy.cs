@@ -14,6 +14,12 @@ internal sealed class HedgePolicy(HedgeSettings settings, HedgeRoutes routes, He
 
     public PolicyStage Stage => PolicyStage.Resilience;
 
+    /// <summary>What is known of what it hedges.</summary>
+    public HedgeRoute Route => route;
+
+    /// <summary>After how long a request is sent a second time; null while that is not known.</summary>
+    public TimeSpan? After => route.After(settings);
+
     /// <summary>An answer that another request would not improve on.</summary>
     public static bool IsGood(Exchange exchange) => exchange.Outcome == Outcome.Forwarded && exchange.ResponseStatus is not (429 or 502 or 503 or 504) && !exchange.IsKeyRefused;
 

@@ -12,7 +12,7 @@ internal sealed class RetryBudget
     private const double Reserve = 10;
 
     // What a busy API may have saved for a bad second.
-    private const double MaxBalance = 100;
+    public const double MaxBalance = 100;
 
     private readonly Lock _gate = new();
     private double _balance = Reserve;

@@ -43,6 +43,9 @@ internal sealed class RetryPolicy : IPolicy
 
     public PolicyStage Stage => PolicyStage.Resilience;
 
+    /// <summary>What pays for further attempts.</summary>
+    public RetryBudget Budget => _budget;
+
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     public async ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
     {
