@@ -206,10 +206,14 @@ internal sealed class LimitsPolicy : IPolicy
             lease.Return();
         }
 
-        if (_hasAnswerCosts && !exchange.IsTunnel)
+        if ((_hasAnswerCosts || lease.Learned is { Content: not null }) && !exchange.IsTunnel)
         {
             // Of content in a coding nothing could be read.
             exchange.RequestHeaders.Set(KnownHeader.AcceptEncoding, "identity");
+        }
+
+        if (_hasAnswerCosts && !exchange.IsTunnel)
+        {
             return PassAndTapAsync(exchange, lease, next);
         }
 
@@ -275,7 +279,7 @@ internal sealed class LimitsPolicy : IPolicy
             }
             else
             {
-                _learning!.Learn(exchange, lease, content.Span, sent);
+                _learning!.Learn(exchange, lease, content.Span, sent, Queue);
             }
 
             Queue?.Wake(lease);
