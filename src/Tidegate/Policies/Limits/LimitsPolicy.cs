@@ -158,6 +158,7 @@ internal sealed class LimitsPolicy : IPolicy
 
         if (waiter is not null)
         {
+            exchange.QueuePosition = Math.Max(exchange.QueuePosition, entry.Position + 1);
             return WaitAsync(exchange, lease, waiter, now, next);
         }
 
@@ -317,7 +318,7 @@ internal sealed class LimitsPolicy : IPolicy
 
     private static readonly Rejection NotKept = new("limits", "limit_unavailable", 503, "What a limit of this API counts cannot be saved, and it says on_error: deny. The gateway's log has the reason.", UnknownWait);
 
-    private static readonly Rejection WaitedTooLong = new("limits", "waited_too_long", 429, "The exchange waited as long as its limit's max_wait for room, and others were first. Try again later.", UnknownWait);
+    private static readonly Rejection WaitedTooLong = new("limits", "waited_too_long", 429, "The exchange waited for room as long as its limit's max_wait, or the API's timeouts.total, allows, and others were first. Try again later.", UnknownWait);
 
     private static Rejection Unread(Limit limit) => new(
         "limits", "cost_unread", 400, $"Limit {limit.Settings.Name} ({limit.Settings.Text}) counts the number at {limit.Settings.Cost.RequestJson!.Text} of a call's JSON, and there is none in its first {CostedRequest.MaxBytes / 1024} KB. Write one, without a Content-Encoding.");
