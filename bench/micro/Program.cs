@@ -2,7 +2,7 @@
 //   dotnet run -c Release --project bench/micro -- allocations            fails when an operation allocates more than baseline.json says
 //   dotnet run -c Release --project bench/micro -- allocations --update   writes baseline.json anew
 //   dotnet run -c Release --project bench/micro -- --filter '*' [--job short]
-//   dotnet run -c Release --project bench/micro -- time limits            the best of many short runs of what begins so, in seconds instead of minutes
+//   dotnet run -c Release --project bench/micro -- time limits            the best of many short runs of what begins so, in seconds instead of minutes; --update writes times.json
 //   dotnet run -c Release --project bench/micro -- hit-ratio              how much comes out of a full cache, beside LRU and the offline optimum
 //   bench/micro/Transport/run                                             what a transport costs per request
 using System.Globalization;
@@ -24,9 +24,19 @@ if (args is ["transport", var transport, var port, var upstream])
 if (args is ["time", .. var prefixes])
 {
     // Where others use the machine too the median says how busy they were; the best says what the operation needs.
-    foreach (var (name, start) in AllOperations.ByName.Where(entry => prefixes.Length == 0 || prefixes.Any(prefix => entry.Key.StartsWith(prefix, StringComparison.Ordinal))))
+    var isUpdate = prefixes.Contains("--update");
+    var wanted = prefixes.Where(prefix => prefix != "--update").ToList();
+    var times = new TimeBaseline();
+    foreach (var (name, start) in AllOperations.ByName.Where(entry => wanted.Count == 0 || wanted.Exists(prefix => entry.Key.StartsWith(prefix, StringComparison.Ordinal))))
     {
-        Console.WriteLine($"{BestTime.Nanoseconds(start()),9:N1} ns  {name}");
+        var best = BestTime.Nanoseconds(start());
+        Console.WriteLine($"{best,9:N1} ns  {name}{(times.Of(name) is { } before ? $"  (times.json: {before:N1})" : "")}");
+        times.Set(name, best);
+    }
+
+    if (isUpdate)
+    {
+        times.Write();
     }
 
     return 0;

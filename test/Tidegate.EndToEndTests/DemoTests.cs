@@ -42,6 +42,7 @@ public sealed class DemoTests
             await records.WaitAsync("tokens stream", record => record is { Api: "assistant", Method: "POST", Scheme: "https", Status: 200, ResponseBytes: > 1_000 } && record.Total > 5 * record.TimeToFirstByte / 4);
             await records.WaitAsync("a partner's key is wrong", record => record is { Direction: Direction.Ingress, Code: "credential_unknown", Status: 401 });
             await records.WaitAsync("a partner's method is forbidden", record => record is { Direction: Direction.Ingress, Code: "method_not_allowed", Status: 405 });
+            await records.WaitAsync("a partner's plan is used up", record => record is { Direction: Direction.Ingress, Consumer.Name: "fabrikam", Code: "rate_limited", Status: 429 });
             await records.WaitAsync("a host is not listed", record => record is { Code: "host_not_listed", Status: 403 });
             await records.WaitAsync("staging must not pay", record => record is { Api: "payments", Consumer: { Name: "storefront-staging", Environment: "staging" }, Code: "consumer_not_allowed" });
             await records.WaitAsync("a shop shows its own rate while shipping is down", record => record is { Api: "shipping", Endpoint: "rates", Outcome: Outcome.ServedFromFallback, Status: 200 });

@@ -55,6 +55,141 @@ public sealed class FaultTests
         Assert.Equal("response_headers_timeout", Assert.Single((await gateway.RecordsAsync(1, Cancellation))[0].Retries).Cause);
     }
 
+    [Fact]
+    public async Task A_connection_that_is_reset_is_mended()
+    {
+        await using var provider = Provider(faults: 1, connection =>
+        {
+            // A FIN says goodbye; without lingering it is a RST.
+            connection.Socket.LingerState = new System.Net.Sockets.LingerOption(enable: true, seconds: 0);
+            connection.Socket.Close();
+            return Task.CompletedTask;
+        });
+        await using var gateway = await StartAsync(provider.Port);
+        using var client = new HttpClient();
+
+        Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+        Assert.Equal("request_failed", Assert.Single((await gateway.RecordsAsync(1, Cancellation))[0].Retries).Cause);
+    }
+
+    [Fact]
+    public async Task An_answer_that_begins_slowly_but_in_time_is_the_answer()
+    {
+        await using var provider = Provider(faults: 1, async connection =>
+        {
+            await Task.Delay(100, Cancellation);
+            await connection.WriteAsync("HTTP/1.1 200 OK\r\n");
+            await Task.Delay(50, Cancellation);
+            await connection.WriteAsync("Content-Length: 4\r\n\r\nslow");
+        });
+        await using var gateway = await StartAsync(provider.Port);
+        using var client = new HttpClient();
+
+        Assert.Equal("slow", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+        var record = (await gateway.RecordsAsync(1, Cancellation))[0];
+        Assert.Equal((1, 0), (record.Attempts, record.Retries.Count));
+    }
+
+    [Fact]
+    public async Task A_provider_that_flaps_is_mended_as_far_as_its_successes_pay_and_never_gets_twice_the_work()
+    {
+        const int Calls = 20;
+        var (seen, received) = (0, 0);
+        await using var provider = new ScriptedUpstream(async connection =>
+        {
+            while (await connection.ReadRequestAsync() is not null)
+            {
+                Interlocked.Increment(ref received);
+                await connection.WriteAsync(Interlocked.Increment(ref seen) % 2 == 1 ? "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n" : Good);
+            }
+        });
+        await using var gateway = await StartAsync(provider.Port);
+        using var client = new HttpClient();
+        var good = 0;
+        for (var i = 0; i < Calls; i++)
+        {
+            var answer = await client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation);
+            Assert.True(answer.StatusCode is HttpStatusCode.OK or HttpStatusCode.ServiceUnavailable);
+            good += answer.StatusCode == HttpStatusCode.OK ? 1 : 0;
+        }
+
+        // Every second request is refused: without retries it would be every second call.
+        Assert.InRange(good, (Calls / 2) + 5, Calls);
+        Assert.InRange(received, Calls, 2 * Calls);
+    }
+
+    [Fact]
+    public async Task A_tls_handshake_that_hangs_costs_the_time_to_connect_and_the_next_destination_answers()
+    {
+        using var silent = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        await using var provider = Provider(faults: 0, _ => Task.CompletedTask);
+        await using var gateway = await TestGateway.StartAsync(
+            $$"""
+            listeners: { egress: { address: 127.0.0.1:0 } }
+            apis:
+              - name: provider
+                direction: egress
+                hosts: [provider.test]
+                base_path: /provider
+                timeouts: { connect: 300ms }
+                upstream: { destinations: ["https://127.0.0.1:{{((IPEndPoint)silent.LocalEndpoint).Port}}", "http://127.0.0.1:{{provider.Port}}"], balance: ordered }
+                retry: { backoff: { base: 10ms } }
+            """,
+            Cancellation);
+        using var client = new HttpClient();
+
+        Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+        Assert.Equal("connect_timeout", Assert.Single((await gateway.RecordsAsync(1, Cancellation))[0].Retries).Cause);
+    }
+
+    [Fact]
+    public async Task A_name_that_does_not_exist_costs_nothing_where_there_is_another_destination_and_is_told_where_there_is_none()
+    {
+        await using var provider = Provider(faults: 0, _ => Task.CompletedTask);
+        await using var gateway = await TestGateway.StartAsync(
+            $$"""
+            listeners: { egress: { address: 127.0.0.1:0 } }
+            apis:
+              - name: two
+                direction: egress
+                hosts: [two.test]
+                base_path: /two
+                upstream: { destinations: ["http://nowhere.invalid", "http://127.0.0.1:{{provider.Port}}"], balance: ordered }
+                retry: { backoff: { base: 10ms } }
+              - name: one
+                direction: egress
+                hosts: [one.test]
+                base_path: /one
+                upstream: { destinations: ["http://nowhere.invalid"] }
+                retry: { backoff: { base: 10ms, max: 20ms } }
+            """,
+            Cancellation);
+        using var client = new HttpClient();
+
+        Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/two/", Cancellation));
+        Assert.Equal(HttpStatusCode.BadGateway, (await client.GetAsync($"http://{gateway["egress"]}/one/", Cancellation)).StatusCode);
+        var records = await gateway.RecordsAsync(2, Cancellation);
+        Assert.Equal("dns_failed", Assert.Single(records[0].Retries).Cause);
+        Assert.Equal("dns_failed", records[1].Code);
+        Assert.Equal("attempts", records[1].Retries[^1].Stopped);
+    }
+
+    [Fact]
+    public async Task What_is_sent_beyond_the_announced_length_is_nobodys_answer()
+    {
+        await using var provider = Provider(faults: 1, async connection =>
+        {
+            await connection.WriteAsync("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfairHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+            await connection.WaitForEndAsync();
+        });
+        await using var gateway = await StartAsync(provider.Port);
+        using var client = new HttpClient();
+
+        Assert.Equal("fair", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+        Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+    }
+
     [Theory]
     [InlineData("cut", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", "response_truncated")]
     [InlineData("malformed chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nxyz\r\n", "response_malformed")]

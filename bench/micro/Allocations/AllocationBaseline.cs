@@ -18,13 +18,16 @@ internal sealed class AllocationBaseline(Dictionary<string, long> bytes)
         ? allowed
         : throw new KeyNotFoundException($"baseline.json does not name '{operation}'. Run bench/micro/check-allocations --update and commit the file.");
 
-    private static string FilePath()
+    private static string FilePath() => PathOf("bench/micro/baseline.json");
+
+    /// <summary>A file of the repository, wherever the process runs in it.</summary>
+    public static string PathOf(string file)
     {
         for (var directory = new DirectoryInfo(AppContext.BaseDirectory); directory is not null; directory = directory.Parent)
         {
             if (File.Exists(Path.Combine(directory.FullName, "tidegate.slnx")))
             {
-                return Path.Combine(directory.FullName, "bench/micro/baseline.json");
+                return Path.Combine(directory.FullName, file);
             }
         }
 

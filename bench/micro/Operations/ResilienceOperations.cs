@@ -5,7 +5,6 @@ using Tidegate.Policies.AdaptiveConcurrency;
 using Tidegate.Policies.AdaptiveThrottle;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Fallback;
-using Tidegate.Policies.Hedge;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Retry;
 
@@ -21,7 +20,6 @@ internal static class ResilienceOperations
         ("resilience: circuit breaker", () => Healthy(Breaker())),
         ("resilience: limits, retry, circuit breaker", () => Healthy(Limits(), Retry(), Breaker())),
         ("resilience: those, fallback and adaptive policies", () => Healthy(Limits(), Retry(), Breaker(), Fallback(), Throttle(), Concurrency())),
-        ("resilience: hedging, which sends nothing twice", () => Healthy(Hedging())),
     ];
 
     private static RetryPolicy Retry() => new(new RetrySettings(), new RetryBudget(), new Backoff(static () => 0.5), TimeSpan.FromSeconds(30), TimeProvider.System);
@@ -35,8 +33,6 @@ internal static class ResilienceOperations
     private static AdaptiveConcurrencyPolicy Concurrency() => new(new AdaptiveConcurrencySettings(), new ConcurrencyGradient(TimeProvider.System, static () => 0.5), TimeProvider.System);
 
     private static LimitsPolicy Limits() => LimitOperations.Four();
-
-    private static HedgePolicy Hedging() => new(new HedgeSettings { After = TimeSpan.FromSeconds(10) }, new HedgeRoutes(TimeProvider.System), new HedgeRoute(TimeProvider.System), TimeProvider.System);
 
     private static Action Healthy(params IPolicy[] policies)
     {

@@ -96,6 +96,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         WriteListeners(writer);
         WriteRecording(writer);
         WriteLimits(writer);
+        ShareMetrics.Write(writer, gateway);
         WriteCircuits(writer);
         WriteAdaptive(writer);
         writer.Begin(SpillBytes);

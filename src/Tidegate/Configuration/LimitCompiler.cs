@@ -35,7 +35,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             && (burst is { } atOnce ? period * ((double)atOnce / flow.Amount) : period) > TimeSpan.FromMinutes(1));
 
     /// <summary>The policies that hold a route to its limits: the API's, which its endpoints share, and the endpoint's own.</summary>
-    public IEnumerable<IPolicy> Compile(ApiConfig api, EndpointConfig? endpoint)
+    public IEnumerable<IPolicy> Compile(ApiConfig api, EndpointConfig? endpoint, TimeSpan? total = null)
     {
         var limits = Limits(api, api.Name, providers.LimitsOf(api), endpoint?.Match).ToList();
         if (endpoint is not null)
@@ -48,7 +48,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
         {
             // The learning path gives back by itself what is refused behind it.
             var waits = learning.Settings.WhenExceeded == WhenExceeded.Queue;
-            yield return new LimitsPolicy(PolicyStage.Attempt, [], store, waits ? store.QueueOf(api.Name, PolicyStage.Attempt) : null, Queue(api.Queue), learning);
+            yield return new LimitsPolicy(PolicyStage.Attempt, [], store, waits ? store.QueueOf(api.Name, PolicyStage.Attempt) : null, Queue(api.Queue) with { Total = total }, learning);
         }
 
         foreach (var (stage, ofStage) in limits.GroupBy(limit => limit.Stage).Select(group => (group.Key, group.Select(limit => limit.Limit).ToList())))
@@ -64,7 +64,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             // Where any route of the API waits, every route has the queue: what one gives back another may be waiting for.
             var queues = follows?.Settings.WhenExceeded == WhenExceeded.Queue
                 || providers.LimitsOf(api).Concat(api.Endpoints.SelectMany(one => one.Limits)).Any(limit => limit.WhenExceeded == WhenExceeded.Queue);
-            yield return new LimitsPolicy(stage, ofStage, store, queues ? store.QueueOf(api.Name, stage) : null, Queue(api.Queue), follows, isRefusedBehind: stage == PolicyStage.Attempt && (endpoint?.AdaptiveConcurrency ?? api.AdaptiveConcurrency) is not null);
+            yield return new LimitsPolicy(stage, ofStage, store, queues ? store.QueueOf(api.Name, stage) : null, Queue(api.Queue) with { Total = total }, follows, isRefusedBehind: stage == PolicyStage.Attempt && (endpoint?.AdaptiveConcurrency ?? api.AdaptiveConcurrency) is not null);
         }
     }
 

@@ -1,6 +1,7 @@
 using Tidegate.Exchanges;
 using Tidegate.Policies;
 using Tidegate.Policies.Limits;
+using Tidegate.Policies.Limits.Costs;
 using Tidegate.Policies.Limits.Learning;
 using Tidegate.Policies.Limits.Signals;
 
@@ -115,10 +116,14 @@ internal sealed class ProviderCompiler(ConfigPositions positions, List<ConfigPro
             Reset = window.Reset,
             ResetAfter = window.ResetAfter,
             UsedOfLimit = window.UsedOfLimit,
+            Content = window.Content is { } content ? new WindowContent(window.Name, content.Path, Pointer(content.Limit), Pointer(content.Remaining), Pointer(content.PerSecond), content.Charged is { } charged ? Pointer(charged) : null) : null,
         })],
-        [.. pack.Errors.Select(error => new ErrorClass(error.Status, error.Kind, error.Header, error.Value, error.Code))],
+        [.. pack.Errors.Select(error => new ErrorClass(error.Status, error.Kind, error.Header, error.Value, error.Code, error.Path))],
         pack.Bucket?.Header,
         pack.Bucket?.GlobalHeader);
+
+    // Every one was looked at when the file was read.
+    private static JsonPointer Pointer(string text) => JsonPointer.TryParse(text)!;
 
     private void Problem(ApiConfig api, string key, string message) => problems.Add(new ConfigProblem(positions.Of(api, key), ConfigSeverity.Error, message));
 }

@@ -118,11 +118,32 @@ internal sealed record ProviderWindowConfig
     [Doc("The field with used and limit, as 32/40.")]
     public IReadOnlyList<string> UsedOfLimit { get; init; } = [];
 
+    [Doc("Where the content of answers tells of the window, instead of fields.")]
+    public ProviderContentConfig? Content { get; init; }
+
     [Doc("Where this is from.")]
     public required string Source { get; init; }
 
     [Doc("When it was looked up.")]
     public required string AsOf { get; init; }
+}
+
+internal sealed record ProviderContentConfig
+{
+    [Doc("Calls whose paths end so are counted in this window, and in none that is told of in fields.")]
+    public required string Path { get; init; }
+
+    [Doc("Where in the JSON stands the amount of a whole window, as a JSON pointer.")]
+    public required string Limit { get; init; }
+
+    [Doc("Where stands what is left.")]
+    public required string Remaining { get; init; }
+
+    [Doc("Where stands how much comes back each second.")]
+    public required string PerSecond { get; init; }
+
+    [Doc("Where stands what the call was charged before it was done, and in part given back after it. So much, the most of the last minutes, is kept for each call. Default: it is told from what is left.")]
+    public string? Charged { get; init; }
 }
 
 internal sealed record ProviderBucketConfig
@@ -162,6 +183,9 @@ internal sealed record ProviderErrorConfig
 
     [Doc("What that field must be.")]
     public string? Value { get; init; }
+
+    [Doc("What the call's path must end with; together with code.")]
+    public string? Path { get; init; }
 
     [Doc("What must stand in the JSON content under a key that ends in code, type or reason, or is status or error. Compressed content is not looked into.")]
     public string? Code { get; init; }

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Tidegate.Policies.Limits.Costs;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -89,6 +90,22 @@ internal sealed class ProviderPacks
             if ((limit.Rate is null) == (limit.Concurrency is null) || (limit.Rate is { } rate && !(RateText.TryParse(rate, out var parsed) && parsed.Period is not null)))
             {
                 problems.Add(new ConfigProblem(positions.Of(limit, limit.Rate is null ? null : "rate"), ConfigSeverity.Error, "a provider's limit has either a rate, for example 100/s, or a concurrency"));
+            }
+        }
+
+        foreach (var error in pack?.Errors.Where(error => error is { Path: not null, Code: null }) ?? [])
+        {
+            problems.Add(new ConfigProblem(positions.Of(error, "path"), ConfigSeverity.Error, "path belongs to an error with a code: of status and fields the path says nothing"));
+        }
+
+        foreach (var content in pack?.Windows.Select(window => window.Content).OfType<ProviderContentConfig>() ?? [])
+        {
+            foreach (var (key, text) in ((string, string?)[])[("limit", content.Limit), ("remaining", content.Remaining), ("per_second", content.PerSecond), ("charged", content.Charged)])
+            {
+                if (text is not null && JsonPointer.TryParse(text) is null)
+                {
+                    problems.Add(new ConfigProblem(positions.Of(content, key), ConfigSeverity.Error, $"'{text}' is no JSON pointer to a field; write /usage/total_tokens, with at most {JsonPointer.MaxSegments} parts"));
+                }
             }
         }
 

@@ -178,7 +178,7 @@ internal sealed class SnapshotCompiler
             {
                 Route = route,
                 Upstream = routeUpstream,
-                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials, injected), .. fallbacks.Compile(api, endpoint), .. limits.Compile(api, endpoint), .. adaptive.Concurrency(api, endpoint), .. webhooks.Compile(api, endpoint), .. Cached(cache, api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total), .. hedges.Compile(api, endpoint), .. costs.Compile(api, endpoint)], forward.InvokeAsync),
+                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials, injected), .. fallbacks.Compile(api, endpoint), .. limits.Compile(api, endpoint, routeUpstream.Timeouts.Total), .. adaptive.Concurrency(api, endpoint), .. webhooks.Compile(api, endpoint), .. Cached(cache, api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total), .. hedges.Compile(api, endpoint), .. costs.Compile(api, endpoint)], forward.InvokeAsync),
                 BaseTarget = baseHost is null ? null : new Destination("https", baseHost, 443),
                 AllowEncodedSlash = api.AllowEncodedSlash || api.Direction == Direction.Egress,
                 Tunnel = tunnel,

@@ -143,6 +143,9 @@ public sealed class Exchange
 
     // For the record.
 
+    /// <summary>Which place in line it had where it waited for a limit, from 1; the largest where it did so more than once, 0 where it did not.</summary>
+    public int QueuePosition { get; set; }
+
     /// <summary>Where a limit was to find what the exchange costs, and did not.</summary>
     public UnreadCosts UnreadCosts { get; set; }
 
@@ -357,6 +360,7 @@ public sealed class Exchange
         }
 
         Timings.Queued += attempt.Timings.Queued;
+        QueuePosition = Math.Max(QueuePosition, attempt.QueuePosition);
         Timings.Connecting = attempt.Timings.Connecting;
         Timings.ResponseStarted = attempt.Timings.ResponseStarted;
         if (attempt._observed is { } observed)
@@ -385,6 +389,7 @@ public sealed class Exchange
         Attempts = other.Attempts;
         Signal = other.Signal;
         UnreadCosts |= other.UnreadCosts;
+        QueuePosition = Math.Max(QueuePosition, other.QueuePosition);
         Destination = other.Destination;
         Region = other.Region;
         ProviderKey = other.ProviderKey;
@@ -434,6 +439,7 @@ public sealed class Exchange
         VerifyTunnelName = false;
         IdleTimeout = default;
         UnreadCosts = UnreadCosts.None;
+        QueuePosition = 0;
         _ownBill?.End();
         _bill = default;
         Attempts = 0;

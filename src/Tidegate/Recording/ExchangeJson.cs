@@ -62,6 +62,11 @@ internal static class ExchangeJson
             json.WriteBoolean(Names.CacheOverridden, true);
         }
 
+        if (record.QueuePosition > 0)
+        {
+            json.WriteNumber(Names.QueuePosition, record.QueuePosition);
+        }
+
         WriteUnlessEmpty(json, Names.CostUnread, record.UnreadCosts switch
         {
             UnreadCosts.None => "",
@@ -243,6 +248,7 @@ internal static class ExchangeJson
         public static readonly JsonEncodedText Auth = JsonEncodedText.Encode("auth");
         public static readonly JsonEncodedText RequestBytes = JsonEncodedText.Encode("request_bytes");
         public static readonly JsonEncodedText ResponseBytes = JsonEncodedText.Encode("response_bytes");
+        public static readonly JsonEncodedText QueuePosition = JsonEncodedText.Encode("queue_position");
         public static readonly JsonEncodedText QueueMs = JsonEncodedText.Encode("queue_ms");
         public static readonly JsonEncodedText PoliciesMs = JsonEncodedText.Encode("policies_ms");
         public static readonly JsonEncodedText ConnectMs = JsonEncodedText.Encode("connect_ms");

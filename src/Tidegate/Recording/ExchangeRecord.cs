@@ -67,6 +67,9 @@ public readonly record struct ExchangeRecord()
     /// <summary>The configuration decided against the upstream how long the answer is kept.</summary>
     public bool IsCacheOverridden { get; init; }
 
+    /// <summary>Which place in line it had where it waited for a limit, from 1; 0 when it did not wait.</summary>
+    public int QueuePosition { get; init; }
+
     /// <summary>Where a limit was to find what the exchange costs, and did not: the constant was charged.</summary>
     public UnreadCosts UnreadCosts { get; init; }
 

@@ -40,6 +40,7 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
             Observed = exchange.Observed,
             Cache = exchange.Cache,
             IsCacheOverridden = exchange.IsCacheOverridden,
+            QueuePosition = exchange.QueuePosition,
             UnreadCosts = exchange.UnreadCosts,
             CachePurges = exchange.CachePurges,
             Attempts = exchange.Attempts,

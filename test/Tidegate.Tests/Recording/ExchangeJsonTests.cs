@@ -27,6 +27,7 @@ public sealed partial class ExchangeJsonTests
             Cost = new ExchangeCost(0.002m, "USD", 2, 1),
             Auth = AuthFields.Authorization | AuthFields.Key,
             CachePurges = 1,
+            QueuePosition = 3,
             Trace = new TraceContext(1, 2, 3, 0, 1),
         });
 

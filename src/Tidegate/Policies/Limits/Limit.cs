@@ -87,6 +87,9 @@ internal sealed class Limit
     /// <summary>Which of the classes that share the count the exchange belongs to; 0 when it is not shared.</summary>
     public int ShareOf(Exchange exchange) => _shares?.ClassOf(exchange) ?? 0;
 
+    /// <summary>The classes that share the count; none when it is not shared.</summary>
+    public IReadOnlyList<ShareClass> Shares => _shares?.Classes ?? [];
+
     /// <summary>How the limit counts for a class.</summary>
     public LimitAlgorithm AlgorithmOf(int share) => _shares is { } shares ? shares[share] : Algorithm;
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using Tidegate.Policies.Limits.Shares;
 
 namespace Tidegate.Policies.Limits;
 
@@ -224,9 +225,12 @@ internal sealed class LimitCells
 
         public void TakeChanged(List<SavedCount> changed, long now, long utcTicks)
         {
-            foreach (var (key, algorithm) in _changed)
+            foreach (var (key, changing) in _changed)
             {
                 ref var cell = ref Find(key);
+
+                // What an earlier configuration's exchange has changed is saved as the newest has it.
+                var algorithm = !Unsafe.IsNullRef(ref cell) && cell.Memory is ShareMemory { Shape: var shape } ? shape[0] : changing;
                 var runs = new List<SavedRun>();
                 var expires = utcTicks;
                 if (!Unsafe.IsNullRef(ref cell))

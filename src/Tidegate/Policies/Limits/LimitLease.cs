@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
 using Tidegate.Policies.Limits.Costs;
 using Tidegate.Policies.Limits.Learning;
+using Tidegate.Policies.Limits.Signals;
 
 namespace Tidegate.Policies.Limits;
 
@@ -207,17 +208,23 @@ internal sealed class LimitLease : IAnswerEnding
 
     private void Extend(LearnedLimits learned)
     {
-        _wideCount = Append(learned.Wide.Limits(learned.Settings), _wideCount);
+        _wideCount = Append(learned.Wide.Limits(learned.Settings), _wideCount, learned.Content);
         if ((Narrow ??= learned.Narrow) is { } narrow)
         {
-            _narrowCount = Append(narrow.Limits(learned.Settings), _narrowCount);
+            _narrowCount = Append(narrow.Limits(learned.Settings), _narrowCount, learned.Content);
         }
     }
 
-    private int Append(Limit[] limits, int from)
+    private int Append(Limit[] limits, int from, WindowContent? content)
     {
         for (; from < limits.Length && Count < Capacity; from++)
         {
+            // A call that is counted in a window of its own is not counted in the others.
+            if (limits[from].Algorithm is LearnedWindow window && !ReferenceEquals(window.Content, content))
+            {
+                continue;
+            }
+
             Add(limits[from], limits[from].OnlyKey, share: 0, cost: 1);
         }
 

@@ -208,7 +208,7 @@ internal sealed class LimitQueue : IDisposable
         var flow = FlowOf(settings.FairBy, exchange);
         var expected = line is null ? wait : _cells.WaitBehind(lease.AlgorithmAt(refusing), lease.KeyAt(refusing), line.Queue.CostBefore(flow), lease.CostAt(refusing), now);
         entry = new QueueEntry(refusing, expected, Position: line?.Queue.Count ?? 0);
-        var longest = (long)(limit.Settings.MaxWait.TotalSeconds * _time.TimestampFrequency);
+        var longest = LongestWait(limit, exchange, settings, now);
         if (!mayWait || limit.Settings.WhenExceeded == WhenExceeded.Reject || (expected > longest && expected != LimitAlgorithm.UntilReleased) || IsFull(settings.Capacity, line, flow))
         {
             return null;
@@ -219,6 +219,18 @@ internal sealed class LimitQueue : IDisposable
         _deadlines.Enqueue(waiter, waiter.Deadline);
         Schedule(now);
         return waiter;
+    }
+
+    /// <summary>As long as the limit lets wait, and there is time for the call itself.</summary>
+    private long LongestWait(Limit limit, Exchange exchange, QueueSettings settings, long now)
+    {
+        var longest = (long)(limit.Settings.MaxWait.TotalSeconds * _time.TimestampFrequency);
+        if (settings.Total is { } total && exchange.Timings.Received > 0)
+        {
+            longest = Math.Min(longest, Math.Max(0, exchange.Timings.Received + (long)(total.TotalSeconds * _time.TimestampFrequency) - now));
+        }
+
+        return longest;
     }
 
     /// <summary>Room that time has made belongs to those who wait for it, of whatever class, before a newcomer of another class sees it.</summary>

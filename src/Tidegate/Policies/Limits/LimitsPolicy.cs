@@ -163,6 +163,7 @@ internal sealed class LimitsPolicy : IPolicy
 
         if (waiter is not null)
         {
+            exchange.QueuePosition = Math.Max(exchange.QueuePosition, entry.Position + 1);
             return WaitAsync(exchange, lease, waiter, now, next);
         }
 
@@ -211,10 +212,14 @@ internal sealed class LimitsPolicy : IPolicy
             lease.Return();
         }
 
-        if (_hasAnswerCosts && !exchange.IsTunnel)
+        if ((_hasAnswerCosts || lease.Learned is { Content: not null }) && !exchange.IsTunnel)
         {
             // Of content in a coding nothing could be read.
             exchange.RequestHeaders.Set(KnownHeader.AcceptEncoding, "identity");
+        }
+
+        if (_hasAnswerCosts && !exchange.IsTunnel)
+        {
             return PassAndTapAsync(exchange, lease, next);
         }
 
@@ -280,7 +285,7 @@ internal sealed class LimitsPolicy : IPolicy
             }
             else
             {
-                _learning!.Learn(exchange, lease, content.Span, sent);
+                _learning!.Learn(exchange, lease, content.Span, sent, Queue);
             }
 
             Queue?.Wake(lease);
@@ -318,7 +323,7 @@ internal sealed class LimitsPolicy : IPolicy
 
     private static readonly Rejection NotKept = new("limits", "limit_unavailable", 503, "What a limit of this API counts cannot be saved, and it says on_error: deny. The gateway's log has the reason.", UnknownWait);
 
-    private static readonly Rejection WaitedTooLong = new("limits", "waited_too_long", 429, "The exchange waited as long as its limit's max_wait for room, and others were first. Try again later.", UnknownWait);
+    private static readonly Rejection WaitedTooLong = new("limits", "waited_too_long", 429, "The exchange waited for room as long as its limit's max_wait, or the API's timeouts.total, allows, and others were first. Try again later.", UnknownWait);
 
     private static Rejection Unread(Limit limit) => new(
         "limits", "cost_unread", 400, $"Limit {limit.Settings.Name} ({limit.Settings.Text}) counts the number at {limit.Settings.Cost.RequestJson!.Text} of a call's JSON, and there is none in its first {CostedRequest.MaxBytes / 1024} KB. Write one, without a Content-Encoding.");

@@ -11,6 +11,9 @@ internal sealed record QueueSettings
     /// <summary>Exchanges that may wait.</summary>
     public int Capacity { get; init; } = DefaultCapacity;
 
+    /// <summary>How long the exchange may take in all: who would have no time left for its call does not wait for it. Null is unbounded.</summary>
+    public TimeSpan? Total { get; init; }
+
     /// <summary>Callers with the same value stand in one line; lines are served in turn.</summary>
     public KeyPart FairBy { get; init; } = new(KeyPartKind.Consumer);
 

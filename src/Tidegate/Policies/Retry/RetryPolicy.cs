@@ -157,9 +157,15 @@ internal sealed class RetryPolicy : IPolicy
             return failure.Source == FailureSource.Upstream && (failure.Retryable || (mayRepeat && IsPassing(failure.Kind))) ? failure.Code : null;
         }
 
-        // 429 says that nothing was done. The others do not, whatever they mean.
-        return exchange.Outcome == Outcome.Forwarded && (exchange.ResponseStatus == 429 || (mayRepeat && _settings.Statuses.Contains(exchange.ResponseStatus)))
-            ? StatusText(exchange.ResponseStatus)
+        if (exchange.Outcome != Outcome.Forwarded)
+        {
+            return null;
+        }
+
+        // A throttle says that nothing was done, in whatever status the provider says it. The others do not, whatever they mean.
+        var isThrottled = exchange.ResponseStatus == 429 || exchange.Signal is ProviderSignal.Throttle or ProviderSignal.Concurrency;
+        return isThrottled && exchange.ResponseStatus < 400 ? "throttled"
+            : isThrottled || (mayRepeat && _settings.Statuses.Contains(exchange.ResponseStatus)) ? StatusText(exchange.ResponseStatus)
             : null;
     }
 

@@ -87,5 +87,45 @@ public sealed class CalendarPeriodTests
         Assert.NotEqual(0, window.Take(ref cell, 1, time.GetTimestamp()));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    public void A_quota_never_lets_more_than_its_amount_pass_within_a_period_of_the_calendar_and_the_wait_that_it_tells_is_enough(int seed)
+    {
+        var random = new Random(seed);
+        var time = new FakeTimeProvider(At("2026-03-28T22:11:07.123Z"));
+        var amount = random.Next(1, 60);
+
+        // Over the night in which the clock changes.
+        var calendar = new CalendarPeriod((CalendarUnit)random.Next(3), TimeZoneInfo.FindSystemTimeZoneById("Europe/Berlin"));
+        var window = new CalendarWindow(amount, calendar, time);
+        var cell = default(LimitCell);
+        var taken = new Dictionary<DateTimeOffset, long>();
+        for (var i = 0; i < 3_000; i++)
+        {
+            time.Advance(TimeSpan.FromTicks(random.NextInt64(random.Next(3) == 0 ? TimeSpan.TicksPerMinute : TimeSpan.TicksPerSecond / 20)));
+            var cost = random.Next(1, 4);
+            var wait = window.Take(ref cell, cost, time.GetTimestamp());
+            if (wait == LimitAlgorithm.Never)
+            {
+                continue;
+            }
+
+            if (wait > 0)
+            {
+                time.Advance(TimeSpan.FromTicks(wait * TimeSpan.TicksPerSecond / time.TimestampFrequency));
+                Assert.Equal(0, window.Take(ref cell, cost, time.GetTimestamp()));
+            }
+
+            var period = calendar.Of(time.GetUtcNow()).Start;
+            taken[period] = taken.GetValueOrDefault(period) + cost;
+        }
+
+        Assert.All(taken.Values, sum => Assert.InRange(sum, 1, amount));
+    }
+
     private static DateTimeOffset At(string text) => DateTimeOffset.Parse(text, CultureInfo.InvariantCulture);
 }

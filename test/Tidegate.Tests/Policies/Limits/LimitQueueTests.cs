@@ -58,6 +58,30 @@ public sealed class LimitQueueTests : IDisposable
     }
 
     [Fact]
+    public async Task Nobody_waits_for_longer_than_there_is_time_for_the_call()
+    {
+        var policy = Policy(QueueSettings.Default with { Total = TimeSpan.FromSeconds(3) }, Rate(1, TimeSpan.FromSeconds(2), maxWaitSeconds: 60));
+        var calls = Enumerable.Range(0, 3).Select(_ => Call("a")).ToList();
+        _time.Advance(TimeSpan.FromSeconds(1));
+        foreach (var call in calls)
+        {
+            call.Timings.Received = _time.GetTimestamp();
+        }
+
+        _time.Advance(TimeSpan.FromMilliseconds(500));
+        var waits = calls.Select(call => InvokeAsync(policy, call)).ToList();
+
+        // Half a second is gone: two more seconds are there in time, and four would not be.
+        Assert.Equal((0, 1, 0), (calls[0].QueuePosition, calls[1].QueuePosition, calls[2].QueuePosition));
+        Assert.Null(calls[1].Rejection);
+        Assert.Equal("rate_limited", calls[2].Rejection!.Code);
+        Assert.InRange(calls[2].Rejection!.RetryAfter!.Value.TotalSeconds, 3.9, 4.1);
+        _time.Advance(TimeSpan.FromSeconds(2));
+        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.Equal(2, Passed());
+    }
+
+    [Fact]
     public async Task What_must_not_wait_passes_where_there_is_room_and_goes_past_nobody()
     {
         var policy = Policy(Rate(1, TimeSpan.FromSeconds(10), maxWaitSeconds: 60) with { Per = [new KeyPart(KeyPartKind.Consumer)] });

@@ -48,6 +48,27 @@ public sealed class RetryPolicyTests
     }
 
     [Theory]
+    [InlineData(403, ProviderSignal.Throttle, "403")]
+    [InlineData(200, ProviderSignal.Throttle, "throttled")]
+    [InlineData(503, ProviderSignal.Concurrency, "503")]
+    public async Task A_throttle_is_one_in_whatever_status_the_provider_says_it(int status, ProviderSignal signal, string cause)
+    {
+        var exchange = await RunAsync(
+            Call("POST"),
+            new RetrySettings(),
+            (answered, _) =>
+            {
+                answered.Signal = signal;
+                answered.Answer(Outcome.Forwarded, status);
+                return Task.CompletedTask;
+            },
+            Answers(201));
+
+        Assert.Equal((2, 201), (_sent.Count, exchange.ResponseStatus));
+        Assert.Equal(cause, Assert.Single(exchange.Retries).Cause);
+    }
+
+    [Theory]
     [InlineData(400)]
     [InlineData(401)]
     [InlineData(404)]

@@ -80,7 +80,9 @@ internal sealed class LearnedScope
     public void Ended() => Interlocked.Decrement(ref _inFlight);
 
     /// <summary>The index of the window of that name among the limits, made when it is new; -1 when there are too many.</summary>
-    public int WindowOf(ulong name)
+    /// <param name="name">Which.</param>
+    /// <param name="content">Where content tells of it; null where fields do.</param>
+    public int WindowOf(ulong name, WindowContent? content = null)
     {
         for (var i = 1; i < Volatile.Read(ref _count); i++)
         {
@@ -97,7 +99,7 @@ internal sealed class LearnedScope
             {
                 index = _count;
                 _names[index] = name;
-                _algorithms[index] = new LearnedWindow(_store.Time.TimestampFrequency).Following(Interlocked.Read(ref _inFlight));
+                _algorithms[index] = new LearnedWindow(_store.Time.TimestampFrequency, content).Following(Interlocked.Read(ref _inFlight));
                 Volatile.Write(ref _limits, [.. _limits, Make(index)]);
                 Volatile.Write(ref _count, index + 1);
             }

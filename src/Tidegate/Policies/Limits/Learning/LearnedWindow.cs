@@ -11,8 +11,12 @@ namespace Tidegate.Policies.Limits.Learning;
 /// </para>
 /// </summary>
 /// <param name="ticksPerSecond">Of the clock that timestamps are from.</param>
-internal sealed class LearnedWindow(long ticksPerSecond) : LimitAlgorithm
+/// <param name="content">Where content tells of it, and of which calls; null where fields do, of all others.</param>
+internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content = null) : LimitAlgorithm
 {
+    // Long enough that what is called once in a while is not forgotten in between.
+    private const int MinutesOfCharges = 10;
+
     // Providers write resets in whole seconds, by clocks that are seconds apart: two that are nearer than this are the same one.
     private const int SameResetSeconds = 2;
 
@@ -31,6 +35,12 @@ internal sealed class LearnedWindow(long ticksPerSecond) : LimitAlgorithm
     private long _ticksPerUnit;
     private long _unitsPerRequest = 1;
     private bool _countsRequests = true;
+    private long _largest;
+    private long _largestBefore;
+    private long _largestSince;
+
+    /// <summary>Where content tells of it, and of which calls; null where fields do, of all others.</summary>
+    public WindowContent? Content => content;
 
     /// <summary>Requests that passed before the window was known, and that the provider may not have counted in what it said.</summary>
     public LearnedWindow Following(long inFlight)
@@ -122,7 +132,7 @@ internal sealed class LearnedWindow(long ticksPerSecond) : LimitAlgorithm
         {
             _inFlight = Math.Max(0, _inFlight - cost);
             Pass(now);
-            Estimate(in window);
+            Estimate(in window, now);
             _limit = window.Limit;
             if (window.Refills)
             {
@@ -209,12 +219,18 @@ internal sealed class LearnedWindow(long ticksPerSecond) : LimitAlgorithm
     }
 
     /// <summary>What a request takes of a window that counts something else. Nobody can know before; the next is taken to be as large as the last ones were.</summary>
-    private void Estimate(in SignalWindow window)
+    private void Estimate(in SignalWindow window, long now)
     {
         _countsRequests = window.Unit == SignalUnit.Requests;
         if (_countsRequests)
         {
             _unitsPerRequest = 1;
+        }
+        else if (window.Charged > 0)
+        {
+            // The provider takes it before it begins, and refuses when it is not there: room for the largest passes them all.
+            Remember(window.Charged, now);
+            _unitsPerRequest = Math.Max(1, Math.Max(_largest, _largestBefore));
         }
         else if (_isKnown && window.Remaining < _remaining)
         {
@@ -222,6 +238,19 @@ internal sealed class LearnedWindow(long ticksPerSecond) : LimitAlgorithm
             var taken = _remaining - window.Remaining;
             _unitsPerRequest = Math.Max(1, Math.Max(taken, ((_unitsPerRequest * 3) + taken) / 4));
         }
+    }
+
+    private void Remember(long charged, long now)
+    {
+        var span = ticksPerSecond * 60 * MinutesOfCharges;
+        if (now - _largestSince >= span)
+        {
+            _largestBefore = now - _largestSince < 2 * span ? _largest : 0;
+            _largest = 0;
+            _largestSince = now;
+        }
+
+        _largest = Math.Max(_largest, charged);
     }
 
     /// <summary>What time alone has changed.</summary>

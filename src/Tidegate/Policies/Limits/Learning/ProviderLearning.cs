@@ -23,7 +23,7 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
     public LearnedLimits For(Exchange exchange)
     {
         var account = AccountOf(exchange);
-        return new LearnedLimits(settings, memory, memory.ScopeOf(account, settings), settings.Buckets is { } rule ? RouteOf(exchange, rule.PathSegments, rule.ByMethod, account) : 0);
+        return new LearnedLimits(settings, memory, memory.ScopeOf(account, settings), settings.Buckets is { } rule ? RouteOf(exchange, rule.PathSegments, rule.ByMethod, account) : 0, settings.Dialect.ContentOf(exchange.Target.Path));
     }
 
     /// <summary>One line for <c>explain</c>.</summary>
@@ -47,7 +47,7 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
 
         foreach (var error in settings.Dialect.Errors)
         {
-            if (error.Code is not null && error.Fits(exchange.ResponseStatus, exchange.ResponseHeaders))
+            if (error.NeedsContent(exchange.ResponseStatus, exchange.ResponseHeaders, exchange.Target.Path))
             {
                 return true;
             }
@@ -61,7 +61,8 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
     /// <param name="lease">What it had taken.</param>
     /// <param name="content">The beginning of the answer's content, where it was needed.</param>
     /// <param name="sent">When it was sent, as a timestamp.</param>
-    public void Learn(Exchange exchange, LimitLease lease, ReadOnlySpan<byte> content, long sent)
+    /// <param name="queue">Where others wait for what its content may tell of; null where nobody waits.</param>
+    public void Learn(Exchange exchange, LimitLease lease, ReadOnlySpan<byte> content, long sent, LimitQueue? queue)
     {
         var learned = lease.Learned!.Value;
         var now = store.Time.GetTimestamp();
@@ -69,13 +70,15 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
         if (exchange.Outcome == Outcome.Forwarded && !exchange.IsTunnel)
         {
             SignalReader.Read(exchange.ResponseHeaders, exchange.ResponseStatus, settings.Dialect, store.Time.GetUtcNow(), out reading);
-            ErrorContent.Read(content, exchange.ResponseStatus, exchange.ResponseHeaders, settings.Dialect, ref reading);
+            ErrorContent.Read(content, exchange.ResponseStatus, exchange.ResponseHeaders, exchange.Target.Path, settings.Dialect, ref reading);
         }
+
+        var isTold = learned.Content is { } told && TryFollow(exchange, learned.Wide, told, lease, sent, queue);
 
         exchange.Signal = reading.Kind;
         memory.CountIgnored(reading.Ignored);
         var named = settings.Buckets is { } rule && (reading.Bucket != 0 || rule.IsByPath) ? memory.Route(learned.Route, BucketKey(exchange, rule, reading.Bucket), settings) : null;
-        LearnWindows(learned.Wide, lease, in reading, tells: named is null, absent: 1, sent, now);
+        LearnWindows(learned.Wide, lease, in reading, tells: named is null, absent: 1, sent, now, learned.Content, isTold);
         if (named is not null)
         {
             LearnWindows(named, lease, in reading, tells: true, absent: 0, sent, now);
@@ -121,7 +124,9 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
     /// <param name="absent">What an exchange that passed before a window was known counts for there.</param>
     /// <param name="sent">When the exchange was sent.</param>
     /// <param name="now">A timestamp.</param>
-    private static void LearnWindows(LearnedScope scope, LimitLease lease, in ProviderReading reading, bool tells, long absent, long sent, long now)
+    /// <param name="content">Where the content of such calls tells of their window; null where fields do.</param>
+    /// <param name="isTold">That is looked for while the content passes.</param>
+    private static void LearnWindows(LearnedScope scope, LimitLease lease, in ProviderReading reading, bool tells, long absent, long sent, long now, WindowContent? content = null, bool isTold = false)
     {
         for (var i = 0; tells && i < reading.Count; i++)
         {
@@ -134,7 +139,13 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
         for (var i = 1; i < scope.Count; i++)
         {
             var window = scope.Window(i);
-            var cost = lease.CostIn(window, absent);
+            var isOurs = ReferenceEquals(window.Content, content);
+            if (isOurs && isTold)
+            {
+                continue;
+            }
+
+            var cost = isOurs ? lease.CostIn(window, absent) : 0;
             var told = tells ? IndexOf(scope.NameOf(i), in reading) : -1;
             if (told >= 0)
             {
@@ -145,6 +156,18 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
                 window.Answered(cost, now);
             }
         }
+    }
+
+    /// <summary>Looks in the answer's content for what is left of its window.</summary>
+    private bool TryFollow(Exchange exchange, LearnedScope scope, WindowContent content, LimitLease lease, long sent, LimitQueue? queue)
+    {
+        if (exchange.Outcome != Outcome.Forwarded || exchange.IsTunnel || scope.WindowOf(content.Name, content) is not (> 0 and var index))
+        {
+            return false;
+        }
+
+        var window = scope.Window(index);
+        return ContentSignal.TryPut(exchange, window, scope.Limits(settings)[index].OnlyKey, lease.CostIn(window, absent: 1), sent, store.Time, queue);
     }
 
     private static int IndexOf(ulong name, in ProviderReading reading)
@@ -264,13 +287,16 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
 }
 
 /// <summary>What holds for one exchange beside the configured limits.</summary>
-internal readonly struct LearnedLimits(LearningSettings settings, ProviderMemory memory, LearnedScope wide, UInt128 route)
+internal readonly struct LearnedLimits(LearningSettings settings, ProviderMemory memory, LearnedScope wide, UInt128 route, WindowContent? content)
 {
     public LearningSettings Settings => settings;
 
     public LearnedScope Wide => wide;
 
     public UInt128 Route => route;
+
+    /// <summary>The window that such calls are counted in and that content tells of; null where fields do.</summary>
+    public WindowContent? Content => content;
 
     /// <summary>The bucket, when the provider has buckets and one is known by now.</summary>
     public LearnedScope? Narrow => settings.Buckets is null ? null : memory.BucketOf(route);

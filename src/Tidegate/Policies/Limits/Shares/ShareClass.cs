@@ -9,6 +9,9 @@ internal sealed class ShareClass(SharedCount shared, int index, ShareTerms terms
 
     public ReadOnlySpan<byte> Value => _value;
 
+    /// <summary>As the configuration names it.</summary>
+    public string Name => terms.Value;
+
     /// <summary>No less than this while it wants it.</summary>
     public required long Guaranteed { get; init; }
 

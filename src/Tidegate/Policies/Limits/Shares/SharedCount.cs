@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Policies.Limits.Shares;
@@ -14,6 +15,10 @@ internal sealed class SharedCount
 
     private static readonly TimeSpan HorizonOfConcurrency = TimeSpan.FromSeconds(1);
 
+    private static long _lastVersion;
+
+    // Of two that count in the same cells the later one is the configuration's.
+    private readonly long _version = Interlocked.Increment(ref _lastVersion);
     private readonly ShareClass[] _classes;
     private readonly KeyPart _by;
     private readonly TokenBucket? _bucket;
@@ -80,6 +85,11 @@ internal sealed class SharedCount
     /// <summary>See <see cref="LimitAlgorithm.Take"/>.</summary>
     public long Take(ref LimitCell cell, int index, long cost, long now)
     {
+        if (IsOld(in cell, ref index, out var newer))
+        {
+            return newer.Take(ref cell, index, cost, now);
+        }
+
         var terms = _classes[index];
         if (cost > terms.Max)
         {
@@ -106,11 +116,26 @@ internal sealed class SharedCount
     }
 
     /// <summary>See <see cref="LimitAlgorithm.Charge"/>.</summary>
-    public void Charge(ref LimitCell cell, int index, long cost, long now) => Add(ref cell, Enter(ref cell, now, out _), index, cost, now);
+    public void Charge(ref LimitCell cell, int index, long cost, long now)
+    {
+        if (IsOld(in cell, ref index, out var newer))
+        {
+            newer.Charge(ref cell, index, cost, now);
+            return;
+        }
+
+        Add(ref cell, Enter(ref cell, now, out _), index, cost, now);
+    }
 
     /// <summary>See <see cref="LimitAlgorithm.Give"/>.</summary>
     public void Give(ref LimitCell cell, int index, long cost, long takenAt, long now)
     {
+        if (IsOld(in cell, ref index, out var newer))
+        {
+            newer.Give(ref cell, index, cost, takenAt, now);
+            return;
+        }
+
         var memory = Enter(ref cell, now, out _);
         ref var state = ref memory.States[index];
         Whole.Give(ref cell, cost, takenAt, now);
@@ -122,11 +147,17 @@ internal sealed class SharedCount
     }
 
     /// <summary>How much the class has.</summary>
-    public long Used(ref LimitCell cell, int index, long now) => UsedOf(Enter(ref cell, now, out _), index, now);
+    public long Used(ref LimitCell cell, int index, long now) =>
+        IsOld(in cell, ref index, out var newer) ? newer.Used(ref cell, index, now) : UsedOf(Enter(ref cell, now, out _), index, now);
 
     /// <summary>See <see cref="LimitAlgorithm.WaitBehind"/>; before it stands the class's own.</summary>
     public long WaitBehind(ref LimitCell cell, int index, long ahead, long cost, long now)
     {
+        if (IsOld(in cell, ref index, out var newer))
+        {
+            return newer.WaitBehind(ref cell, index, ahead, cost, now);
+        }
+
         var terms = _classes[index];
         if (cost > terms.Max)
         {
@@ -379,6 +410,23 @@ internal sealed class SharedCount
         memory.Measure();
         cell.Memory = memory;
         return memory;
+    }
+
+    /// <summary>
+    /// Exchanges that a reload found in flight go on under their own configuration, and must not take back what a newer one has made of the cell: they count there as the class that
+    /// they belong to now.
+    /// </summary>
+    private bool IsOld(in LimitCell cell, ref int index, [NotNullWhen(true)] out SharedCount? newer)
+    {
+        newer = cell.Memory is ShareMemory { Shape: var shape } && shape._version > _version ? shape : null;
+        if (newer is null)
+        {
+            return false;
+        }
+
+        var there = newer.IndexOf(_classes[index].Value);
+        index = there < 0 ? newer._classes.Length - 1 : there;
+        return true;
     }
 
     private int IndexOf(ReadOnlySpan<byte> value)

@@ -53,7 +53,7 @@ internal static class ErrorContent
     }
 
     /// <summary>Looks in JSON content for the codes of a provider's error classes, and for a retry delay.</summary>
-    public static void Read(ReadOnlySpan<byte> content, int status, HeaderList fields, SignalDialect dialect, ref ProviderReading reading)
+    public static void Read(ReadOnlySpan<byte> content, int status, HeaderList fields, string path, SignalDialect dialect, ref ProviderReading reading)
     {
         if (content.IsEmpty)
         {
@@ -86,7 +86,7 @@ internal static class ErrorContent
 
                 for (var i = 0; i < dialect.Errors.Length && i < best; i++)
                 {
-                    if (dialect.Errors[i] is { Code: { } code } error && json.ValueSpan.SequenceEqual(code) && error.Fits(status, fields))
+                    if (dialect.Errors[i] is { Code: { } code } error && json.ValueSpan.SequenceEqual(code) && error.NeedsContent(status, fields, path))
                     {
                         best = i;
                         reading.Kind = error.Kind;

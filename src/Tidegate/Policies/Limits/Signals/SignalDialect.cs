@@ -9,6 +9,7 @@ internal sealed class SignalDialect
     public static readonly SignalDialect Common = new([], [], null, null);
 
     private readonly Entry[][] _byLength;
+    private readonly WindowContent[] _contents;
 
     /// <param name="windows">The provider's own; they win over those that many share.</param>
     /// <param name="errors">In the order in which they are tried.</param>
@@ -17,6 +18,7 @@ internal sealed class SignalDialect
     public SignalDialect(IReadOnlyList<WindowForm> windows, IReadOnlyList<ErrorClass> errors, string? bucketField, string? globalField)
     {
         Errors = [.. errors];
+        _contents = [.. windows.Select(form => form.Content).OfType<WindowContent>()];
         ReadsContent = errors.Any(error => error.Code is not null);
         var entries = new Dictionary<string, Entry>(StringComparer.OrdinalIgnoreCase);
         foreach (var form in windows.Concat(WindowForm.Common))
@@ -52,6 +54,20 @@ internal sealed class SignalDialect
 
     /// <summary>Whether some error class needs the content of an answer.</summary>
     public bool ReadsContent { get; }
+
+    /// <summary>The window that calls to this path are counted in and that content tells of; null when fields do.</summary>
+    public WindowContent? ContentOf(string path)
+    {
+        foreach (var content in _contents)
+        {
+            if (content.IsFor(path))
+            {
+                return content;
+            }
+        }
+
+        return null;
+    }
 
     /// <summary>What a field says; null when it is none of these.</summary>
     public Entry? Find(ReadOnlySpan<byte> name)

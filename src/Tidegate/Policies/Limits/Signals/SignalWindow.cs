@@ -23,6 +23,9 @@ internal struct SignalWindow
     /// <summary>Ticks of <see cref="TimeSpan"/> that a whole window lasts, or takes to refill.</summary>
     public long PeriodTicks;
 
+    /// <summary>What this call was charged before it was done; 0 where that was not said.</summary>
+    public long Charged;
+
     public SignalUnit Unit;
 
     /// <summary>It refills evenly, as a bucket does, and does not wait for an end.</summary>

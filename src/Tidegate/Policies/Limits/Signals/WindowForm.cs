@@ -49,6 +49,9 @@ internal sealed record WindowForm
 
     /// <summary>Used and limit in one: <c>32/40</c>, or <c>api-usage=25/5000</c>.</summary>
     public IReadOnlyList<string> UsedOfLimit { get; init; } = [];
+
+    /// <summary>Where the content of answers tells of it; null when fields do.</summary>
+    public WindowContent? Content { get; init; }
 }
 
 /// <summary>What a field says of a window, or of the answer.</summary>

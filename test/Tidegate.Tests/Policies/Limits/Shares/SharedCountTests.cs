@@ -268,6 +268,25 @@ public sealed class SharedCountTests
     }
 
     [Fact]
+    public void What_a_reload_found_in_flight_ends_without_taking_away_what_a_new_class_has()
+    {
+        var settings = new LimitSettings { Name = "x", Kind = LimitKind.Concurrency, Amount = 10, Text = "x" };
+        var before = Of(settings, new("production", 0.5, 1), new(ShareTerms.Others, 0, 1));
+        var after = Of(settings, new("production", 0.5, 1), new("batch", 0, 0.3), new(ShareTerms.Others, 0, 1));
+        var cell = default(LimitCell);
+        TakeAll(before, ref cell, Production, Second, 2);
+        TakeAll(before, ref cell, Batch, Second, 1);
+        Assert.Equal(3, TakeAll(after, ref cell, Batch, Second + Step));
+
+        before.Classes[Production].Give(ref cell, 1, Second, Second + (2 * Step));
+        before.Classes[1].Give(ref cell, 1, Second, Second + (2 * Step));
+        Assert.Equal(0, before.Classes[Production].Take(ref cell, 1, Second + (2 * Step)));
+
+        Assert.Equal((2, 3, 0), (after.Classes[Production].Used(ref cell, Second), after.Classes[Batch].Used(ref cell, Second), after.Classes[Others].Used(ref cell, Second)));
+        Assert.Equal(0, TakeAll(after, ref cell, Batch, Second + (2 * Step)));
+    }
+
+    [Fact]
     public void What_each_class_has_of_a_quota_outlives_the_process()
     {
         var quota = new LimitSettings { Name = "x", Kind = LimitKind.Quota, Amount = 100, Calendar = new CalendarPeriod(CalendarUnit.Month, TimeZoneInfo.Utc), Text = "x" };
@@ -305,7 +324,12 @@ public sealed class SharedCountTests
     private static SharedCount Count(LimitSettings settings, params (double Guaranteed, double Max)[] classes)
     {
         string[] values = ["production", "batch", ShareTerms.Others];
-        var shares = new ShareSettings(new KeyPart(KeyPartKind.Environment), [.. classes.Select((terms, i) => new ShareTerms(values[i], terms.Guaranteed, terms.Max))]);
+        return Of(settings, [.. classes.Select((terms, i) => new ShareTerms(values[i], terms.Guaranteed, terms.Max))]);
+    }
+
+    private static SharedCount Of(LimitSettings settings, params ShareTerms[] classes)
+    {
+        var shares = new ShareSettings(new KeyPart(KeyPartKind.Environment), classes);
         LimitAlgorithm whole = settings.Kind switch
         {
             LimitKind.Rate => new SlidingWindow(settings.Amount, Second),

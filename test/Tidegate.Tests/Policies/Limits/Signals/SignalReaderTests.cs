@@ -181,7 +181,7 @@ public sealed class SignalReaderTests
     {
         var fields = Fields(head);
         SignalReader.Read(fields, status, dialect, Now, out reading);
-        ErrorContent.Read(Encoding.UTF8.GetBytes(content), status, fields, dialect, ref reading);
+        ErrorContent.Read(Encoding.UTF8.GetBytes(content), status, fields, path: "/", dialect, ref reading);
     }
 
     private static string Windows(SignalDialect dialect, string head)
