@@ -8,7 +8,7 @@ internal static class SeriesTable
 {
     private static readonly string[] Columns =
     [
-        "exchanges", "errors", "rejected", "client_errors", "cache_hits", "cache_lookups", "attempts", "retries", "request_bytes", "response_bytes", "clients",
+        "exchanges", "errors", "client_failures", "rejected", "client_errors", "cache_hits", "cache_lookups", "attempts", "retries", "request_bytes", "response_bytes", "clients",
         "cost", "cost_currency", "cost_attempts", "cost_unknown", "p50_ms", "p95_ms", "p99_ms", "max_ms",
     ];
 
@@ -41,7 +41,7 @@ internal static class SeriesTable
         }
 
         var cell = point.Cell;
-        text.Add(cell.Count).Add(point.Errors).Add(point.Rejected).Add(point.ClientErrors).Add(point.CacheHits).Add(point.CacheLookups)
+        text.Add(cell.Count).Add(point.Errors).Add(point.ClientFailures).Add(point.Rejected).Add(point.ClientErrors).Add(point.CacheHits).Add(point.CacheLookups)
             .Add(cell.Attempts).Add(cell.Retries).Add(cell.RequestBytes).Add(cell.ResponseBytes).Add(cell.Clients.Estimate());
 
         // A cell has one place: sums of several currencies stand in it as text.

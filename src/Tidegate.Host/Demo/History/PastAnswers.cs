@@ -2,7 +2,6 @@ using System.Text;
 using Tidegate.Exchanges;
 using Tidegate.Host.Demo.Apis;
 using Tidegate.Host.Demo.Callers;
-using Tidegate.Policies.Fallback;
 using Tidegate.Policies.Limits.Prices;
 
 namespace Tidegate.Host.Demo.History;
@@ -135,7 +134,7 @@ internal sealed class PastAnswers
                 if (usage is not null)
                 {
                     exchange.ResponseHeaders.Add(KnownHeader.ContentType, "application/json");
-                    exchange.ResponseBody = new FixedBody(Encoding.ASCII.GetBytes(usage));
+                    exchange.ResponseBody = new BegunBody(Encoding.ASCII.GetBytes(usage), null);
                 }
 
                 exchange.Answer(Outcome.Forwarded, status ?? answer.Status);
