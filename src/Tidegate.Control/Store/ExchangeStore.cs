@@ -1,5 +1,6 @@
 using DuckDB.NET.Data;
 using Microsoft.Data.Sqlite;
+using Tidegate.Control.Store.Files;
 using Tidegate.Control.Store.Log;
 using Tidegate.Control.Store.Rollups;
 using Tidegate.Control.Store.Segments;
@@ -8,12 +9,11 @@ using Tidegate.Recording;
 namespace Tidegate.Control.Store;
 
 /// <summary>
-/// Keeps every exchange. The recorder's thread adds records to a log, frame by frame, and to sums of minutes and hours in memory; a loop of its own brings both to the disk each second,
+/// Keeps every exchange. The recorder's thread adds records to a log, frame by frame, and to sums since the last second in memory; a thread of its own brings both to the disk each second,
 /// makes a Parquet segment of each hour's log, and lets go of what is too old or too much. After any death the log says what is true: what the sums lack is counted again, nothing twice.
 /// </summary>
 internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
 {
-    private const string LogExtension = ".log";
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestRest = TimeSpan.FromMinutes(1);
 
@@ -21,27 +21,24 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
     private const int SaveShare = 20;
 
     private readonly Lock _gate = new();
-    private readonly Lock _databaseGate = new();
     private readonly Lock _diskGate = new();
     private readonly StoreSettings _settings;
     private readonly Action<string> _log;
     private readonly TimeProvider _time;
-    private readonly RollupDatabase _database;
-    private readonly RollupTable _minutes;
-    private readonly RollupTable _hours;
-    private readonly List<SegmentFile> _segments = [];
-    private readonly List<LogFile> _finished = [];
-    private readonly CancellationTokenSource _stopping = new();
-
-    // Set at first: what was counted again is to be saved.
-    private readonly SemaphoreSlim _changed = new(1, 1);
-    private Task? _loop;
+    private readonly StoreFiles _files;
+    private readonly SegmentMaker _segments;
+    private readonly RollupSums _sums;
+    private readonly StoreLoop _loop;
     private LogWriter _writer;
+
+    // One is added to while the other is merged; and how far into the log that one goes.
+    private RollupDelta _delta = new();
+    private RollupDelta _taken = new();
+    private (long Sequence, long Offset) _takenUpTo;
     private DateTimeOffset _hour;
-    private bool _isFlushed;
     private long _nextSave;
     private long _nextSegments;
-    private DateTimeOffset _nextPrune;
+    private bool _areSumsDoubted;
     private long _failures;
     private string _told = "";
 
@@ -50,31 +47,25 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
         _settings = settings;
         _log = log;
         _time = time;
-        Directory.CreateDirectory(settings.Directory);
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(settings.Directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        }
-
-        if (Directory.Exists(Path.Combine(settings.Directory, "spill")))
-        {
-            Directory.Delete(Path.Combine(settings.Directory, "spill"), recursive: true);
-        }
-
-        var next = FindFiles();
-        _database = OpenDatabase();
+        _loop = new StoreLoop("Tidegate store", () => BringToDisk(isLast: false), Interval, LongestRest);
+        _files = new StoreFiles(settings, log);
+        _segments = new SegmentMaker(_files, settings);
         try
         {
-            var now = time.GetUtcNow().UtcTicks;
-            _minutes = new RollupTable(RollupDatabase.MinuteTicks, now, (begin, key) => Load("minutes", begin, key));
-            _hours = new RollupTable(RollupDatabase.HourTicks, now, (begin, key) => Load("hours", begin, key));
-            CountAgain();
+            _sums = new RollupSums(settings, log, time);
+            _sums.CountAgain(_files.Current.Logs);
             _hour = HourOf(time.GetUtcNow());
-            _writer = NewWriter(Math.Max(next, _database.Position().Sequence + 1));
+            _writer = _files.NewLog(_sums.Sequence);
         }
-        catch
+        catch (Exception trouble)
         {
-            _database.Dispose();
+            _sums?.Dispose();
+            _files.Dispose();
+            if (trouble is SqliteException)
+            {
+                throw new IOException($"{Path.Combine(settings.Directory, RollupDatabase.FileName)} cannot be used: {trouble.Message}.", trouble);
+            }
+
             throw;
         }
     }
@@ -83,7 +74,7 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
     public string Name => "store";
 
     /// <summary>For readers of the sums.</summary>
-    public string RollupConnection => _database.ConnectionString;
+    public string RollupConnection => _sums.ConnectionString;
 
     /// <summary>Times that something could not be brought to the disk.</summary>
     public long Failures => Interlocked.Read(ref _failures);
@@ -95,7 +86,8 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
         {
             lock (_gate)
             {
-                return ([.. _segments], [.. _finished, new LogFile(_writer.Path, _writer.Sequence, _writer.Length)]);
+                var (segments, logs) = _files.Current;
+                return (segments, [.. logs, new LogFile(_writer.Path, _writer.Sequence, _writer.Length)]);
             }
         }
     }
@@ -108,7 +100,7 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
     public static ExchangeStore Open(StoreSettings settings, Action<string> log, TimeProvider time) => new(settings, log, time);
 
     /// <summary>From now on what is written comes to the disk each second.</summary>
-    public void Start() => _loop ??= LoopAsync();
+    public void Start() => _loop.Start();
 
     /// <inheritdoc/>
     public ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)
@@ -119,164 +111,31 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
             _writer.Add(batch.Span);
             foreach (ref readonly var record in batch.Span)
             {
-                _minutes.Add(in record);
-                _hours.Add(in record);
-            }
-
-            if (_isFlushed)
-            {
-                _isFlushed = false;
-                if (_changed.CurrentCount == 0)
-                {
-                    _changed.Release();
-                }
+                _delta.Add(in record);
             }
         }
 
+        _loop.Wake();
         return default;
     }
 
-    /// <summary>A segment could not be read: it is set aside, named, and the rest goes on.</summary>
-    public void SetAside(SegmentFile segment)
-    {
-        lock (_gate)
-        {
-            if (!_segments.Remove(segment))
-            {
-                return;
-            }
-        }
+    /// <summary>A segment could not be read.</summary>
+    public void SetAside(SegmentFile segment) => _files.SetAside(segment);
 
-        File.Move(segment.Path, segment.Path + SegmentFile.Corrupt, overwrite: true);
-        _log($"The segment {segment.Path} cannot be read and was set aside as {Path.GetFileName(segment.Path)}{SegmentFile.Corrupt}; its exchanges cannot be searched any more, and the sums have them.");
+    /// <summary>Somebody could not read the sums: they are looked at, and begun anew when they are broken.</summary>
+    public void DoubtSums()
+    {
+        Volatile.Write(ref _areSumsDoubted, true);
+        _loop.Wake();
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _stopping.CancelAsync();
-        if (_loop is not null)
-        {
-            await _loop;
-        }
-
+        await _loop.DisposeAsync();
         BringToDisk(isLast: true);
         _writer.Dispose();
-        _database.Dispose();
-        _stopping.Dispose();
-        _changed.Dispose();
-    }
-
-    private static DateTimeOffset HourOf(DateTimeOffset time) => new(time.UtcTicks - (time.UtcTicks % TimeSpan.TicksPerHour), TimeSpan.Zero);
-
-    /// <summary>Finds segments and logs; of a log whose segment is complete only the segment counts.</summary>
-    /// <returns>A number that no log has had.</returns>
-    private long FindFiles()
-    {
-        foreach (var unfinished in Directory.EnumerateFiles(_settings.Directory, "*" + SegmentFile.Unfinished))
-        {
-            File.Delete(unfinished);
-        }
-
-        _segments.AddRange(Directory.EnumerateFiles(_settings.Directory, "*" + SegmentFile.Extension).Select(SegmentFile.Of).OfType<SegmentFile>().OrderBy(segment => segment.Sequence));
-        var next = _segments.Count == 0 ? 1 : _segments[^1].Sequence + 1;
-        foreach (var path in Directory.EnumerateFiles(_settings.Directory, "*" + LogExtension).Order(StringComparer.Ordinal))
-        {
-            if (!long.TryParse(Path.GetFileNameWithoutExtension(path), out var sequence))
-            {
-                continue;
-            }
-
-            next = Math.Max(next, sequence + 1);
-            if (_segments.Exists(segment => segment.Sequence == sequence))
-            {
-                File.Delete(path);
-            }
-            else
-            {
-                _finished.Add(new LogFile(path, sequence, new FileInfo(path).Length));
-            }
-        }
-
-        return next;
-    }
-
-    private RollupDatabase OpenDatabase()
-    {
-        try
-        {
-            return new RollupDatabase(_settings.Directory);
-        }
-        catch (SqliteException unusable)
-        {
-            var path = Path.Combine(_settings.Directory, RollupDatabase.FileName);
-            File.Move(path, path + SegmentFile.Corrupt, overwrite: true);
-            _log($"{path} cannot be used ({unusable.Message}) and was set aside as {RollupDatabase.FileName}{SegmentFile.Corrupt}. Sums begin anew with what is in the log; segments can still be searched.");
-            return new RollupDatabase(_settings.Directory);
-        }
-    }
-
-    /// <summary>Adds what the sums lack.</summary>
-    private void CountAgain()
-    {
-        var (sequence, offset) = _database.Position();
-        for (var i = 0; i < _finished.Count; i++)
-        {
-            var log = _finished[i];
-            if (log.Sequence < sequence)
-            {
-                continue;
-            }
-
-            using var reader = new LogReader(log.Path) { Offset = log.Sequence == sequence ? offset : 0 };
-            try
-            {
-                while (reader.Next() is { } records)
-                {
-                    foreach (ref readonly var record in records.AsSpan())
-                    {
-                        _minutes.Add(in record);
-                        _hours.Add(in record);
-                    }
-                }
-            }
-            catch (InvalidDataException strange)
-            {
-                _log($"{log.Path} has a frame that this program cannot read ({strange.Message}); what follows it is left out.");
-            }
-
-            // Behind it is what the process that died could not write whole.
-            _finished[i] = log with { Length = reader.Offset };
-        }
-    }
-
-    private LogWriter NewWriter(long sequence) => new(Path.Combine(_settings.Directory, $"{sequence:d10}{LogExtension}"), sequence);
-
-    private RollupCell Load(string table, long begin, RollupKey key)
-    {
-        lock (_databaseGate)
-        {
-            return _database.Load(table, begin, key);
-        }
-    }
-
-    private async Task LoopAsync()
-    {
-        await Task.Yield();
-        while (!_stopping.IsCancellationRequested)
-        {
-            try
-            {
-                // The first change after a rest, or the hour's end in a quiet time.
-                await _changed.WaitAsync(LongestRest, _stopping.Token);
-                await Task.Delay(Interval, _time, _stopping.Token);
-                BringToDisk(isLast: false);
-            }
-            catch (OperationCanceledException)
-            {
-                // Stopping: the last of it is DisposeAsync's.
-                return;
-            }
-        }
+        _sums.Dispose();
+        _files.Dispose();
     }
 
     /// <summary>What the loop does each second.</summary>
@@ -284,129 +143,122 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
     {
         lock (_diskGate)
         {
-            TryBringToDisk(isLast);
+            try
+            {
+                TryBringToDisk(isLast);
+                Tell("");
+            }
+            catch (SqliteException broken) when (RollupDatabase.IsBroken(broken))
+            {
+                Fail($"The sums of the exchange store cannot be used: {broken.Message}");
+                BeginSumsAnew(broken);
+            }
+            catch (Exception trouble) when (trouble is IOException or UnauthorizedAccessException or SqliteException or DuckDBException)
+            {
+                Fail($"The exchange store cannot bring what it has to the disk: {trouble.Message} Traffic goes on; counted in tidegate_store_failures_total.");
+            }
+            catch (Exception bug)
+            {
+                // The thread goes on: what can still be kept is kept.
+                Fail($"The exchange store failed: {bug}");
+            }
         }
     }
+
+    private static DateTimeOffset HourOf(DateTimeOffset time) => new(time.UtcTicks - (time.UtcTicks % TimeSpan.TicksPerHour), TimeSpan.Zero);
 
     private void TryBringToDisk(bool isLast)
     {
         try
         {
-            LogWriter writer;
-            lock (_gate)
+            if (Interlocked.Exchange(ref _areSumsDoubted, false))
             {
-                writer = _writer;
-                _isFlushed = true;
+                _sums.Check();
             }
 
             if (isLast || _time.GetTimestamp() >= _nextSave)
             {
-                Save();
+                Save(isDurable: false);
             }
             else
             {
-                writer.Flush();
+                _writer.Flush();
             }
 
             if (!isLast)
             {
                 Rotate();
-                try
-                {
-                    MakeSegments();
-                }
-                finally
-                {
-                    LetGo();
-                }
+                MakeSegments();
+                _sums.Prune();
             }
-
-            Tell("");
         }
-        catch (Exception trouble) when (trouble is IOException or UnauthorizedAccessException or SqliteException or DuckDBException)
+        finally
         {
-            Interlocked.Increment(ref _failures);
-            Tell($"The exchange store cannot bring what it has to the disk: {trouble.Message} Traffic goes on; counted in tidegate_store_failures_total.");
+            // Also when the disk is full: then most of all.
+            _files.LetGo(_time.GetUtcNow(), _writer.Length);
         }
     }
 
-    private void Save()
+    private void Save(bool isDurable)
     {
-        IReadOnlyList<SavedCell> minutes;
-        IReadOnlyList<SavedCell> hours;
-        (LogWriter Writer, long Length) position;
+        var began = _time.GetTimestamp();
+
+        // What could not be merged the last time goes first.
+        MergeTaken();
         lock (_gate)
         {
-            minutes = _minutes.TakeChanged();
-            hours = _hours.TakeChanged();
-            position = (_writer, _writer.Length);
+            (_delta, _taken) = (_taken, _delta);
+            _takenUpTo = (_writer.Sequence, _writer.Length);
         }
 
-        var began = _time.GetTimestamp();
-        try
+        // The sums must not go further than the log, whatever the machine's power does.
+        _writer.Flush();
+        MergeTaken();
+        if (isDurable || _sums.HasChanged)
         {
-            // The sums must not go further than the log, whatever the machine's power does.
-            position.Writer.Flush();
-            lock (_databaseGate)
-            {
-                _database.Save(minutes, hours, position.Writer.Sequence, position.Length);
-            }
-        }
-        catch
-        {
-            lock (_gate)
-            {
-                _minutes.TakeBack();
-                _hours.TakeBack();
-            }
-
-            throw;
+            _sums.Save(isDurable);
         }
 
         var now = _time.GetTimestamp();
         _nextSave = now + ((now - began) * SaveShare);
-        lock (_gate)
+    }
+
+    private void MergeTaken()
+    {
+        if (!_taken.IsEmpty)
         {
-            // A record comes when its exchange is over: a minute's last ones are a moment late.
-            var past = _time.GetUtcNow().AddMinutes(-1).UtcTicks;
-            _minutes.Forget(past);
-            _hours.Forget(past);
+            _sums.Merge(_taken, _takenUpTo);
+            _taken.Clear();
         }
     }
 
     private void Rotate()
     {
         var hour = HourOf(_time.GetUtcNow());
+        if (_writer.Records == 0 || (hour == _hour && _writer.Length < _settings.MaxLogBytes))
+        {
+            _hour = _writer.Records == 0 ? hour : _hour;
+            return;
+        }
+
+        var old = _writer;
+        var next = _files.NewLog();
         lock (_gate)
         {
-            if (_writer.Records == 0)
-            {
-                _hour = hour;
-                return;
-            }
-
-            if (hour == _hour && _writer.Length < _settings.MaxLogBytes)
-            {
-                return;
-            }
-
-            var next = NewWriter(_writer.Sequence + 1);
-            _finished.Add(new LogFile(_writer.Path, _writer.Sequence, _writer.Length));
-            _writer.Dispose();
+            _files.Finish(old);
             _writer = next;
-            _hour = hour;
+        }
+
+        _hour = hour;
+        using (old)
+        {
+            old.Flush();
         }
     }
 
     private void MakeSegments()
     {
-        IReadOnlyList<LogFile> finished;
-        lock (_gate)
-        {
-            finished = [.. _finished];
-        }
-
-        if (finished.Count == 0 || _time.GetTimestamp() < _nextSegments)
+        if (_files.Current.Logs.Count == 0 || _time.GetTimestamp() < _nextSegments)
         {
             return;
         }
@@ -414,87 +266,28 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
         // What fails now is not tried again each second.
         _nextSegments = _time.GetTimestamp() + (_time.TimestampFrequency * (long)LongestRest.TotalSeconds);
 
-        // The sums must not need it any more.
-        Save();
-        lock (_databaseGate)
-        {
-            _database.Checkpoint();
-        }
-
-        using var engine = new SegmentEngine(_settings.Directory);
-        foreach (var log in finished)
-        {
-            var path = engine.MakeSegment(log.Path, log.Sequence, _settings.Directory);
-            lock (_gate)
-            {
-                if (path is not null)
-                {
-                    _segments.Add(SegmentFile.Of(path)!);
-                }
-
-                _finished.Remove(log);
-            }
-
-            File.Delete(log.Path);
-        }
-
+        // The sums must not need the logs any more.
+        Save(isDurable: true);
+        _segments.MakeAll();
         _nextSegments = 0;
     }
 
-    /// <summary>Deletes what is too old, and the oldest of what is too much.</summary>
-    private void LetGo()
+    private void BeginSumsAnew(SqliteException broken)
     {
-        var now = _time.GetUtcNow();
-        List<SegmentFile> gone = [];
-        lock (_gate)
+        try
         {
-            var bytes = _segments.Sum(segment => segment.Bytes) + _finished.Sum(log => log.Length) + _writer.Length;
-            foreach (var segment in _segments.OrderBy(segment => segment.To).ToList())
-            {
-                if (segment.To >= now - _settings.MaxAge && bytes <= _settings.MaxBytes)
-                {
-                    break;
-                }
-
-                bytes -= segment.Bytes;
-                _segments.Remove(segment);
-                gone.Add(segment);
-            }
+            _sums.BeginAnew(broken);
         }
-
-        foreach (var segment in gone)
+        catch (Exception trouble) when (trouble is IOException or UnauthorizedAccessException or SqliteException)
         {
-            File.Delete(segment.Path);
-        }
-
-        LetGoOfLogs();
-
-        if (now >= _nextPrune)
-        {
-            _nextPrune = now.AddHours(1);
-            lock (_databaseGate)
-            {
-                _database.Prune((now - StoreSettings.MinutesAge).UtcTicks, (now - StoreSettings.HoursAge).UtcTicks);
-            }
+            Fail($"The sums of the exchange store cannot be begun anew: {trouble.Message}");
         }
     }
 
-    /// <summary>While no segments can be made the log alone may become too much.</summary>
-    private void LetGoOfLogs()
+    private void Fail(string trouble)
     {
-        List<LogFile> gone = [];
-        lock (_gate)
-        {
-            var bytes = _segments.Sum(segment => segment.Bytes) + _finished.Sum(log => log.Length) + _writer.Length;
-            while (bytes > _settings.MaxBytes && _finished.Count > 0)
-            {
-                bytes -= _finished[0].Length;
-                gone.Add(_finished[0]);
-                _finished.RemoveAt(0);
-            }
-        }
-
-        gone.ForEach(log => File.Delete(log.Path));
+        Interlocked.Increment(ref _failures);
+        Tell(trouble);
     }
 
     private void Tell(string trouble)

@@ -76,7 +76,7 @@ internal static class RunCommand
         GatewayProcess gateway;
         try
         {
-            gateway = new GatewayProcess(compiled, services, log.WriteLine, [], ledger: ledger, store: store);
+            gateway = new GatewayProcess(compiled, services, log.WriteLine, [], ledger: ledger, store: store, auditDirectory: StateDirectory.Of(compiled.Config, file, loaded.Environment));
         }
         catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
         {

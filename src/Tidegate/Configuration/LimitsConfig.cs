@@ -29,6 +29,9 @@ internal sealed record LimitConfig
     [Doc("What has a count of its own: consumer, tenant, environment, endpoint, host, client_address (of IPv6 its /64), credential (which of the API's keys), header:NAME, path:NAME (a {NAME} of the endpoint's path). Default: one count for all.")]
     public IReadOnlyList<string> Per { get; init; } = [];
 
+    [Doc("Other amounts for some values of per. Default: the same for all.")]
+    public IReadOnlyList<LimitOverrideConfig> Overrides { get; init; } = [];
+
     [Doc("Classes of callers that share the amount, each with a guaranteed part of it. Default: whoever comes first has it.")]
     public SharesConfig? Shares { get; init; }
 
@@ -64,6 +67,24 @@ internal enum LearnMode
     On,
     Off,
     Observe,
+}
+
+internal sealed record LimitOverrideConfig
+{
+    [Doc("Whose amount this is: a value of per, for example acme, or of several the values in the order of per. Values that are left out at the end may be any.")]
+    public required IReadOnlyList<string> Value { get; init; }
+
+    [Doc("Of a limit with rate: how much within how long.")]
+    public string? Rate { get; init; }
+
+    [Doc("Of a limit with burst: how much at once. Default: the limit's.")]
+    public int? Burst { get; init; }
+
+    [Doc("Of a limit with quota: how much within a period of the calendar.")]
+    public string? Quota { get; init; }
+
+    [Doc("Of a limit with concurrency: how many in flight at once.")]
+    public int? Concurrency { get; init; }
 }
 
 internal sealed record LimitCostConfig

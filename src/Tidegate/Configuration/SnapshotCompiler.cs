@@ -146,7 +146,7 @@ internal sealed class SnapshotCompiler
         var tunnel = api.Tunnel ?? DefaultTunnel(api);
         var retries = new RetryCompiler(_positions, _problems, _services, _providers, _stateDirectory);
         _providers.Check(api);
-        var limits = new LimitCompiler(_positions, _problems, _services.Limits, _providers);
+        var limits = new LimitCompiler(_positions, _problems, _services.Limits, _providers, _config.Consumers);
         var adaptive = new AdaptiveCompiler(_positions, _problems, _services);
         var cache = new CacheCompiler(_positions, _problems, _services.Cache);
         var injected = new CredentialCompiler(_positions, _problems, _services, _effects);

@@ -197,6 +197,9 @@ public sealed class Exchange
     /// <summary>What the upstream spoke on the last attempt.</summary>
     public ProtocolVersion UpstreamProtocol { get; set; }
 
+    /// <summary>By which fields the last attempt said who sends it.</summary>
+    public AuthFields SentAuth { get; set; }
+
     /// <summary>Request content bytes read from the client.</summary>
     public long RequestBodyBytes { get; set; }
 
@@ -340,6 +343,7 @@ public sealed class Exchange
         Region = attempt.Region;
         ProviderKey = attempt.ProviderKey;
         UpstreamProtocol = attempt.UpstreamProtocol;
+        SentAuth = attempt.SentAuth;
         Signal = attempt.Signal;
         UnreadCosts |= attempt.UnreadCosts;
         HasOtherDestination = attempt.HasOtherDestination;
@@ -385,6 +389,7 @@ public sealed class Exchange
         Region = other.Region;
         ProviderKey = other.ProviderKey;
         UpstreamProtocol = other.UpstreamProtocol;
+        SentAuth = other.SentAuth;
         Timings.Forwarded = other.Timings.Forwarded;
         Timings.Queued += other.Timings.Queued;
         Timings.Connecting = other.Timings.Connecting;
@@ -443,6 +448,7 @@ public sealed class Exchange
         CircuitGeneration = 0;
         AvoidsLastDestination = false;
         UpstreamProtocol = ProtocolVersion.None;
+        SentAuth = AuthFields.None;
         RequestBodyBytes = 0;
         ResponseBodyBytes = 0;
         Timings = default;

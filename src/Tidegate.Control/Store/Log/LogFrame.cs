@@ -14,8 +14,8 @@ internal static class LogFrame
     /// <summary>What one frame may hold: a block of records with the longest of everything is less.</summary>
     public const int MaxBytes = 64 * 1024 * 1024;
 
-    /// <summary>Of what is written. Records of older ones can be read.</summary>
-    public const int Version = 2;
+    /// <summary>Of what is written. Whoever adds a field to records raises it, and reads the field only from frames that have it: an update must not cost the hour before it.</summary>
+    public const int Version = 3;
 
     // "TGX1": the last digit is the format's version.
     private const uint FirstMark = 0x31584754;
@@ -28,26 +28,26 @@ internal static class LogFrame
         var head = bytes.At(0, HeadBytes);
         BinaryPrimitives.WriteUInt32LittleEndian(head, FirstMark + ((Version - 1u) << VersionShift));
         BinaryPrimitives.WriteInt32LittleEndian(head[4..], content.Length);
-        BinaryPrimitives.WriteUInt32LittleEndian(head[8..], Checksum(content));
+        BinaryPrimitives.WriteUInt32LittleEndian(head[8..], Checksum(content, Version));
     }
 
     /// <summary>The content's length, by a head; -1 when it is none.</summary>
     public static int ContentLength(ReadOnlySpan<byte> head)
     {
         var length = BinaryPrimitives.ReadInt32LittleEndian(head[4..]);
-        return VersionOf(head) is > 0 and <= Version && length is > 0 and <= MaxBytes ? length : -1;
+        return VersionOf(head) > 0 && length is > 0 and <= MaxBytes ? length : -1;
     }
 
     /// <summary>The version that a frame was written by; 0 for what is none.</summary>
     public static int VersionOf(ReadOnlySpan<byte> head) =>
         BinaryPrimitives.ReadUInt32LittleEndian(head) - FirstMark is var later && (later & ((1u << VersionShift) - 1)) == 0 ? (int)(later >> VersionShift) + 1 : 0;
 
-    public static bool IsWhole(ReadOnlySpan<byte> head, ReadOnlySpan<byte> content) => BinaryPrimitives.ReadUInt32LittleEndian(head[8..]) == Checksum(content);
+    public static bool IsWhole(ReadOnlySpan<byte> head, ReadOnlySpan<byte> content) => BinaryPrimitives.ReadUInt32LittleEndian(head[8..]) == Checksum(content, VersionOf(head));
 
-    /// <summary>CRC-32C (Castagnoli), which processors compute themselves.</summary>
-    private static uint Checksum(ReadOnlySpan<byte> bytes)
+    /// <summary>CRC-32C (Castagnoli), which processors compute themselves. It begins with the version, so that no flipped bit makes another of it.</summary>
+    private static uint Checksum(ReadOnlySpan<byte> bytes, int version)
     {
-        var crc = uint.MaxValue;
+        var crc = uint.MaxValue - (uint)(version - 1);
         for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..])
         {
             crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(bytes));

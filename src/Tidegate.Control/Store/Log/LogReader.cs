@@ -15,7 +15,7 @@ internal sealed class LogReader(string path) : IDisposable
     public long Offset { get; set; }
 
     /// <summary>The next frame's records; null behind the last whole one.</summary>
-    /// <exception cref="InvalidDataException">A frame is whole and holds no records: it was not written by this program.</exception>
+    /// <exception cref="InvalidDataException">A frame is whole and is none that this program wrote. It stays the next.</exception>
     public ExchangeRecord[]? Next()
     {
         if (RandomAccess.Read(_file, _head, Offset) < LogFrame.HeadBytes || LogFrame.ContentLength(_head) is not (> 0 and var length))
@@ -44,14 +44,20 @@ internal sealed class LogReader(string path) : IDisposable
             return null;
         }
 
-        Offset += LogFrame.HeadBytes + length;
+        var version = LogFrame.VersionOf(_head);
+        if (version > LogFrame.Version)
+        {
+            throw new InvalidDataException($"It is of version {version}, and this program knows {LogFrame.Version}.");
+        }
+
         var source = new ByteSource(content, _texts);
         var records = new ExchangeRecord[source.Count(length)];
         for (var i = 0; i < records.Length; i++)
         {
-            records[i] = RecordCodec.Read(ref source, LogFrame.VersionOf(_head));
+            records[i] = RecordCodec.Read(ref source, version);
         }
 
+        Offset += LogFrame.HeadBytes + length;
         return records;
     }
 

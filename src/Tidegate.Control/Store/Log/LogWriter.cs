@@ -3,20 +3,29 @@ using Tidegate.Recording;
 
 namespace Tidegate.Control.Store.Log;
 
-/// <summary>Adds frames to one file of the log. A frame that could not be written whole is written over by the next.</summary>
+/// <summary>Adds frames to one file of the log. What there is of a frame that could not be written whole is cut off before the next.</summary>
 internal sealed class LogWriter : IDisposable
 {
     private readonly SafeFileHandle _file;
     private readonly ByteSink _bytes = new();
+    private bool _isTorn;
 
     public LogWriter(string path, long sequence)
     {
         Path = path;
         Sequence = sequence;
         _file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read);
-        if (!OperatingSystem.IsWindows())
+        try
         {
-            File.SetUnixFileMode(_file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            if (!OperatingSystem.IsWindows())
+            {
+                File.SetUnixFileMode(_file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            }
+        }
+        catch
+        {
+            _file.Dispose();
+            throw;
         }
     }
 
@@ -43,7 +52,15 @@ internal sealed class LogWriter : IDisposable
         }
 
         LogFrame.Seal(_bytes);
+        if (_isTorn)
+        {
+            // A shorter frame over a torn one would leave a part of it behind itself.
+            RandomAccess.SetLength(_file, Length);
+        }
+
+        _isTorn = true;
         RandomAccess.Write(_file, _bytes.Written, Length);
+        _isTorn = false;
         Length += _bytes.Length;
         Records += records.Length;
     }

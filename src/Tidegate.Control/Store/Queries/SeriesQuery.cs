@@ -1,7 +1,5 @@
 using System.Globalization;
 using Microsoft.Data.Sqlite;
-using Tidegate.Control.Store.Log;
-using Tidegate.Control.Store.Rollups;
 
 namespace Tidegate.Control.Store.Queries;
 
@@ -9,16 +7,13 @@ namespace Tidegate.Control.Store.Queries;
 internal sealed record SeriesQuery
 {
     /// <summary>What exchanges can be grouped and filtered by; as columns of the database.</summary>
-    public static readonly IReadOnlyList<string> Dimensions = ["direction", "api", "endpoint", "method", "status", "outcome", "reason", "code", "consumer", "tenant", "environment", "destination", "region", "cache"];
+    public static readonly List<string> Dimensions = ["direction", "api", "endpoint", "method", "status", "outcome", "reason", "code", "consumer", "tenant", "environment", "destination", "region", "cache"];
 
     /// <summary>More groups than a page can show: the largest stay.</summary>
     public const int MaxGroups = 200;
 
     // More points than a chart has pixels to spare for.
     private const int MaxPoints = 1_000;
-
-    // A query that would read more should be narrowed; it takes about two seconds.
-    private const int MaxRows = 1_500_000;
 
     private static readonly TimeSpan[] Steps = [TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(15), TimeSpan.FromHours(1), TimeSpan.FromHours(6), TimeSpan.FromDays(1)];
 
@@ -36,14 +31,27 @@ internal sealed record SeriesQuery
     /// <summary>Dimension and value; several of one dimension are alternatives. A status can be a class, as 5xx.</summary>
     public IReadOnlyList<(string Dimension, string Value)> Filters { get; init; } = [];
 
-    /// <summary>Groups that are told apart; the others are left out.</summary>
+    /// <summary>Only these tenants', whatever else is asked; null: everybody's.</summary>
+    public IReadOnlyList<string>? Tenants { get; init; }
+
+    /// <summary>Groups that are told apart; the others are one sum.</summary>
     public int Top { get; init; } = 50;
 
-    /// <summary>The step that shows a span in some 60 to 200 points, minutes where they are still kept.</summary>
-    public static TimeSpan StepFor(TimeSpan span) => Steps.FirstOrDefault(step => span / step <= 200, Steps[^1]);
+    /// <summary>Whether each group has its points; else only its sum, which costs far less.</summary>
+    public bool HasPoints { get; init; } = true;
+
+    /// <summary>Reads sums of hours, which are kept much longer than those of minutes.</summary>
+    public bool IsHourly => Step.Ticks % TimeSpan.TicksPerHour == 0;
+
+    /// <summary>Where the first minute or hour begins that is read.</summary>
+    public DateTimeOffset ReadFrom => From.AddTicks(-(From.UtcTicks % (IsHourly ? TimeSpan.TicksPerHour : TimeSpan.TicksPerMinute)));
+
+    /// <summary>The step that shows a span in some 60 to 200 points; of minutes only where they are still kept.</summary>
+    public static TimeSpan StepFor(DateTimeOffset from, DateTimeOffset to, DateTimeOffset now) =>
+        Steps.FirstOrDefault(step => (to - from) / step <= 200 && (step >= TimeSpan.FromHours(1) || from >= now - StoreSettings.MinutesAge), Steps[^1]);
 
     /// <summary>What is wrong with it, and what to do; null when nothing is.</summary>
-    public string? Problem()
+    public string? Problem(DateTimeOffset now)
     {
         if (From >= To)
         {
@@ -53,6 +61,11 @@ internal sealed record SeriesQuery
         if (Step < TimeSpan.FromMinutes(1) || Step.Ticks % TimeSpan.TicksPerMinute != 0 || (Step > TimeSpan.FromHours(1) && Step.Ticks % TimeSpan.TicksPerHour != 0))
         {
             return "step is a whole number of minutes, and of hours from one hour up";
+        }
+
+        if (!IsHourly && From < now - StoreSettings.MinutesAge)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"minutes are kept for {StoreSettings.MinutesAge.TotalDays:0} days: for what is older, step is one hour or whole hours");
         }
 
         if ((To - From) / Step > MaxPoints)
@@ -70,64 +83,40 @@ internal sealed record SeriesQuery
             : null;
     }
 
-    /// <summary>Reads the answer.</summary>
-    /// <param name="connection">The database's connection string.</param>
-    /// <param name="cancellationToken">Ends it between two rows.</param>
-    /// <exception cref="TooWideException">It would read too much.</exception>
-    /// <exception cref="SqliteException">The database cannot be read.</exception>
-    public SeriesResult Run(string connection, CancellationToken cancellationToken)
-    {
-        var isHourly = Step.Ticks % TimeSpan.TicksPerHour == 0;
-        var width = isHourly ? TimeSpan.TicksPerHour : TimeSpan.TicksPerMinute;
-        using var database = new SqliteConnection(connection + ";Mode=ReadOnly");
-        database.Open();
-        using var command = database.CreateCommand();
-        var groups = GroupBy.Count == 0 ? "''" : string.Join(" || char(31) || ", GroupBy.Select(dimension => "k." + dimension));
-#pragma warning disable CA2100 // Names of columns from the list above; whatever comes from outside is a parameter.
-        command.CommandText = $"""
-            SELECT c.begin, {groups}, c.count, c.attempts, c.retries, c.request_bytes, c.response_bytes, c.queue_ticks, c.policy_ticks, c.connect_ticks, c.first_byte_ticks, c.total_ticks, c.longest_ticks,
-              c.sketches, k.status, k.outcome, k.cache
-            FROM {(isHourly ? "hours" : "minutes")} c JOIN keys k ON k.id = c.key WHERE c.begin >= $from AND c.begin < $to{Where(command)} LIMIT {MaxRows + 1}
-            """;
-#pragma warning restore CA2100
-        command.Parameters.AddWithValue("$from", From.UtcTicks - (From.UtcTicks % width));
-        command.Parameters.AddWithValue("$to", To.UtcTicks);
-        var result = new SeriesBuilder(this);
-        var texts = new TextPool();
-        Span<long> sums = stackalloc long[RollupCell.SumCount];
-        using var row = command.ExecuteReader();
-        for (var rows = 1; row.Read(); rows++)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            if (rows > MaxRows)
-            {
-                throw new TooWideException("This reads more than a query may: shorten the time, make step an hour, or filter by an API.");
-            }
+    /// <summary>Whether what exchanges have in common is asked for.</summary>
+    /// <param name="values">In the order of <see cref="Dimensions"/>.</param>
+    public bool Fits(IReadOnlyList<string> values) => Filters.GroupBy(filter => filter.Dimension).All(dimension => dimension.Any(filter => Fits(values, filter.Dimension, filter.Value)));
 
-            for (var i = 0; i < sums.Length; i++)
-            {
-                sums[i] = row.GetInt64(2 + i);
-            }
-
-            var cell = new RollupCell();
-            cell.AddSaved(sums, row.GetFieldValue<byte[]>(13), texts);
-            result.Add(row.GetInt64(0), row.GetString(1), cell, row.GetInt32(14), row.GetString(15), row.GetString(16));
-        }
-
-        return result.Build();
-    }
-
-    private string Where(SqliteCommand command)
+    /// <summary>The filters that all of some queries have, as SQL.</summary>
+    public static string Where(IReadOnlyList<SeriesQuery> queries, SqliteCommand command)
     {
         var sql = new System.Text.StringBuilder();
-        foreach (var dimension in Filters.GroupBy(filter => filter.Dimension))
+        foreach (var dimension in queries[0].Filters.Where(filter => queries.All(query => Same(query, queries[0], filter.Dimension))).GroupBy(filter => filter.Dimension))
         {
             var alternatives = dimension.Select(filter => Condition(command, dimension.Key, filter.Value)).ToList();
             sql.Append(" AND (").AppendJoin(" OR ", alternatives).Append(')');
         }
 
+        if (queries[0].Tenants is { } tenants)
+        {
+            // Without any it is false: nothing is shown.
+            sql.Append(" AND (0").Append(string.Concat(tenants.Select(tenant => " OR " + Condition(command, "tenant", tenant)))).Append(')');
+        }
+
         return sql.ToString();
     }
+
+    private static bool Same(SeriesQuery one, SeriesQuery other, string dimension) => one.Values(dimension).SetEquals(other.Values(dimension));
+
+    private HashSet<string> Values(string dimension) => [.. Filters.Where(filter => filter.Dimension == dimension).Select(filter => filter.Value)];
+
+    private static bool Fits(IReadOnlyList<string> values, string dimension, string wanted)
+    {
+        var value = values[Dimensions.IndexOf(dimension)];
+        return dimension == "status" && IsClass(wanted) ? value.Length == 3 && value[0] == wanted[0] : value == wanted;
+    }
+
+    private static bool IsClass(string status) => status.Length == 3 && char.IsAsciiDigit(status[0]) && status.EndsWith("xx", StringComparison.Ordinal);
 
     private static string Condition(SqliteCommand command, string dimension, string value)
     {
@@ -138,7 +127,7 @@ internal sealed record SeriesQuery
             return name;
         }
 
-        if (dimension == "status" && value.Length == 3 && char.IsAsciiDigit(value[0]) && value.EndsWith("xx", StringComparison.Ordinal))
+        if (dimension == "status" && IsClass(value))
         {
             var begin = (value[0] - '0') * 100;
             return $"k.status BETWEEN {Parameter(begin)} AND {Parameter(begin + 99)}";

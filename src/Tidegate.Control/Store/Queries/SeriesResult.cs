@@ -1,14 +1,13 @@
 using Tidegate.Control.Store.Rollups;
-using Tidegate.Exchanges;
-using Tidegate.Recording;
 
 namespace Tidegate.Control.Store.Queries;
 
 /// <summary>The answer to a <see cref="SeriesQuery"/>.</summary>
 /// <param name="Total">Of everything that fits, in the whole time.</param>
-/// <param name="Groups">The largest first; each with its points in order. Steps without exchanges have none.</param>
+/// <param name="Groups">The largest first; each with its points in order, if they were asked for. Steps without exchanges have none.</param>
 /// <param name="OmittedGroups">How many there are beyond those.</param>
-internal sealed record SeriesResult(SeriesPoint Total, IReadOnlyList<SeriesGroup> Groups, int OmittedGroups);
+/// <param name="Others">Of the exchanges of those.</param>
+internal sealed record SeriesResult(SeriesPoint Total, IReadOnlyList<SeriesGroup> Groups, int OmittedGroups, SeriesPoint Others);
 
 /// <summary>One group.</summary>
 /// <param name="Key">A value for each dimension that was grouped by.</param>
@@ -23,8 +22,11 @@ internal sealed class SeriesPoint(DateTimeOffset begin)
 
     public RollupCell Cell { get; } = new();
 
-    /// <summary>Failed, or answered with 500 or more.</summary>
+    /// <summary>See <see cref="Recording.ErrorRule"/>.</summary>
     public long Errors { get; private set; }
+
+    /// <summary>Ended by what their clients did.</summary>
+    public long ClientFailures { get; private set; }
 
     public long Rejected { get; private set; }
 
@@ -37,48 +39,26 @@ internal sealed class SeriesPoint(DateTimeOffset begin)
     /// <summary>Where a cache was asked.</summary>
     public long CacheLookups { get; private set; }
 
-    public void Add(RollupCell cell, int status, string outcome, string cache)
+    public void Add(RollupCell cell, SeriesKind kind)
     {
         var count = cell.Count;
         Cell.Add(cell);
-        Errors += outcome == ExchangeWords.Of(Outcome.Failed) || (status >= 500 && outcome != ExchangeWords.Of(Outcome.Rejected)) ? count : 0;
-        Rejected += outcome == ExchangeWords.Of(Outcome.Rejected) ? count : 0;
-        ClientErrors += status is >= 400 and < 500 && outcome == ExchangeWords.Of(Outcome.Forwarded) ? count : 0;
-        CacheHits += outcome == ExchangeWords.Of(Outcome.ServedFromCache) ? count : 0;
-        CacheLookups += cache.Length > 0 ? count : 0;
-    }
-}
-
-/// <summary>Puts rows together.</summary>
-internal sealed class SeriesBuilder(SeriesQuery query)
-{
-    private readonly Dictionary<string, (SeriesPoint Total, SortedDictionary<long, SeriesPoint> Points)> _groups = [];
-    private readonly SeriesPoint _total = new(query.From);
-
-    public void Add(long begin, string key, RollupCell cell, int status, string outcome, string cache)
-    {
-        if (!_groups.TryGetValue(key, out var group))
-        {
-            _groups.Add(key, group = (new SeriesPoint(query.From), []));
-        }
-
-        var step = begin - (begin % query.Step.Ticks);
-        if (!group.Points.TryGetValue(step, out var point))
-        {
-            group.Points.Add(step, point = new SeriesPoint(new DateTimeOffset(step, TimeSpan.Zero)));
-        }
-
-        point.Add(cell, status, outcome, cache);
-        group.Total.Add(cell, status, outcome, cache);
-        _total.Add(cell, status, outcome, cache);
+        Errors += kind.IsError ? count : 0;
+        ClientFailures += kind.IsClientFailure ? count : 0;
+        Rejected += kind.IsRejected ? count : 0;
+        ClientErrors += kind.IsClientError ? count : 0;
+        CacheHits += kind.IsCacheHit ? count : 0;
+        CacheLookups += kind.IsCacheLookup ? count : 0;
     }
 
-    public SeriesResult Build()
+    public void Add(SeriesPoint other)
     {
-        var groups = _groups.OrderByDescending(group => group.Value.Total.Cell.Count).ThenBy(group => group.Key, StringComparer.Ordinal).ToList();
-        return new SeriesResult(
-            _total,
-            [.. groups.Take(query.Top).Select(group => new SeriesGroup(query.GroupBy.Count == 0 ? [] : group.Key.Split('\u001f'), group.Value.Total, [.. group.Value.Points.Values]))],
-            Math.Max(0, groups.Count - query.Top));
+        Cell.Add(other.Cell);
+        Errors += other.Errors;
+        ClientFailures += other.ClientFailures;
+        Rejected += other.Rejected;
+        ClientErrors += other.ClientErrors;
+        CacheHits += other.CacheHits;
+        CacheLookups += other.CacheLookups;
     }
 }

@@ -1,5 +1,7 @@
 using DuckDB.NET.Data;
 using Microsoft.Data.Sqlite;
+using Tidegate.Control.Store.Files;
+using Tidegate.Control.Store.Rollups;
 using Tidegate.Control.Store.Segments;
 using Tidegate.Recording;
 
@@ -18,6 +20,7 @@ internal sealed class StoreReader : IAsyncDisposable
     private const int MaxTries = 5;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Queue = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan KeepEngine = TimeSpan.FromMinutes(5);
 
     private readonly ExchangeStore _store;
@@ -32,15 +35,25 @@ internal sealed class StoreReader : IAsyncDisposable
         _giveUp = time.CreateTimer(static self => _ = ((StoreReader)self!).GiveUpAsync(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
+    /// <summary>Answers one query.</summary>
+    public async Task<SeriesResult> SeriesAsync(SeriesQuery query, CancellationToken cancellationToken) => (await SeriesAsync([query], cancellationToken))[0];
+
+    /// <summary>Answers queries about one time with one reading.</summary>
     /// <exception cref="TooWideException">It would read too much.</exception>
+    /// <exception cref="SqliteException">The sums cannot be read.</exception>
     /// <exception cref="OperationCanceledException">Whoever asked has gone, or it took too long.</exception>
-    public async Task<SeriesResult> SeriesAsync(SeriesQuery query, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<SeriesResult>> SeriesAsync(IReadOnlyList<SeriesQuery> queries, CancellationToken cancellationToken)
     {
-        using var limit = Limit(cancellationToken);
-        await _series.WaitAsync(limit.Token);
+        await TakeAsync(_series, cancellationToken);
         try
         {
-            return await Task.Run(() => query.Run(_store.RollupConnection, limit.Token), limit.Token);
+            using var limit = Limit(cancellationToken);
+            return await Task.Run(() => SeriesScan.Run(queries, _store.RollupConnection, limit.Token), limit.Token);
+        }
+        catch (SqliteException broken) when (RollupDatabase.IsBroken(broken))
+        {
+            _store.DoubtSums();
+            throw;
         }
         finally
         {
@@ -51,10 +64,10 @@ internal sealed class StoreReader : IAsyncDisposable
     /// <summary>Where the sums begin; null while there are none.</summary>
     public async Task<DateTimeOffset?> BeginsAsync()
     {
-        using var limit = Limit(CancellationToken.None);
-        await _series.WaitAsync(limit.Token);
+        await TakeAsync(_series, CancellationToken.None);
         try
         {
+            using var limit = Limit(CancellationToken.None);
             return await Task.Run(ReadBegin, limit.Token);
         }
         finally
@@ -64,12 +77,13 @@ internal sealed class StoreReader : IAsyncDisposable
     }
 
     /// <exception cref="OperationCanceledException">Whoever asked has gone, or it took too long.</exception>
+    /// <exception cref="SegmentTroubleException">Segments cannot be searched now, and none of them is broken; also <see cref="DuckDBException"/>.</exception>
     public async Task<IReadOnlyList<ExchangeRecord>> FindAsync(ExchangeSearch search, CancellationToken cancellationToken)
     {
-        using var limit = Limit(cancellationToken);
-        await _search.WaitAsync(limit.Token);
+        await TakeAsync(_search, cancellationToken);
         try
         {
+            using var limit = Limit(cancellationToken);
             return await Task.Run(() => Find(search, limit.Token), limit.Token);
         }
         finally
@@ -105,6 +119,15 @@ internal sealed class StoreReader : IAsyncDisposable
         return new DateTimeOffset(minutes - hours < TimeSpan.TicksPerHour ? minutes : hours, TimeSpan.Zero);
     }
 
+    // How long others take is not held against a query: its own time begins when it is its turn.
+    private static async Task TakeAsync(SemaphoreSlim places, CancellationToken cancellationToken)
+    {
+        if (!await places.WaitAsync(Queue, cancellationToken))
+        {
+            throw new OperationCanceledException("Other queries take too long.");
+        }
+    }
+
     private CancellationTokenSource Limit(CancellationToken cancellationToken)
     {
         var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -122,22 +145,26 @@ internal sealed class StoreReader : IAsyncDisposable
             {
                 return _engine.Find(search, segments, logs, cancellationToken);
             }
-            catch (DuckDBException) when (cancellationToken.IsCancellationRequested)
+            catch (SegmentTroubleException trouble) when (tries < MaxTries)
             {
-                throw new OperationCanceledException(cancellationToken);
-            }
-            catch (Exception unreadable) when (unreadable is DuckDBException or FileNotFoundException or InvalidDataException)
-            {
-                // One of them is broken, or has just been let go of. With one less it may work; without one to blame it is the engine's trouble.
-                _engine.Dispose();
-                _engine = new SegmentEngine(_store.Folder);
-                var broken = segments.Where(segment => !_engine.CanFind(search, segment, cancellationToken)).ToList();
-                if (tries == MaxTries || (broken.Count == 0 && segments.All(segment => File.Exists(segment.Path)) && logs.All(log => File.Exists(log.Path))))
+                // The engine itself may not be able to go on after that.
+                GiveUpEngine();
+                var broken = SegmentCheck.Broken(_store.Folder, trouble.Segments, cancellationToken);
+                broken.ForEach(_store.SetAside);
+                if (broken.Count == 0 && trouble.Segments.All(segment => File.Exists(segment.Path)))
                 {
                     throw;
                 }
-
-                broken.Where(segment => File.Exists(segment.Path)).ToList().ForEach(_store.SetAside);
+            }
+            catch (FileNotFoundException) when (tries < MaxTries)
+            {
+                // A log has just become a segment.
+                GiveUpEngine();
+            }
+            catch (DuckDBException)
+            {
+                GiveUpEngine();
+                throw;
             }
         }
     }
@@ -145,8 +172,14 @@ internal sealed class StoreReader : IAsyncDisposable
     private async Task GiveUpAsync()
     {
         await _search.WaitAsync();
+        GiveUpEngine();
+        _search.Release();
+    }
+
+    private void GiveUpEngine()
+    {
         _engine?.Dispose();
         _engine = null;
-        _search.Release();
+        NativeMemory.GiveBack();
     }
 }

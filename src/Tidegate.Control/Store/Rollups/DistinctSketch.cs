@@ -37,6 +37,13 @@ internal sealed class DistinctSketch
         }
     }
 
+    /// <summary>Empty again, with the room that pairs have.</summary>
+    public void Clear()
+    {
+        _used = 0;
+        _table = null;
+    }
+
     /// <summary>How many different things were added, about.</summary>
     public long Estimate()
     {
@@ -110,10 +117,11 @@ internal sealed class DistinctSketch
             return;
         }
 
-        var at = 0;
-        while (at < _used && _pairs[at] >> 6 < register)
+        var (at, end) = (0, _used);
+        while (at < end)
         {
-            at++;
+            var middle = (at + end) >> 1;
+            (at, end) = _pairs[middle] >> 6 < register ? (middle + 1, end) : (at, middle);
         }
 
         if (at < _used && _pairs[at] >> 6 == register)

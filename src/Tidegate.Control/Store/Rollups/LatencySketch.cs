@@ -35,6 +35,13 @@ internal sealed class LatencySketch
         }
     }
 
+    /// <summary>Empty again, with the room that it has.</summary>
+    public void Clear()
+    {
+        Count = 0;
+        _used = 0;
+    }
+
     /// <summary>The duration that so large a share is not longer than; zero when there is none.</summary>
     /// <param name="share">0 to 1.</param>
     public TimeSpan Quantile(double share)

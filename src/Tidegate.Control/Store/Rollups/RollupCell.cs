@@ -89,6 +89,15 @@ internal sealed class RollupCell
         IsDirty = true;
     }
 
+    /// <summary>Empty again, with the room that it has.</summary>
+    public void Clear()
+    {
+        Count = Attempts = Retries = RequestBytes = ResponseBytes = QueueTicks = PolicyTicks = ConnectTicks = FirstByteTicks = TotalTicks = LongestTicks = 0;
+        Latency.Clear();
+        Clients.Clear();
+        Costs.Clear();
+    }
+
     /// <summary>What columns do not hold.</summary>
     public void WriteSketches(ByteSink bytes)
     {

@@ -18,6 +18,13 @@ internal sealed class RollupDatabase : IDisposable
     private const string Sums = "count, attempts, retries, request_bytes, response_bytes, queue_ticks, policy_ticks, connect_ticks, first_byte_ticks, total_ticks, longest_ticks";
 
     private readonly SqliteConnection _database;
+    // Each is some 300 bytes here; what is not known is asked for.
+    private const int MaxKnownKeys = 4 * RollupDelta.MaxKinds;
+
+    // An eighth of the time each: more than that is left for the next minute.
+    private const int MaxPrunes = 32;
+
+    private readonly ByteSink _bytes = new();
     private readonly TextPool _texts = new();
     private readonly Dictionary<RollupKey, long> _keys = [];
 
@@ -63,10 +70,29 @@ internal sealed class RollupDatabase : IDisposable
         return row.Read() ? (row.GetInt64(0), row.GetInt64(1)) : (0, 0);
     }
 
+    /// <summary>Whether the file itself is to blame, and not a full disk or whoever else has it open.</summary>
+    public static bool IsBroken(SqliteException trouble) => trouble.SqliteErrorCode is SQLitePCL.raw.SQLITE_CORRUPT or SQLitePCL.raw.SQLITE_NOTADB;
+
+    /// <summary>Moves a broken database out of the way. What belongs to it goes: a new one would take it for its own.</summary>
+    public static void SetAside(string directory)
+    {
+        var path = Path.Combine(directory, FileName);
+        File.Move(path, path + Segments.SegmentFile.Corrupt, overwrite: true);
+        File.Delete(path + "-wal");
+        File.Delete(path + "-shm");
+    }
+
     /// <summary>Saves cells and how far they go.</summary>
     /// <exception cref="SqliteException">Nothing was saved.</exception>
-    public void Save(IReadOnlyList<SavedCell> minutes, IReadOnlyList<SavedCell> hours, long sequence, long offset)
+    public void Save(IEnumerable<ChangedCell> minutes, IEnumerable<ChangedCell> hours, long sequence, long offset, bool isDurable)
     {
+        // In the write-ahead log of SQLite a commit is on the disk only when it is asked to be.
+        Run(isDurable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+        if (_keys.Count > MaxKnownKeys)
+        {
+            _keys.Clear();
+        }
+
         var known = _keys.Count;
         using var transaction = _database.BeginTransaction();
         try
@@ -113,14 +139,27 @@ internal sealed class RollupDatabase : IDisposable
         return cell;
     }
 
-    /// <summary>What is saved is on the disk when this returns: the log up to there is not needed any more.</summary>
-    public void Checkpoint() => Run("PRAGMA wal_checkpoint(TRUNCATE)");
-
-    /// <summary>Forgets what began before the given times.</summary>
-    public void Prune(long minutesBefore, long hoursBefore)
+    /// <summary>Forgets what began before the given times; and as long as the rest is more than it may be, the oldest of the minutes, then of the hours.</summary>
+    public void Prune(long minutesBefore, long hoursBefore, long maxBytes)
     {
         Run($"DELETE FROM minutes WHERE begin < {minutesBefore}; DELETE FROM hours WHERE begin < {hoursBefore};");
-        Run("DELETE FROM keys WHERE id NOT IN (SELECT key FROM minutes) AND id NOT IN (SELECT key FROM hours)");
+        for (var tries = 0; UsedBytes() > maxBytes && tries < MaxPrunes; tries++)
+        {
+            var table = Number("SELECT EXISTS (SELECT 1 FROM minutes)") == 1 ? "minutes" : "hours";
+            Run($"DELETE FROM {table} WHERE begin <= (SELECT MIN(begin) + (MAX(begin) - MIN(begin)) / 8 FROM {table})");
+
+            // Names that came once may be most of it.
+            if (UsedBytes() > maxBytes)
+            {
+                ForgetKeys();
+            }
+        }
+    }
+
+    /// <summary>Forgets kinds of which nothing is kept. Reads everything.</summary>
+    public void ForgetKeys()
+    {
+        Run("DELETE FROM keys WHERE id NOT IN (SELECT key FROM minutes UNION SELECT key FROM hours)");
         _keys.Clear();
     }
 
@@ -128,25 +167,38 @@ internal sealed class RollupDatabase : IDisposable
 
     private static string Table(string name) => $"CREATE TABLE IF NOT EXISTS {name} (begin INTEGER NOT NULL, key INTEGER NOT NULL, {Sums.Replace(",", " INTEGER NOT NULL,", StringComparison.Ordinal)} INTEGER NOT NULL, sketches BLOB NOT NULL, PRIMARY KEY (begin, key)) WITHOUT ROWID;";
 
-    private void Save(string table, IReadOnlyList<SavedCell> cells)
+    private void Save(string table, IEnumerable<ChangedCell> cells)
     {
         using var command = Command($"INSERT OR REPLACE INTO {table} (begin, key, {Sums}, sketches) VALUES ($begin, $key, $s0, $s1, $s2, $s3, $s4, $s5, $s6, $s7, $s8, $s9, $s10, $sketches)");
         var begin = command.Parameters.Add("$begin", SqliteType.Integer);
         var key = command.Parameters.Add("$key", SqliteType.Integer);
-        var sums = Enumerable.Range(0, RollupCell.SumCount).Select(i => command.Parameters.Add("$s" + i, SqliteType.Integer)).ToArray();
+        var columns = Enumerable.Range(0, RollupCell.SumCount).Select(i => command.Parameters.Add("$s" + i, SqliteType.Integer)).ToArray();
         var sketches = command.Parameters.Add("$sketches", SqliteType.Blob);
-        foreach (var cell in cells)
+        Span<long> sums = stackalloc long[RollupCell.SumCount];
+        foreach (var changed in cells)
         {
-            begin.Value = cell.Begin;
-            key.Value = KeyOf(cell.Key);
+            begin.Value = changed.Begin;
+            key.Value = KeyOf(changed.Key);
+            changed.Cell.CopySums(sums);
             for (var i = 0; i < sums.Length; i++)
             {
-                sums[i].Value = cell.Sums[i];
+                columns[i].Value = sums[i];
             }
 
-            sketches.Value = cell.Sketches;
+            _bytes.Clear();
+            changed.Cell.WriteSketches(_bytes);
+            sketches.Value = _bytes.Written.ToArray();
             command.ExecuteNonQuery();
         }
+    }
+
+    // What was deleted is used again before the file grows.
+    private long UsedBytes() => (Number("PRAGMA page_count") - Number("PRAGMA freelist_count")) * Number("PRAGMA page_size");
+
+    private long Number(string sql)
+    {
+        using var command = Command(sql);
+        return (long)command.ExecuteScalar()!;
     }
 
     private long KeyOf(RollupKey key)
@@ -193,10 +245,3 @@ internal sealed class RollupDatabase : IDisposable
         return command;
     }
 }
-
-/// <summary>A cell as it was at one moment.</summary>
-/// <param name="Begin">Ticks of UTC.</param>
-/// <param name="Key">Whose.</param>
-/// <param name="Sums">In the order of <see cref="RollupCell.CopySums"/>.</param>
-/// <param name="Sketches">What <see cref="RollupCell.WriteSketches"/> wrote.</param>
-internal readonly record struct SavedCell(long Begin, RollupKey Key, long[] Sums, byte[] Sketches);

@@ -27,8 +27,41 @@ internal readonly record struct RollupKey(
         record.Direction, record.Api, record.Endpoint, MethodOf(record.Method), record.Status, record.Outcome, record.Reason, record.Code,
         record.Consumer.Name, record.Consumer.Tenant, record.Consumer.Environment, record.Destination, record.Region, record.Cache);
 
-    /// <summary>Without what there is most of.</summary>
-    public RollupKey Coarser() => this with { Endpoint = Endpoint.Length == 0 ? "" : Other, Consumer = Other, Tenant = Tenant.Length == 0 ? "" : Other, Destination = Destination.Length == 0 ? "" : Other };
+    /// <summary>Nothing more can be left out of it: there are a few hundred such keys at most, whatever names were invented.</summary>
+    public bool IsCoarsest => Consumer == Other && Coarser() == this;
+
+    /// <summary>Without what there is most of; and if it is without that, without all that has names.</summary>
+    public RollupKey Coarser() => Consumer != Other
+        ? this with { Endpoint = OtherThan(Endpoint), Consumer = Other, Tenant = OtherThan(Tenant), Destination = OtherThan(Destination) }
+        : this with
+        {
+            Api = OtherThan(Api),
+            Endpoint = OtherThan(Endpoint),
+            Method = Other,
+            Status = Status / 100 * 100,
+            Reason = OtherThan(Reason),
+            Code = OtherThan(Code),
+            Environment = OtherThan(Environment),
+            Region = OtherThan(Region),
+        };
+
+    // Of what differs most. The whole of names that come from outside, so that nobody can choose many with one hash; of what is configured the ends do.
+    public override int GetHashCode()
+    {
+        var hash = (uint)Status | ((uint)Outcome << 12) | ((uint)Cache << 16) | ((uint)Direction << 24);
+        hash = Mix(hash, (uint)Consumer.GetHashCode());
+        hash = Mix(hash, Tenant.Length == 0 ? 0 : (uint)Tenant.GetHashCode());
+        hash = Mix(hash, Ends(Api));
+        hash = Mix(hash, Endpoint.Length == 0 ? 0 : (uint)Endpoint.GetHashCode());
+        hash = Mix(hash, Ends(Method));
+        return (int)Mix(hash, Ends(Destination) ^ Ends(Code));
+    }
+
+    private static uint Mix(uint hash, uint with) => (System.Numerics.BitOperations.RotateLeft(hash, 5) ^ with) * 0x9E3779B1;
+
+    private static uint Ends(string text) => text.Length == 0 ? 0 : (uint)text.Length | ((uint)text[0] << 8) | ((uint)text[^1] << 16) | ((uint)text[text.Length / 2] << 24);
+
+    private static string OtherThan(string name) => name.Length == 0 ? "" : Other;
 
     // Clients invent methods.
     private static string MethodOf(string method) => method is "GET" or "HEAD" or "POST" or "PUT" or "DELETE" or "CONNECT" or "OPTIONS" or "TRACE" or "PATCH" or "QUERY" ? method : Other;

@@ -14,8 +14,11 @@ internal static class ExchangeTable
         method VARCHAR, scheme VARCHAR, host VARCHAR, port USMALLINT, path VARCHAR, query VARCHAR, status USMALLINT, outcome VARCHAR, reason VARCHAR, code VARCHAR, detail VARCHAR,
         observed VARCHAR, cache VARCHAR, cache_overridden BOOLEAN, cost_unread UTINYINT, cache_purges INTEGER, attempts INTEGER, retries VARCHAR, destination VARCHAR, region VARCHAR, credential VARCHAR, upstream_protocol VARCHAR, request_bytes BIGINT, response_bytes BIGINT,
         queue_us BIGINT, policies_us BIGINT, connect_us BIGINT, first_byte_us BIGINT, total_us BIGINT, trace_high UBIGINT, trace_low UBIGINT, span UBIGINT, parent_span UBIGINT, trace_flags UTINYINT,
-        cost DECIMAL(38, 12), currency VARCHAR, cost_attempts INTEGER, cost_unknown INTEGER
+        cost DECIMAL(38, 12), currency VARCHAR, cost_attempts INTEGER, cost_unknown INTEGER, auth VARCHAR
         """;
+
+    /// <summary>The columns' names, in this order.</summary>
+    public static readonly string Names = string.Join(", ", Columns.Split(',').Select(column => column.Trim().Split(' ')[0]).Where(name => char.IsAsciiLetterLower(name[0])));
 
     private const char Between = '\n';
     private const char Within = '\t';
@@ -73,7 +76,8 @@ internal static class ExchangeTable
             .AppendValue(record.Cost.Currency.Length == 0 ? (decimal?)null : record.Cost.Amount)
             .AppendValue(record.Cost.Currency)
             .AppendValue(record.Cost.Billed)
-            .AppendValue(record.Cost.Unknown);
+            .AppendValue(record.Cost.Unknown)
+            .AppendValue(ExchangeWords.Of(record.Auth));
         if (log is { } sequence)
         {
             row.AppendValue(sequence);
@@ -82,49 +86,55 @@ internal static class ExchangeTable
         row.EndRow();
     }
 
-    /// <summary>A row of <c>SELECT *</c>.</summary>
+    /// <summary>A row of <see cref="Names"/>. What a segment of an earlier version has no column for is as if it were not there.</summary>
     public static ExchangeRecord Read(DuckDBDataReader row) => new()
     {
         Started = new DateTimeOffset(DateTime.SpecifyKind(row.GetDateTime(0), DateTimeKind.Utc)),
-        Id = row.GetFieldValue<ulong>(1),
-        Direction = row.GetString(2) == "egress" ? Direction.Egress : Direction.Ingress,
-        Api = row.GetString(3),
-        Endpoint = row.GetString(4),
-        Consumer = new Consumer(row.GetString(5), row.GetString(6), row.GetString(7)),
-        ClientAddress = IPAddress.TryParse(row.GetString(8), out var address) ? address : IPAddress.None,
-        ClientProtocol = Protocol(row.GetString(9)),
-        Method = row.GetString(10),
-        Scheme = row.GetString(11),
-        Host = row.GetString(12),
-        Port = row.GetFieldValue<ushort>(13),
-        Path = row.GetString(14),
+        Id = Value<ulong>(row, 1),
+        Direction = Word(row, 2) == "egress" ? Direction.Egress : Direction.Ingress,
+        Api = Word(row, 3),
+        Endpoint = Word(row, 4),
+        Consumer = new Consumer(Word(row, 5), Word(row, 6), Word(row, 7)),
+        ClientAddress = IPAddress.TryParse(Word(row, 8), out var address) ? address : IPAddress.None,
+        ClientProtocol = Protocol(Word(row, 9)),
+        Method = Word(row, 10),
+        Scheme = Word(row, 11),
+        Host = Word(row, 12),
+        Port = Value<ushort>(row, 13),
+        Path = Word(row, 14),
         Query = row.IsDBNull(15) ? null : row.GetString(15),
-        Status = row.GetFieldValue<ushort>(16),
-        Outcome = ExchangeWords.TryOutcome(row.GetString(17), out var outcome) ? outcome : Outcome.Pending,
-        Reason = row.GetString(18),
-        Code = row.GetString(19),
-        Detail = row.GetString(20),
-        Observed = ReadObserved(row.GetString(21)),
-        Cache = Cache(row.GetString(22)),
-        IsCacheOverridden = row.GetBoolean(23),
-        UnreadCosts = (UnreadCosts)row.GetFieldValue<byte>(24),
-        CachePurges = row.GetInt32(25),
-        Attempts = row.GetInt32(26),
-        Retries = ReadRetries(row.GetString(27)),
-        Destination = row.GetString(28),
-        Region = row.GetString(29),
-        Credential = row.GetString(30),
-        UpstreamProtocol = Protocol(row.GetString(31)),
-        RequestBytes = row.GetInt64(32),
-        ResponseBytes = row.GetInt64(33),
-        Queue = TimeSpan.FromMicroseconds(row.GetInt64(34)),
-        Policies = TimeSpan.FromMicroseconds(row.GetInt64(35)),
-        Connect = TimeSpan.FromMicroseconds(row.GetInt64(36)),
-        TimeToFirstByte = TimeSpan.FromMicroseconds(row.GetInt64(37)),
-        Total = TimeSpan.FromMicroseconds(row.GetInt64(38)),
-        Trace = new TraceContext(row.GetFieldValue<ulong>(39), row.GetFieldValue<ulong>(40), row.GetFieldValue<ulong>(41), row.GetFieldValue<ulong>(42), row.GetFieldValue<byte>(43)),
-        Cost = row.IsDBNull(44) ? ExchangeCost.None : new ExchangeCost(row.GetDecimal(44), row.GetString(45), row.GetInt32(46), row.GetInt32(47)),
+        Status = Value<ushort>(row, 16),
+        Outcome = ExchangeWords.TryOutcome(Word(row, 17), out var outcome) ? outcome : Outcome.Pending,
+        Reason = Word(row, 18),
+        Code = Word(row, 19),
+        Detail = Word(row, 20),
+        Observed = ReadObserved(Word(row, 21)),
+        Cache = Cache(Word(row, 22)),
+        IsCacheOverridden = Value<bool>(row, 23),
+        UnreadCosts = (UnreadCosts)Value<byte>(row, 24),
+        CachePurges = Value<int>(row, 25),
+        Attempts = Value<int>(row, 26),
+        Retries = ReadRetries(Word(row, 27)),
+        Destination = Word(row, 28),
+        Region = Word(row, 29),
+        Credential = Word(row, 30),
+        UpstreamProtocol = Protocol(Word(row, 31)),
+        RequestBytes = Value<long>(row, 32),
+        ResponseBytes = Value<long>(row, 33),
+        Queue = TimeSpan.FromMicroseconds(Value<long>(row, 34)),
+        Policies = TimeSpan.FromMicroseconds(Value<long>(row, 35)),
+        Connect = TimeSpan.FromMicroseconds(Value<long>(row, 36)),
+        TimeToFirstByte = TimeSpan.FromMicroseconds(Value<long>(row, 37)),
+        Total = TimeSpan.FromMicroseconds(Value<long>(row, 38)),
+        Trace = new TraceContext(Value<ulong>(row, 39), Value<ulong>(row, 40), Value<ulong>(row, 41), Value<ulong>(row, 42), Value<byte>(row, 43)),
+        Cost = row.IsDBNull(44) ? ExchangeCost.None : new ExchangeCost(row.GetDecimal(44), Word(row, 45), Value<int>(row, 46), Value<int>(row, 47)),
+        Auth = row.IsDBNull(48) ? AuthFields.None : ExchangeWords.AuthOf(row.GetString(48)),
     };
+
+    private static string Word(DuckDBDataReader row, int column) => row.IsDBNull(column) ? "" : row.GetString(column);
+
+    private static T Value<T>(DuckDBDataReader row, int column)
+        where T : struct => row.IsDBNull(column) ? default : row.GetFieldValue<T>(column);
 
     private static long Microseconds(TimeSpan duration) => Math.Max(0, duration.Ticks) / TimeSpan.TicksPerMicrosecond;
 

@@ -16,6 +16,9 @@ internal sealed class SegmentEngine : IDisposable
     // What does not fit into that, for a wide search over a busy hour.
     private const string SpillLimit = "1GB";
 
+    // Opened together, the newest first: a page is often full after the first few, and one that cannot be read is found soon.
+    private const int FilesAtOnce = 16;
+
     private readonly DuckDBConnection _database = new("DataSource=:memory:");
     private readonly Dictionary<long, LogReader> _tails = [];
 
@@ -33,62 +36,68 @@ internal sealed class SegmentEngine : IDisposable
     /// <param name="log">Its path.</param>
     /// <param name="sequence">Its number.</param>
     /// <param name="directory">Where the segment goes.</param>
-    /// <returns>Its path; null when there is none.</returns>
-    public string? MakeSegment(string log, long sequence, string directory)
+    /// <returns>Its path, null when there is none; and what is wrong with the log, null when nothing is.</returns>
+    public (string? Path, string? Problem) MakeSegment(string log, long sequence, string directory)
     {
         var earliest = DateTimeOffset.MaxValue;
         var latest = DateTimeOffset.MinValue;
-        Run($"CREATE TABLE segment ({ExchangeTable.Columns})");
+        string? problem = null;
+        Run($"CREATE OR REPLACE TABLE segment ({ExchangeTable.Columns})");
         using (var reader = new LogReader(log))
         using (var appender = _database.CreateAppender("segment"))
         {
-            while (reader.Next() is { } records)
+            try
             {
-                foreach (ref readonly var record in records.AsSpan())
+                while (reader.Next() is { } records)
                 {
-                    ExchangeTable.Add(appender, in record);
-                    earliest = record.Started < earliest ? record.Started : earliest;
-                    latest = record.Started > latest ? record.Started : latest;
+                    foreach (ref readonly var record in records.AsSpan())
+                    {
+                        ExchangeTable.Add(appender, in record);
+                        earliest = record.Started < earliest ? record.Started : earliest;
+                        latest = record.Started > latest ? record.Started : latest;
+                    }
                 }
+            }
+            catch (InvalidDataException strange)
+            {
+                problem = strange.Message;
             }
         }
 
         if (latest < earliest)
         {
-            Run("DROP TABLE segment");
-            return null;
+            return (null, problem);
         }
 
-        var path = Path.Combine(directory, SegmentFile.Name(sequence, earliest, latest));
-        var unfinished = path + SegmentFile.Unfinished;
-        Run($"COPY segment TO {Literal(unfinished)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)");
+        var path = Path.Combine(directory, SegmentFile.Name(sequence, sequence, earliest, latest));
+        Copy("segment", path);
         Run("DROP TABLE segment");
-        using (var file = File.OpenHandle(unfinished, FileMode.Open, FileAccess.ReadWrite))
-        {
-            RandomAccess.FlushToDisk(file);
-        }
+        return (path, problem);
+    }
 
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(unfinished, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        }
-
-        // From here on the segment counts and the log file does not.
-        File.Move(unfinished, path, overwrite: true);
+    /// <summary>Makes one segment of several that follow one another.</summary>
+    public string Merge(IReadOnlyList<SegmentFile> parts, string directory)
+    {
+        var path = Path.Combine(directory, SegmentFile.Name(parts[0].First, parts[^1].Last, parts.Min(part => part.From), parts.Max(part => part.To).AddSeconds(-1)));
+        Copy($"(SELECT {ExchangeTable.Names} FROM ({Rows(parts)}))", path);
         return path;
     }
 
-    /// <summary>Whether a search can be made in one segment.</summary>
-    public bool CanFind(ExchangeSearch search, SegmentFile segment, CancellationToken cancellationToken)
+    /// <summary>Whether all of a segment can be read.</summary>
+    /// <exception cref="OperationCanceledException">That is not known.</exception>
+    public bool CanRead(SegmentFile segment, CancellationToken cancellationToken)
     {
         try
         {
-            Find(search, [segment], [], cancellationToken);
+            using var command = Command($"SELECT count(*) FROM read_parquet([{Literal(segment.Path)}]) AS row WHERE hash(row) = 0");
+            using var cancelled = cancellationToken.UnsafeRegister(static command => ((DuckDBCommand)command!).Cancel(), command);
+            command.ExecuteScalar();
             return true;
         }
         catch (DuckDBException)
         {
             // What is wrong with it does not matter: whoever asks sets it aside.
+            cancellationToken.ThrowIfCancellationRequested();
             return false;
         }
     }
@@ -98,22 +107,29 @@ internal sealed class SegmentEngine : IDisposable
     /// <param name="segments">Where they may be.</param>
     /// <param name="logs">And what is not in a segment yet.</param>
     /// <param name="cancellationToken">Ends the query where it is.</param>
-    /// <exception cref="DuckDBException">A segment cannot be read, for example.</exception>
+    /// <exception cref="SegmentTroubleException">One of some segments cannot be read, for example.</exception>
+    /// <exception cref="DuckDBException">What is in the log cannot be searched.</exception>
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
     public IReadOnlyList<ExchangeRecord> Find(ExchangeSearch search, IReadOnlyList<SegmentFile> segments, IReadOnlyList<LogFile> logs, CancellationToken cancellationToken)
     {
-        LoadTails(logs);
-        using var command = _database.CreateCommand();
-        var files = segments.Where(segment => segment.To >= search.From && segment.From <= search.To).ToList();
-
-        // By name: what an older program wrote lacks columns, which are nothing there.
-        var source = files.Count == 0 ? "" : $" UNION ALL BY NAME SELECT * FROM read_parquet([{string.Join(", ", files.Select(file => Literal(file.Path)))}], union_by_name = true)";
-        command.CommandText = $"SELECT * FROM (SELECT * EXCLUDE (log) FROM tail{source}) WHERE {search.Condition(command)} ORDER BY started DESC, id DESC LIMIT {search.Limit.ToString(CultureInfo.InvariantCulture)}";
-        using var cancelled = cancellationToken.UnsafeRegister(static command => ((DuckDBCommand)command!).Cancel(), command);
-        var found = new List<ExchangeRecord>();
-        using var row = command.ExecuteReader();
-        while (row.Read())
+        LoadTails(logs, cancellationToken);
+        var until = search.After is { } after && after.Started < search.To ? after.Started : search.To;
+        var files = segments.Where(segment => segment.To >= search.From && segment.From <= until).OrderByDescending(segment => segment.To).ToList();
+        var found = Find(search, "tail", cancellationToken);
+        for (var i = 0; i < files.Count && (found.Count < search.Limit || found[^1].Started <= files[i].To); i += FilesAtOnce)
         {
-            found.Add(ExchangeTable.Read(row));
+            cancellationToken.ThrowIfCancellationRequested();
+            var some = files.Slice(i, Math.Min(FilesAtOnce, files.Count - i));
+            try
+            {
+                found.AddRange(Find(search, $"({Rows(some)})", cancellationToken));
+            }
+            catch (DuckDBException trouble)
+            {
+                throw new SegmentTroubleException(some, trouble);
+            }
+
+            found = [.. found.OrderByDescending(record => record.Started).ThenByDescending(record => record.Id).Take(search.Limit)];
         }
 
         return found;
@@ -129,8 +145,65 @@ internal sealed class SegmentEngine : IDisposable
         _database.Dispose();
     }
 
+    /// <summary>Columns go by their names: a segment of an earlier version has fewer of them.</summary>
+    private static string Rows(IReadOnlyList<SegmentFile> files) =>
+        $"SELECT * EXCLUDE (log) FROM tail WHERE false UNION ALL BY NAME SELECT * FROM read_parquet([{string.Join(", ", files.Select(file => Literal(file.Path)))}], union_by_name = true)";
+
+    private static string Literal(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
+
+    private void Copy(string source, string path)
+    {
+        var unfinished = path + SegmentFile.Unfinished;
+        try
+        {
+            Run($"COPY {source} TO {Literal(unfinished)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)");
+            using (var file = File.OpenHandle(unfinished, FileMode.Open, FileAccess.ReadWrite))
+            {
+                RandomAccess.FlushToDisk(file);
+            }
+
+            if (!OperatingSystem.IsWindows())
+            {
+                File.SetUnixFileMode(unfinished, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            }
+        }
+        catch
+        {
+            // On a full disk it would take what the log needs.
+            File.Delete(unfinished);
+            throw;
+        }
+
+        // From here on the segment counts and what it was made of does not.
+        File.Move(unfinished, path, overwrite: true);
+    }
+
+    private List<ExchangeRecord> Find(ExchangeSearch search, string source, CancellationToken cancellationToken)
+    {
+        using var command = Command("");
+        command.CommandText = $"SELECT {ExchangeTable.Names} FROM {source} WHERE {search.Condition(command)} ORDER BY started DESC, id DESC LIMIT {search.Limit.ToString(CultureInfo.InvariantCulture)}";
+        using var cancelled = cancellationToken.UnsafeRegister(static command => ((DuckDBCommand)command!).Cancel(), command);
+        var found = new List<ExchangeRecord>();
+        try
+        {
+            using var row = command.ExecuteReader();
+            while (row.Read())
+            {
+                found.Add(ExchangeTable.Read(row));
+            }
+        }
+        catch (DuckDBException)
+        {
+            // What was ended says nothing about what it read.
+            cancellationToken.ThrowIfCancellationRequested();
+            throw;
+        }
+
+        return found;
+    }
+
     /// <summary>What is in the log and in no segment, as a table that grows with it.</summary>
-    private void LoadTails(IReadOnlyList<LogFile> logs)
+    private void LoadTails(IReadOnlyList<LogFile> logs, CancellationToken cancellationToken)
     {
         foreach (var gone in _tails.Keys.Except(logs.Select(log => log.Sequence)).ToList())
         {
@@ -146,25 +219,52 @@ internal sealed class SegmentEngine : IDisposable
                 _tails.Add(log.Sequence, reader = new LogReader(log.Path));
             }
 
-            using var appender = _database.CreateAppender("tail");
+            LoadTail(log, reader, cancellationToken);
+        }
+    }
+
+    private void LoadTail(LogFile log, LogReader reader, CancellationToken cancellationToken)
+    {
+        using var appender = _database.CreateAppender("tail");
+        try
+        {
             while (reader.Offset < log.Length && reader.Next() is { } records)
             {
                 foreach (ref readonly var record in records.AsSpan())
                 {
                     ExchangeTable.Add(appender, in record, log.Sequence);
                 }
+
+                cancellationToken.ThrowIfCancellationRequested();
             }
+        }
+        catch (InvalidDataException)
+        {
+            // The log is set aside, and said to be broken, when it is made a segment.
+            return;
         }
     }
 
-    private static string Literal(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
-
     private void Run(string sql)
     {
-        using var command = _database.CreateCommand();
-        command.CommandText = sql;
+        using var command = Command(sql);
         command.ExecuteNonQuery();
     }
+
+    private DuckDBCommand Command(string sql)
+    {
+        var command = _database.CreateCommand();
+#pragma warning disable CA2100 // Names of this class and of the store's files; whatever comes from outside is a parameter.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        return command;
+    }
+}
+
+/// <summary>One of some segments may be broken.</summary>
+internal sealed class SegmentTroubleException(IReadOnlyList<SegmentFile> segments, Exception trouble) : Exception(trouble.Message, trouble)
+{
+    public IReadOnlyList<SegmentFile> Segments => segments;
 }
 
 /// <summary>A file of the log as far as it is whole.</summary>

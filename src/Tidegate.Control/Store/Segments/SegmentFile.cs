@@ -2,13 +2,14 @@ using System.Globalization;
 
 namespace Tidegate.Control.Store.Segments;
 
-/// <summary>One Parquet file: the records of one file of the log. Its name says which, and from when to when its exchanges began.</summary>
+/// <summary>One Parquet file: the records of one file of the log, or of several that were small. Its name says of which, and from when to when its exchanges began.</summary>
 /// <param name="Path">Where it is.</param>
-/// <param name="Sequence">The log file's number.</param>
+/// <param name="First">The log file's number; of several the first's.</param>
+/// <param name="Last">The last's.</param>
 /// <param name="From">The earliest start, in whole seconds rounded down.</param>
 /// <param name="To">The latest, rounded up.</param>
 /// <param name="Bytes">Its size.</param>
-internal sealed record SegmentFile(string Path, long Sequence, DateTimeOffset From, DateTimeOffset To, long Bytes)
+internal sealed record SegmentFile(string Path, long First, long Last, DateTimeOffset From, DateTimeOffset To, long Bytes)
 {
     public const string Extension = ".parquet";
 
@@ -16,19 +17,34 @@ internal sealed record SegmentFile(string Path, long Sequence, DateTimeOffset Fr
     public const string Unfinished = ".unfinished";
     public const string Corrupt = ".corrupt";
 
-    public static string Name(long sequence, DateTimeOffset from, DateTimeOffset to) => string.Create(
-        CultureInfo.InvariantCulture, $"{sequence:d10}-{from.ToUnixTimeSeconds()}-{to.ToUnixTimeSeconds() + 1}{Extension}");
+    // Within what a time can be.
+    private const long MaxSeconds = 253_402_300_800;
+
+    /// <summary>Of one file of the log: NUMBER-FROM-TO; of several: FIRST-LAST-FROM-TO.</summary>
+    public static string Name(long first, long last, DateTimeOffset from, DateTimeOffset to)
+    {
+        var numbers = first == last ? $"{last:d10}" : $"{first:d10}-{last:d10}";
+        return string.Create(CultureInfo.InvariantCulture, $"{numbers}-{Math.Max(0, from.ToUnixTimeSeconds())}-{Math.Clamp(to.ToUnixTimeSeconds() + 1, 0, MaxSeconds - 1)}{Extension}");
+    }
 
     /// <summary>By its name; null when that is no segment's.</summary>
     public static SegmentFile? Of(string path)
     {
         var parts = System.IO.Path.GetFileNameWithoutExtension(path).Split('-');
-        return path.EndsWith(Extension, StringComparison.Ordinal) && parts.Length == 3
-            && TryNumber(parts[0], out var sequence) && TryNumber(parts[1], out var from) && TryNumber(parts[2], out var to)
-            ? new SegmentFile(path, sequence, DateTimeOffset.FromUnixTimeSeconds(from), DateTimeOffset.FromUnixTimeSeconds(to), new FileInfo(path).Length)
+        var numbers = new long[parts.Length];
+        for (var i = 0; i < parts.Length; i++)
+        {
+            if (!long.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out numbers[i]) || numbers[i] >= MaxSeconds)
+            {
+                return null;
+            }
+        }
+
+        return path.EndsWith(Extension, StringComparison.Ordinal) && numbers is [.. var sequences, var from, var to] && sequences.Length is 1 or 2 && sequences[0] <= sequences[^1]
+            ? new SegmentFile(path, sequences[0], sequences[^1], DateTimeOffset.FromUnixTimeSeconds(from), DateTimeOffset.FromUnixTimeSeconds(to), new FileInfo(path).Length)
             : null;
     }
 
-    // Within what a time can be.
-    private static bool TryNumber(string text, out long number) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number < 253_402_300_800;
+    /// <summary>Whether a log file, or a whole segment, is in this one.</summary>
+    public bool Has(long first, long last) => First <= first && last <= Last;
 }

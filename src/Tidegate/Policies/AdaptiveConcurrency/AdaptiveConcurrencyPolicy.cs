@@ -30,15 +30,12 @@ internal sealed class AdaptiveConcurrencyPolicy(AdaptiveConcurrencySettings sett
         var began = time.GetTimestamp();
         if (!gradient.TryEnter(settings, began, out var generation))
         {
-            if (settings.Mode == PolicyMode.Enforce)
+            if (!settings.Mode.Refuses(exchange, Limited))
             {
-                exchange.Reject(Limited);
-                return;
+                // As if it had been refused: it neither counts nor is measured.
+                await next(exchange);
             }
 
-            // As if it had been refused: it neither counts nor is measured.
-            exchange.Observe(Name, Limited);
-            await next(exchange);
             return;
         }
 

@@ -21,8 +21,8 @@ internal sealed class Circuit(TimeProvider time)
     private long _generation;
     private volatile CircuitState _state;
 
-    /// <summary>What it is now.</summary>
-    public CircuitState State => _state;
+    /// <summary>What it is now. When its time is over it stands half open: the next attempt may pass, whether or not somebody makes one.</summary>
+    public CircuitState State => _state is CircuitState.Open && time.GetTimestamp() >= Volatile.Read(ref _openUntil) ? CircuitState.HalfOpen : _state;
 
     /// <summary>How often it has opened.</summary>
     public long Opened => Interlocked.Read(ref _opened);
@@ -160,8 +160,9 @@ internal sealed class Circuit(TimeProvider time)
 
     private void Open(CircuitBreakerSettings settings, long now)
     {
+        // Before the state: who sees it open must not see the time before.
+        Volatile.Write(ref _openUntil, now + Ticks(settings.OpenFor));
         Change(CircuitState.Open);
-        _openUntil = now + Ticks(settings.OpenFor);
         Interlocked.Increment(ref _opened);
     }
 

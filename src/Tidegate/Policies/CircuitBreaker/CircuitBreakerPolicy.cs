@@ -9,6 +9,9 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
 {
     public string Name => "circuit_breaker";
 
+    /// <summary>The one it asks.</summary>
+    public Circuit Circuit => circuit;
+
     public PolicyStage Stage => PolicyStage.Attempt;
 
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
@@ -21,16 +24,9 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
         }
 
         var pass = circuit.Enter(settings, time.GetTimestamp(), out var wait);
-        if (pass is null)
+        if (pass is null && settings.Mode.Refuses(exchange, Open(wait)))
         {
-            var rejection = new Rejection(Name, "circuit_open", 503, "The upstream has failed too often of late and is left alone for a while. Try again after the time in Retry-After.", wait);
-            if (settings.Mode == PolicyMode.Enforce)
-            {
-                exchange.Reject(rejection);
-                return;
-            }
-
-            exchange.Observe(Name, rejection);
+            return;
         }
 
         await next(exchange);
@@ -68,6 +64,9 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
             circuit.Broke(new CircuitPass(exchange.CircuitGeneration), settings, time.GetTimestamp());
         }
     }
+
+    private static Rejection Open(TimeSpan wait) => new(
+        "circuit_breaker", "circuit_open", 503, "The upstream has failed too often of late and is left alone for a while. Try again after the time in Retry-After.", wait);
 
     // What says that nobody is there to answer. 500 is an answer, 429 one about the caller.
     private static bool IsDown(int status) => status is 502 or 503 or 504;

@@ -33,29 +33,14 @@ internal sealed class KeyPoolPolicy : IPolicy
 
     public PolicyStage Stage => PolicyStage.Attempt;
 
-    public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
-    {
-        if (exchange.IsTunnel)
-        {
-            return next(exchange);
-        }
-
-        if (_field.IsExposed(exchange))
-        {
-            exchange.Reject(CredentialField.NeedsTls);
-            return default;
-        }
-
-        return SendAsync(exchange, next);
-    }
+    public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next) =>
+        exchange.IsTunnel ? next(exchange) : _field.Refuses(exchange) ? default : SendAsync(exchange, next);
 
     public PolicyExplanation Explain(Exchange exchange)
     {
-        if (exchange.IsTunnel || _field.IsExposed(exchange))
+        if (_field.ExplainAbsence(exchange) is { } absence)
         {
-            return exchange.IsTunnel
-                ? new PolicyExplanation("skipped: a tunnel carries no header fields of ours")
-                : new PolicyExplanation($"refused with {CredentialField.NeedsTls.Status} {CredentialField.NeedsTls.Code}", CredentialField.NeedsTls);
+            return absence;
         }
 
         var keys = _settings.Keys.Select(key =>

@@ -17,7 +17,7 @@ internal sealed class HedgeAttempt : IAnswerEnding
     private CancellationToken _clients;
     private bool _isDisposed;
 
-    private HedgeAttempt() => Exchange = new Exchange { Connection = null!, Client = UnheardClient.Instance };
+    private HedgeAttempt() => Exchange = new Exchange { Connection = null!, Client = AbsentClient.Instance };
 
     public Exchange Exchange { get; }
 

@@ -60,11 +60,23 @@ internal sealed class LimitLease : IAnswerEnding
         }
     }
 
-    public void Add(Limit limit, Exchange exchange)
+    /// <summary>Adds a limit.</summary>
+    /// <param name="limit">Which.</param>
+    /// <param name="exchange">Who is to be held to it.</param>
+    /// <param name="alike">The index of a limit that tells exchanges apart by the same; -1 when there is none.</param>
+    public void Add(Limit limit, Exchange exchange, int alike)
     {
-        var key = limit.KeyOf(exchange);
-        var share = limit.ShareOf(exchange);
-        _charges[Count++] = new Charge { Limit = limit, Algorithm = limit.AlgorithmOf(share), Key = key, Line = LineOf(key, share), Cost = limit.CostOf(exchange) };
+        UInt128 key;
+        if (alike < 0)
+        {
+            limit = limit.Of(exchange, out key);
+        }
+        else
+        {
+            key = limit.KeyLike(_charges[alike].Limit, _charges[alike].Key);
+        }
+
+        Add(limit, key, limit.ShareOf(exchange), limit.CostOf(exchange));
     }
 
     /// <summary>Under which key the exchanges of a count's class stand in line.</summary>
@@ -101,7 +113,7 @@ internal sealed class LimitLease : IAnswerEnding
     public UInt128 KeyAt(int index) => _charges[index].Key;
 
     /// <summary>Where the exchange waits for it: the line of its class.</summary>
-    public UInt128 LineAt(int index) => _charges[index].Line;
+    public UInt128 LineAt(int index) => LineOf(_charges[index].Key, _charges[index].Share);
 
     public long CostAt(int index) => _charges[index].Cost;
 
@@ -154,7 +166,8 @@ internal sealed class LimitLease : IAnswerEnding
     /// <summary>The answer is over: what was held is free, what was charged is settled.</summary>
     public void AnswerEnded(Exchange exchange)
     {
-        var now = _store.Time.GetTimestamp();
+        // What is in flight comes back at any time: the clock is asked only for what depends on it.
+        var now = _policy.EndsByClock ? _store.Time.GetTimestamp() : 0;
         var hasFreed = false;
         for (var i = 0; i < Count; i++)
         {
@@ -166,7 +179,7 @@ internal sealed class LimitLease : IAnswerEnding
 
             if (charge.Limit.IsHeld)
             {
-                _store.Cells.Give(charge.Algorithm, charge.Key, charge.Cost, charge.TakenAt, now);
+                _store.Cells.Give(charge.Algorithm, charge.Key, charge.Cost, charge.TakenAt, Math.Max(charge.TakenAt, now));
                 hasFreed = true;
             }
             else if (charge.Limit.IsSettled)
@@ -177,6 +190,10 @@ internal sealed class LimitLease : IAnswerEnding
                 }
 
                 hasFreed |= Settle(ref charge, charge.Limit.TrueCostOf(exchange, charge.Cost, charge.Tap, Content), now);
+                if (charge.Tap is not null)
+                {
+                    charge.Tap = null;
+                }
             }
         }
 
@@ -201,10 +218,25 @@ internal sealed class LimitLease : IAnswerEnding
     {
         for (; from < limits.Length && Count < Capacity; from++)
         {
-            _charges[Count++] = new Charge { Limit = limits[from], Algorithm = limits[from].Algorithm, Key = limits[from].OnlyKey, Line = limits[from].OnlyKey, Cost = 1 };
+            Add(limits[from], limits[from].OnlyKey, share: 0, cost: 1);
         }
 
         return from;
+    }
+
+    /// <summary>Field by field, and no reference that is there already: the same route often finds the lease that it gave back, and the garbage collector minds every reference that is written.</summary>
+    private void Add(Limit limit, UInt128 key, int share, long cost)
+    {
+        ref var charge = ref _charges[Count++];
+        if (!ReferenceEquals(charge.Limit, limit))
+        {
+            charge.Limit = limit;
+        }
+
+        charge.Key = key;
+        charge.Share = share;
+        charge.Cost = cost;
+        charge.IsTaken = false;
     }
 
     private bool Settle(ref Charge charge, long trueCost, long now)
@@ -239,13 +271,14 @@ internal sealed class LimitLease : IAnswerEnding
     private struct Charge
     {
         public Limit Limit;
-        public LimitAlgorithm Algorithm;
-        public UInt128 Key;
-        public UInt128 Line;
         public CostTap? Tap;
+        public UInt128 Key;
         public long Cost;
         public long TakenAt;
+        public int Share;
         public bool IsTaken;
+
+        public readonly LimitAlgorithm Algorithm => Limit.AlgorithmOf(Share);
     }
 
     [InlineArray(Capacity)]

@@ -26,6 +26,9 @@ internal sealed record LimitSettings
     /// <summary>What shares one count; empty means: everything that the limit is written for.</summary>
     public IReadOnlyList<KeyPart> Per { get; init; } = [];
 
+    /// <summary>Other amounts for some values of <see cref="Per"/>.</summary>
+    public IReadOnlyList<LimitOverride> Overrides { get; init; } = [];
+
     /// <summary>How classes of callers share the amount; null: whoever comes first has it.</summary>
     public ShareSettings? Shares { get; init; }
 
@@ -48,6 +51,11 @@ internal sealed record LimitSettings
     /// <summary>As people write it: <c>100/s</c>.</summary>
     public required string Text { get; init; }
 }
+
+/// <summary>What a limit lets pass for some of those whom it tells apart.</summary>
+/// <param name="Values">Of the first parts of <see cref="LimitSettings.Per"/>; of the rest any.</param>
+/// <param name="Settings">Kind, amount, period, burst, calendar and text; everything else is the limit's.</param>
+internal sealed record LimitOverride(IReadOnlyList<string> Values, LimitSettings Settings);
 
 /// <summary>What a limit counts over.</summary>
 internal enum LimitKind

@@ -17,6 +17,9 @@ internal sealed class LimitsPolicy : IPolicy
     private static readonly TimeSpan UnknownWait = TimeSpan.FromSeconds(1);
 
     private readonly Limit[] _limits;
+
+    // For each, the first that tells exchanges apart by the same: their keys differ in what is known beforehand.
+    private readonly int[] _alike;
     private readonly LimitStore _store;
     private readonly QueueSettings _queueSettings;
     private readonly bool _isKept;
@@ -38,14 +41,16 @@ internal sealed class LimitsPolicy : IPolicy
         _isRefusedBehind = isRefusedBehind;
         Stage = stage;
         _limits = [.. limits];
+        _alike = [.. _limits.Select((limit, i) => limit.HasOverrides ? -1 : Array.FindIndex(_limits, 0, i, limit.IsAlike))];
         _store = store;
         _queueSettings = queueSettings;
         _learning = learning;
         Queue = queue;
-        _deniesUnkept = _limits.Any(limit => limit.Settings is { OnError: OnError.Deny, Mode: PolicyMode.Enforce } && limit.Algorithm.IsKept);
+        _deniesUnkept = _limits.SelectMany(limit => limit.Variants).Any(limit => limit.Settings is { OnError: OnError.Deny, Mode: PolicyMode.Enforce } && limit.Algorithm.IsKept);
         _contentCosts = [.. _limits.Select(limit => limit.Settings.Cost.RequestJson).OfType<JsonPointer>()];
         _hasAnswerCosts = _limits.Any(limit => limit.Settings.Cost.ResponseJson is not null);
         _isKept = _limits.Any(limit => limit.IsHeld || limit.IsSettled);
+        EndsByClock = _limits.Any(limit => limit.EndsByClock);
     }
 
     public string Name => "limits";
@@ -56,6 +61,9 @@ internal sealed class LimitsPolicy : IPolicy
     public LimitQueue? Queue { get; }
 
     public IReadOnlyList<Limit> Limits => _limits;
+
+    /// <summary>Whether something that the end of an answer changes depends on when that is.</summary>
+    public bool EndsByClock { get; }
 
     public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
     {
@@ -119,9 +127,10 @@ internal sealed class LimitsPolicy : IPolicy
             lease.Follow(_learning.For(exchange));
         }
 
-        foreach (var limit in _limits)
+        var first = lease.Count;
+        for (var i = 0; i < _limits.Length; i++)
         {
-            lease.Add(limit, exchange);
+            lease.Add(_limits[i], exchange, _alike[i] is >= 0 and var alike ? first + alike : -1);
         }
 
         var now = _store.Time.GetTimestamp();
@@ -165,20 +174,21 @@ internal sealed class LimitsPolicy : IPolicy
     public PolicyExplanation Explain(Exchange exchange)
     {
         var now = _store.Time.GetTimestamp();
-        var parts = _limits.Select(limit =>
+        var parts = _limits.Select(written =>
         {
+            var limit = written.Of(exchange, out var key);
             var per = limit.Settings.Per.Count == 0 ? "" : " per " + string.Join(", ", limit.Settings.Per.Select(part => part.Text));
-            var used = _store.Cells.Used(limit.Algorithm, limit.KeyOf(exchange), now);
+            var used = _store.Cells.Used(limit.Algorithm, key, now);
             var exceeded = limit.Settings.WhenExceeded == WhenExceeded.Queue ? $", queues up to {limit.Settings.MaxWait.TotalSeconds:0.###} s" : "";
-            return $"{limit.Settings.Name} ({limit.Settings.Text}{per}{exceeded}{(limit.Settings.Mode == PolicyMode.Observe ? ", observe" : "")}): {used} of {limit.Settings.Amount} used{Share(limit, exchange, now)}, costs {limit.CostOf(exchange)}";
+            return $"{limit.Settings.Name} ({limit.Settings.Text}{per}{exceeded}{(limit.Settings.Mode == PolicyMode.Observe ? ", observe" : "")}): {used} of {limit.Settings.Amount} used{Share(limit, exchange, key, now)}, costs {limit.CostOf(exchange)}";
         });
         return new PolicyExplanation(string.Join("; ", _learning is null ? parts : parts.Append(_learning.Explain())));
     }
 
-    private string Share(Limit limit, Exchange exchange, long now)
+    private string Share(Limit limit, Exchange exchange, UInt128 key, long now)
     {
         var share = limit.ShareOf(exchange);
-        return limit.DescribeShare(share) is { Length: > 0 } text ? $" ({text}, {_store.Cells.Used(limit.AlgorithmOf(share), limit.KeyOf(exchange), now)} used)" : "";
+        return limit.DescribeShare(share) is { Length: > 0 } text ? $" ({text}, {_store.Cells.Used(limit.AlgorithmOf(share), key, now)} used)" : "";
     }
 
     private ValueTask Pass(Exchange exchange, LimitLease lease, ExchangeHandler next)

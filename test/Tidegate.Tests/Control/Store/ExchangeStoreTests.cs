@@ -159,12 +159,12 @@ public sealed class ExchangeStoreTests : IDisposable
         {
             await database.OpenAsync(Cancellation);
             await using var command = database.CreateCommand();
-            command.CommandText = $"COPY (SELECT * EXCLUDE (cost, currency, cost_attempts, cost_unknown) FROM read_parquet('{segment}')) TO '{segment}.old' (FORMAT parquet)";
+            command.CommandText = $"COPY (SELECT * EXCLUDE (cost, currency, cost_attempts, cost_unknown, auth) FROM read_parquet('{segment}')) TO '{segment}.old' (FORMAT parquet)";
             await command.ExecuteNonQueryAsync(Cancellation);
         }
 
         File.Move(segment + ".old", segment, overwrite: true);
-        var old = _truth.Select(record => record with { Cost = ExchangeCost.None }).ToList();
+        var old = _truth.Select(record => record with { Cost = ExchangeCost.None, Auth = AuthFields.None }).ToList();
         _truth.Clear();
         await AddAsync(store, 30);
         await using var reader = new StoreReader(store, _time);
@@ -186,7 +186,7 @@ public sealed class ExchangeStoreTests : IDisposable
 
         var (segments, logs) = store.Files;
         Assert.InRange(segments.Sum(segment => segment.Bytes) + logs.Sum(log => log.Length), 60_000, 150_000);
-        Assert.Equal(12, segments.Max(segment => segment.Sequence));
+        Assert.Equal(12, segments.Max(segment => segment.Last));
         Assert.Equal(segments.Count, Directory.EnumerateFiles(store.Folder, "*.parquet").Count());
         await using var reader = new StoreReader(store, _time);
         Assert.Equal(12 * 400, (await reader.SeriesAsync(AllOf(TimeSpan.FromHours(1)), Cancellation)).Total.Cell.Count);
@@ -291,7 +291,7 @@ public sealed class ExchangeStoreTests : IDisposable
     private string Copy()
     {
         var copy = Directory.CreateDirectory(Path.Combine(_root, "copy" + ++_copies)).FullName;
-        foreach (var file in Directory.EnumerateFiles(Path.Combine(_root, "store")))
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(_root, "store")).Where(file => Path.GetFileName(file) != "lock"))
         {
             File.Copy(file, Path.Combine(copy, Path.GetFileName(file)));
         }

@@ -38,6 +38,18 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
+    public async Task When_its_time_is_over_it_says_half_open_although_nobody_tries()
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 1, OpenFor = TimeSpan.FromSeconds(15) });
+        await CallAsync(policy, Reset);
+
+        _time.Advance(TimeSpan.FromSeconds(14.9));
+        Assert.Equal(CircuitState.Open, _circuit.State);
+        _time.Advance(TimeSpan.FromSeconds(0.1));
+        Assert.Equal(CircuitState.HalfOpen, _circuit.State);
+    }
+
+    [Fact]
     public async Task Too_few_results_say_nothing()
     {
         var policy = Policy(new CircuitBreakerSettings { Minimum = 20 });

@@ -26,6 +26,8 @@ internal sealed class CostTap : MessageBody
 
     public override long? Length => _inner.Length;
 
+    public override bool HasBytes => _inner.HasBytes;
+
     public override HeaderList? Trailers => _inner.Trailers;
 
     /// <summary>Puts one in front of an answer's content; null when that is nothing that could be read.</summary>

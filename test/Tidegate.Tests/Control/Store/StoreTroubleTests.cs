@@ -1,0 +1,400 @@
+using DuckDB.NET.Data;
+using Microsoft.Extensions.Time.Testing;
+using Tidegate.Control.Store;
+using Tidegate.Control.Store.Log;
+using Tidegate.Control.Store.Queries;
+using Tidegate.Control.Store.Rollups;
+using Tidegate.Control.Store.Segments;
+using Tidegate.Exchanges;
+using Tidegate.Recording;
+using Xunit;
+
+namespace Tidegate.Tests.Control.Store;
+
+/// <summary>What can be wrong with the store's files, its disk and its clock, and what is kept nevertheless.</summary>
+public sealed class StoreTroubleTests : IDisposable
+{
+    private static readonly DateTimeOffset Start = new(2026, 11, 26, 10, 15, 0, TimeSpan.Zero);
+
+    private readonly FakeTimeProvider _time = new(Start);
+    private readonly string _directory = Directory.CreateTempSubdirectory("tidegate-store-").FullName;
+    private readonly List<string> _log = [];
+    private readonly Random _random = new(1);
+    private ulong _id;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Fact]
+    public async Task A_directory_that_another_process_uses_is_not_used_by_a_second()
+    {
+        await using var store = Open();
+        Assert.Throws<IOException>(() => Open());
+    }
+
+    [Fact]
+    public async Task Sums_that_are_broken_at_the_start_are_set_aside_and_begin_anew_with_what_is_in_the_log()
+    {
+        await using (var store = Open())
+        {
+            await AddAsync(store, 100);
+            store.BringToDisk(isLast: false);
+        }
+
+        // The head is left, so that it opens; what is behind it is not what it was.
+        Break(Path.Combine(_directory, RollupDatabase.FileName), from: 4_096);
+        await using var next = Open();
+        next.BringToDisk(isLast: false);
+        Assert.Equal(100, await CountAsync(next));
+        Assert.Contains(_log, line => line.Contains("rollups.db.corrupt", StringComparison.Ordinal));
+        Assert.True(File.Exists(Path.Combine(_directory, "rollups.db.corrupt")));
+    }
+
+    [Fact]
+    public async Task Sums_that_break_while_they_are_used_begin_anew_and_what_comes_later_is_counted()
+    {
+        await using var store = Open();
+        await AddAsync(store, 100);
+        store.BringToDisk(isLast: false);
+        _time.Advance(TimeSpan.FromHours(2));
+        store.BringToDisk(isLast: false);
+        Break(Path.Combine(_directory, RollupDatabase.FileName), from: 0);
+        File.Delete(Path.Combine(_directory, RollupDatabase.FileName + "-wal"));
+        await Assert.ThrowsAsync<Microsoft.Data.Sqlite.SqliteException>(() => CountAsync(store));
+        for (var tries = 0; tries < 3; tries++)
+        {
+            await AddAsync(store, 10);
+            store.BringToDisk(isLast: false);
+        }
+
+        Assert.Contains(_log, line => line.Contains("rollups.db.corrupt", StringComparison.Ordinal));
+
+        Assert.InRange(await CountAsync(store), 30, 130);
+        Assert.Equal(130, (await FindAsync(store)).Count);
+    }
+
+    [Fact]
+    public async Task A_database_that_somebody_else_has_locked_is_not_broken()
+    {
+        await using var store = Open();
+        using var other = new Microsoft.Data.Sqlite.SqliteConnection(store.RollupConnection);
+        other.Open();
+        using (var hold = other.CreateCommand())
+        {
+            hold.CommandText = "PRAGMA busy_timeout = 0; BEGIN IMMEDIATE";
+            hold.ExecuteNonQuery();
+        }
+
+        await AddAsync(store, 50);
+        store.BringToDisk(isLast: false);
+        Assert.Equal(1, store.Failures);
+        other.Close();
+        await AddAsync(store, 5);
+        store.BringToDisk(isLast: false);
+        Assert.Equal(55, await CountAsync(store));
+        Assert.Equal(2, _log.Count);
+    }
+
+    [Fact]
+    public async Task A_log_of_a_later_version_is_set_aside_and_named_and_the_store_goes_on()
+    {
+        await using (var store = Open())
+        {
+            await AddAsync(store, 20);
+        }
+
+        var log = Directory.EnumerateFiles(_directory, "*.log").Order(StringComparer.Ordinal).First();
+        var later = new ByteSink();
+        later.Reserve(LogFrame.HeadBytes);
+        later.Number(1UL);
+        LogFrame.Seal(later);
+        var frame = later.Written.ToArray();
+        await using (var file = new FileStream(log, FileMode.Append))
+        {
+            // Whole, and no record in it.
+            file.Write(frame);
+        }
+
+        await using var next = Open();
+        await AddAsync(next, 10);
+        Assert.Equal(30, (await FindAsync(next)).Count);
+        next.BringToDisk(isLast: false);
+        Assert.Equal(30, await CountAsync(next));
+        Assert.Equal(30, (await FindAsync(next)).Count);
+        Assert.Contains("log.corrupt", Assert.Single(_log), StringComparison.Ordinal);
+        Assert.Equal(0, next.Failures);
+    }
+
+    [Fact]
+    public async Task A_segment_of_an_earlier_version_is_searched_without_the_columns_that_it_has_not()
+    {
+        await using var store = Open();
+        await AddAsync(store, 40);
+        await SegmentAsync(store);
+        var path = Assert.Single(store.Files.Segments).Path;
+        using (var database = new DuckDBConnection("DataSource=:memory:"))
+        {
+            database.Open();
+            using var command = database.CreateCommand();
+            command.CommandText = $"COPY (SELECT * EXCLUDE (region, cache_purges) FROM read_parquet('{path}')) TO '{path}.old' (FORMAT parquet)";
+            command.ExecuteNonQuery();
+        }
+
+        File.Move(path + ".old", path, overwrite: true);
+        await AddAsync(store, 10);
+        await SegmentAsync(store);
+        var found = await FindAsync(store);
+        Assert.Equal(50, found.Count);
+        Assert.All(found.Where(record => record.Id <= 40), record => Assert.Equal(("", 0), (record.Region, record.CachePurges)));
+        Assert.Empty(_log);
+    }
+
+    [Fact]
+    public async Task A_search_that_was_ended_sets_nothing_aside()
+    {
+        await using var store = Open();
+        await AddAsync(store, 40);
+        await SegmentAsync(store);
+        await using var reader = new StoreReader(store, _time);
+        using var ended = new CancellationTokenSource();
+        await ended.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reader.FindAsync(Everything(), ended.Token));
+        using var engine = new SegmentEngine(_directory);
+        Assert.ThrowsAny<OperationCanceledException>(() => engine.Find(Everything(), store.Files.Segments, [], ended.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => SegmentCheck.Broken(_directory, store.Files.Segments, ended.Token));
+        Assert.Single(store.Files.Segments);
+    }
+
+    [Fact]
+    public async Task A_segment_that_is_gone_is_not_called_broken()
+    {
+        await using var store = Open();
+        await AddAsync(store, 40);
+        await SegmentAsync(store);
+        var segment = Assert.Single(store.Files.Segments);
+        File.Delete(segment.Path);
+        Assert.Empty(SegmentCheck.Broken(_directory, [segment], Cancellation));
+    }
+
+    [Fact]
+    public async Task Small_segments_become_one_and_nothing_is_found_twice_whenever_the_process_dies()
+    {
+        await using (var store = Open())
+        {
+            for (var hour = 0; hour < 7; hour++)
+            {
+                await AddAsync(store, 30);
+                await SegmentAsync(store);
+            }
+
+            Assert.Equal(7, store.Files.Segments.Count);
+            var parts = store.Files.Segments.ToDictionary(segment => segment.Path, segment => File.ReadAllBytes(segment.Path));
+            await AddAsync(store, 30);
+            await SegmentAsync(store);
+            var whole = Assert.Single(store.Files.Segments);
+            Assert.Equal((1, 8), (whole.First, whole.Last));
+            Assert.Equal(240, (await FindAsync(store)).Count);
+
+            // It died before the parts were deleted.
+            foreach (var (path, bytes) in parts)
+            {
+                await File.WriteAllBytesAsync(path, bytes, Cancellation);
+            }
+        }
+
+        await using var next = Open();
+        Assert.Single(next.Files.Segments);
+        var found = await FindAsync(next);
+        Assert.Equal(240, found.Select(record => record.Id).Distinct().Count());
+        Assert.Equal(240, found.Count);
+        Assert.Single(Directory.EnumerateFiles(_directory, "*.parquet"));
+    }
+
+    [Fact]
+    public async Task Numbers_of_logs_are_not_used_again_when_everything_was_let_go_of()
+    {
+        await using (var store = Open())
+        {
+            await AddAsync(store, 30);
+            await SegmentAsync(store);
+            _time.Advance(TimeSpan.FromDays(40));
+            store.BringToDisk(isLast: false);
+            Assert.Empty(store.Files.Segments);
+            await AddAsync(store, 10);
+        }
+
+        foreach (var log in Directory.EnumerateFiles(_directory, "*.log"))
+        {
+            File.Delete(log);
+        }
+
+        await using var next = Open();
+        Assert.True(next.Files.Logs[^1].Sequence > 2);
+        await AddAsync(next, 5);
+        next.BringToDisk(isLast: false);
+        Assert.Equal(15, await CountAsync(next, from: _time.GetUtcNow().AddDays(-1)));
+    }
+
+    [Fact]
+    public async Task A_clock_that_goes_back_a_day_loses_and_doubles_nothing()
+    {
+        var store = Open();
+        await AddAsync(store, 100);
+        store.BringToDisk(isLast: false);
+        await store.DisposeAsync();
+
+        var earlier = new FakeTimeProvider(Start.AddDays(-1));
+        await using var next = ExchangeStore.Open(Settings(), _log.Add, earlier);
+        for (var hour = 0; hour < 3; hour++)
+        {
+            await next.WriteAsync(StoreRecords.Batch(_random, ref _id, earlier.GetUtcNow(), 50), Cancellation);
+            earlier.Advance(TimeSpan.FromHours(1));
+            next.BringToDisk(isLast: false);
+        }
+
+        Assert.Equal(250, await CountAsync(next));
+        Assert.Equal(250, (await FindAsync(next)).Count);
+        Assert.Empty(_log);
+    }
+
+    [Fact]
+    public async Task What_is_new_is_kept_rather_than_what_a_wrong_clock_made_look_new()
+    {
+        // A year ahead, for an hour; and the room for a few segments only.
+        var wrong = new FakeTimeProvider(Start.AddYears(1));
+        await using (var store = ExchangeStore.Open(Settings(100_000), _log.Add, wrong))
+        {
+            await store.WriteAsync(StoreRecords.Batch(_random, ref _id, wrong.GetUtcNow(), 600), Cancellation);
+            wrong.Advance(TimeSpan.FromHours(1));
+            store.BringToDisk(isLast: false);
+        }
+
+        await using var next = ExchangeStore.Open(Settings(100_000), _log.Add, _time);
+        for (var hour = 0; hour < 6; hour++)
+        {
+            await AddAsync(next, 600);
+            await SegmentAsync(next);
+        }
+
+        Assert.DoesNotContain(next.Files.Segments, segment => segment.From > _time.GetUtcNow());
+        Assert.NotEmpty(next.Files.Segments);
+    }
+
+    [Fact]
+    public async Task What_was_set_aside_is_let_go_of_like_the_rest()
+    {
+        await using var store = Open();
+        var aside = Path.Combine(_directory, "0000000099-1-2.parquet.corrupt");
+        await File.WriteAllBytesAsync(aside, new byte[1_000], Cancellation);
+        File.SetLastWriteTimeUtc(aside, Start.UtcDateTime);
+        store.BringToDisk(isLast: false);
+        Assert.True(File.Exists(aside));
+        _time.Advance(TimeSpan.FromDays(31));
+        store.BringToDisk(isLast: false);
+        Assert.False(File.Exists(aside));
+    }
+
+    [Fact]
+    public async Task Names_without_end_are_summed_up_as_other_and_the_sum_stays_right()
+    {
+        await using var store = Open();
+        for (var block = 0; block < 120; block++)
+        {
+            var batch = Enumerable.Range(0, 100).Select(i => StoreRecords.Next(_random, ++_id, Start) with { Consumer = new Consumer($"caller-{block}-{i}", "", ""), Total = TimeSpan.Zero }).ToArray();
+            await store.WriteAsync(batch, Cancellation);
+            if (block % 50 == 0)
+            {
+                store.BringToDisk(isLast: false);
+            }
+        }
+
+        store.BringToDisk(isLast: false);
+        await using var reader = new StoreReader(store, _time);
+        var result = await reader.SeriesAsync(new SeriesQuery { From = Start.AddDays(-1), To = Start.AddDays(1), Step = TimeSpan.FromHours(1), GroupBy = ["consumer"], Top = SeriesQuery.MaxGroups }, Cancellation);
+        Assert.Equal(12_000, result.Total.Cell.Count);
+        Assert.Equal(RollupKey.Other, result.Groups[0].Key[0]);
+        Assert.InRange(result.OmittedGroups + result.Groups.Count, 4_000, 5_001);
+    }
+
+    [Fact]
+    public void A_delta_of_whatever_names_has_a_bound()
+    {
+        var delta = new RollupDelta();
+        for (var i = 0; i < 40_000; i++)
+        {
+            delta.Add(StoreRecords.Next(_random, 1, Start.AddMinutes(i % 2)) with
+            {
+                Api = "api-" + _random.Next(100),
+                Endpoint = "e" + i,
+                Consumer = new Consumer("c" + i, "t" + i, "e" + i),
+                Destination = "d" + i,
+                Region = "r" + i,
+                Code = "c" + i,
+                Reason = "r" + i,
+                Total = TimeSpan.Zero,
+            });
+        }
+
+        Assert.Equal(40_000, delta.Cells.Sum(cell => cell.Value.Count));
+        Assert.InRange(delta.Cells.Count(), RollupDelta.MaxKinds, RollupDelta.MaxKinds + 2_000);
+        delta.Clear();
+        Assert.True(delta.IsEmpty);
+        Assert.Empty(delta.Cells);
+    }
+
+    [Fact]
+    public async Task Sums_are_bounded_by_their_share_of_the_size_and_the_oldest_minutes_go_first()
+    {
+        await using var store = Open();
+        for (var minute = 0; minute < 40; minute++)
+        {
+            var batch = Enumerable.Range(0, 1_000).Select(i => StoreRecords.Next(_random, ++_id, _time.GetUtcNow()) with { Consumer = new Consumer("caller-" + i, "", ""), Total = TimeSpan.Zero }).ToArray();
+            await store.WriteAsync(batch, Cancellation);
+            _time.Advance(TimeSpan.FromMinutes(1));
+            store.BringToDisk(isLast: false);
+        }
+
+        Assert.InRange(new FileInfo(Path.Combine(_directory, RollupDatabase.FileName)).Length, 1_000_000, 9_000_000);
+        Assert.InRange(await CountAsync(store, step: TimeSpan.FromMinutes(1)), 1_000, 39_000);
+    }
+
+    private static ExchangeSearch Everything() => new() { From = Start.AddDays(-10), To = Start.AddYears(2), Limit = ExchangeSearch.MaxLimit };
+
+    private static void Break(string path, int from)
+    {
+        var bytes = File.ReadAllBytes(path);
+        for (var i = from; i < bytes.Length; i++)
+        {
+            bytes[i] ^= 0x55;
+        }
+
+        File.WriteAllBytes(path, bytes);
+    }
+
+    private StoreSettings Settings(long maxBytes = 1 << 20) => new() { Directory = _directory, MaxBytes = maxBytes, MaxAge = TimeSpan.FromDays(30) };
+
+    private ExchangeStore Open() => ExchangeStore.Open(Settings(), _log.Add, _time);
+
+    private async Task AddAsync(ExchangeStore store, int count) => await store.WriteAsync(StoreRecords.Batch(_random, ref _id, _time.GetUtcNow(), count), Cancellation);
+
+    private Task SegmentAsync(ExchangeStore store)
+    {
+        _time.Advance(TimeSpan.FromHours(1));
+        store.BringToDisk(isLast: false);
+        return Task.CompletedTask;
+    }
+
+    private async Task<IReadOnlyList<ExchangeRecord>> FindAsync(ExchangeStore store)
+    {
+        await using var reader = new StoreReader(store, _time);
+        return await reader.FindAsync(Everything(), Cancellation);
+    }
+
+    private async Task<long> CountAsync(ExchangeStore store, DateTimeOffset? from = null, TimeSpan? step = null)
+    {
+        await using var reader = new StoreReader(store, _time);
+        var query = new SeriesQuery { From = from ?? Start.AddDays(-5), To = _time.GetUtcNow().AddHours(1), Step = step ?? TimeSpan.FromHours(1) };
+        return (await reader.SeriesAsync(step is null ? query : query with { From = query.To.AddHours(-4) }, Cancellation)).Total.Cell.Count;
+    }
+}
