@@ -1,4 +1,4 @@
-using DuckDB.NET.Data;
+using System.Data.Common;
 using Tidegate.Control;
 using Tidegate.Control.Store.Segments;
 using Tidegate.Recording;
@@ -27,7 +27,7 @@ internal sealed class PastReader(DashboardSources sources)
         {
             return ([], "Searching took longer than 20 s. Choose a shorter time, or more filters.");
         }
-        catch (Exception unreadable) when (unreadable is DuckDBException or IOException or InvalidDataException)
+        catch (Exception unreadable) when (unreadable is DbException or IOException or InvalidDataException)
         {
             sources.Log($"The dashboard cannot search the exchange store: {unreadable.Message}");
             return ([], "The exchange store cannot be searched. The log says why.");

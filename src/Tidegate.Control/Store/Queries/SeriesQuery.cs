@@ -1,7 +1,4 @@
 using System.Globalization;
-using Microsoft.Data.Sqlite;
-using Tidegate.Control.Store.Log;
-using Tidegate.Control.Store.Rollups;
 
 namespace Tidegate.Control.Store.Queries;
 
@@ -17,8 +14,8 @@ internal sealed record SeriesQuery
     // More points than a chart has pixels to spare for.
     private const int MaxPoints = 1_000;
 
-    // A query that would read more should be narrowed; it takes about two seconds.
-    private const int MaxRows = 1_500_000;
+    // More than a page has fields for.
+    private const int MaxFilters = 50;
 
     private static readonly TimeSpan[] Steps = [TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(15), TimeSpan.FromHours(1), TimeSpan.FromHours(6), TimeSpan.FromDays(1)];
 
@@ -60,92 +57,43 @@ internal sealed record SeriesQuery
             return string.Create(CultureInfo.InvariantCulture, $"that would be {(To - From) / Step:0} points; the most is {MaxPoints}: make step larger or the time shorter");
         }
 
+        if (Filters.Count > MaxFilters)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"there are {Filters.Count} filters; the most is {MaxFilters}");
+        }
+
+        if (Filters.FirstOrDefault(filter => filter.Value.Contains('\0', StringComparison.Ordinal)) is { Dimension: { } odd })
+        {
+            return $"'{odd}' has a character that no exchange has";
+        }
+
+        if (GroupBy.Distinct().Count() != GroupBy.Count)
+        {
+            return "group_by names something twice";
+        }
+
+        if (Filters.FirstOrDefault(filter => filter.Dimension == "status" && Statuses(filter.Value) is null) is { Value: { } strange })
+        {
+            return $"'status' must be a status such as 503, a class such as 5xx, or 0, and not '{(strange.Length > 20 ? strange[..20] : strange)}'";
+        }
+
         if (Top is < 1 or > MaxGroups)
         {
             return string.Create(CultureInfo.InvariantCulture, $"top is 1 to {MaxGroups}");
         }
 
         return GroupBy.Concat(Filters.Select(filter => filter.Dimension)).FirstOrDefault(dimension => !Dimensions.Contains(dimension)) is { } unknown
-            ? $"'{unknown}' is nothing that exchanges can be told apart by; there are {string.Join(", ", Dimensions)}"
+            ? $"'{(unknown.Length > 40 ? unknown[..40] : unknown)}' is nothing that exchanges can be told apart by; there are {string.Join(", ", Dimensions)}"
             : null;
     }
 
-    /// <summary>Reads the answer.</summary>
-    /// <param name="connection">The database's connection string.</param>
-    /// <param name="cancellationToken">Ends it between two rows.</param>
-    /// <exception cref="TooWideException">It would read too much.</exception>
-    /// <exception cref="SqliteException">The database cannot be read.</exception>
-    public SeriesResult Run(string connection, CancellationToken cancellationToken)
+    /// <summary>The statuses that a filter means, both inclusive; null when it is none.</summary>
+    public static (int From, int To)? Statuses(string value) => value switch
     {
-        var isHourly = Step.Ticks % TimeSpan.TicksPerHour == 0;
-        var width = isHourly ? TimeSpan.TicksPerHour : TimeSpan.TicksPerMinute;
-        using var database = new SqliteConnection(connection + ";Mode=ReadOnly");
-        database.Open();
-        using var command = database.CreateCommand();
-        var groups = GroupBy.Count == 0 ? "''" : string.Join(" || char(31) || ", GroupBy.Select(dimension => "k." + dimension));
-#pragma warning disable CA2100 // Names of columns from the list above; whatever comes from outside is a parameter.
-        command.CommandText = $"""
-            SELECT c.begin, {groups}, c.count, c.attempts, c.retries, c.request_bytes, c.response_bytes, c.queue_ticks, c.policy_ticks, c.connect_ticks, c.first_byte_ticks, c.total_ticks, c.longest_ticks,
-              c.sketches, k.status, k.outcome, k.cache
-            FROM {(isHourly ? "hours" : "minutes")} c JOIN keys k ON k.id = c.key WHERE c.begin >= $from AND c.begin < $to{Where(command)} LIMIT {MaxRows + 1}
-            """;
-#pragma warning restore CA2100
-        command.Parameters.AddWithValue("$from", From.UtcTicks - (From.UtcTicks % width));
-        command.Parameters.AddWithValue("$to", To.UtcTicks);
-        var result = new SeriesBuilder(this);
-        var texts = new TextPool();
-        Span<long> sums = stackalloc long[RollupCell.SumCount];
-        using var row = command.ExecuteReader();
-        for (var rows = 1; row.Read(); rows++)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            if (rows > MaxRows)
-            {
-                throw new TooWideException("This reads more than a query may: shorten the time, make step an hour, or filter by an API.");
-            }
-
-            for (var i = 0; i < sums.Length; i++)
-            {
-                sums[i] = row.GetInt64(2 + i);
-            }
-
-            var cell = new RollupCell();
-            cell.AddSaved(sums, row.GetFieldValue<byte[]>(13), texts);
-            result.Add(row.GetInt64(0), row.GetString(1), cell, row.GetInt32(14), row.GetString(15), row.GetString(16));
-        }
-
-        return result.Build();
-    }
-
-    private string Where(SqliteCommand command)
-    {
-        var sql = new System.Text.StringBuilder();
-        foreach (var dimension in Filters.GroupBy(filter => filter.Dimension))
-        {
-            var alternatives = dimension.Select(filter => Condition(command, dimension.Key, filter.Value)).ToList();
-            sql.Append(" AND (").AppendJoin(" OR ", alternatives).Append(')');
-        }
-
-        return sql.ToString();
-    }
-
-    private static string Condition(SqliteCommand command, string dimension, string value)
-    {
-        string Parameter(object given)
-        {
-            var name = "$p" + command.Parameters.Count.ToString(CultureInfo.InvariantCulture);
-            command.Parameters.AddWithValue(name, given);
-            return name;
-        }
-
-        if (dimension == "status" && value.Length == 3 && char.IsAsciiDigit(value[0]) && value.EndsWith("xx", StringComparison.Ordinal))
-        {
-            var begin = (value[0] - '0') * 100;
-            return $"k.status BETWEEN {Parameter(begin)} AND {Parameter(begin + 99)}";
-        }
-
-        return dimension == "status" && int.TryParse(value, CultureInfo.InvariantCulture, out var status) ? $"k.status = {Parameter(status)}" : $"k.{dimension} = {Parameter(value)}";
-    }
+        [>= '1' and <= '9', 'x', 'x'] => ((value[0] - '0') * 100, ((value[0] - '0') * 100) + 99),
+        { Length: <= 3 } when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var status) => (status, status),
+        _ => null,
+    };
 }
 
 /// <summary>A query that would read more than it may; its message says what to narrow.</summary>

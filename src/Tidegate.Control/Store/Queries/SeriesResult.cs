@@ -1,3 +1,6 @@
+using System.Data.Common;
+using System.Globalization;
+using Tidegate.Control.Store.Log;
 using Tidegate.Control.Store.Rollups;
 using Tidegate.Exchanges;
 using Tidegate.Recording;
@@ -37,48 +40,93 @@ internal sealed class SeriesPoint(DateTimeOffset begin)
     /// <summary>Where a cache was asked.</summary>
     public long CacheLookups { get; private set; }
 
-    public void Add(RollupCell cell, int status, string outcome, string cache)
+    /// <summary>Adds what was saved of a cell.</summary>
+    public void Add(ReadOnlySpan<long> sums, ReadOnlySpan<byte> sketches, TextPool texts, int status, string outcome, string cache)
     {
-        var count = cell.Count;
-        Cell.Add(cell);
+        var count = sums[0];
+        Cell.AddSaved(sums, sketches, texts);
         Errors += outcome == ExchangeWords.Of(Outcome.Failed) || (status >= 500 && outcome != ExchangeWords.Of(Outcome.Rejected)) ? count : 0;
         Rejected += outcome == ExchangeWords.Of(Outcome.Rejected) ? count : 0;
         ClientErrors += status is >= 400 and < 500 && outcome == ExchangeWords.Of(Outcome.Forwarded) ? count : 0;
         CacheHits += outcome == ExchangeWords.Of(Outcome.ServedFromCache) ? count : 0;
         CacheLookups += cache.Length > 0 ? count : 0;
     }
+
+    /// <summary>Adds all of another's.</summary>
+    public void Add(SeriesPoint other)
+    {
+        Cell.Add(other.Cell);
+        Errors += other.Errors;
+        Rejected += other.Rejected;
+        ClientErrors += other.ClientErrors;
+        CacheHits += other.CacheHits;
+        CacheLookups += other.CacheLookups;
+    }
 }
 
-/// <summary>Puts rows together.</summary>
+/// <summary>Puts rows together. Sums of more than a point are made at the end, because sketches are dear to add.</summary>
 internal sealed class SeriesBuilder(SeriesQuery query)
 {
-    private readonly Dictionary<string, (SeriesPoint Total, SortedDictionary<long, SeriesPoint> Points)> _groups = [];
-    private readonly SeriesPoint _total = new(query.From);
+    // A sketch is a kilobyte or two, and several people may ask.
+    private const int MaxPoints = 50_000;
 
-    public void Add(long begin, string key, RollupCell cell, int status, string outcome, string cache)
+    private readonly Dictionary<string, (string[] Key, SortedDictionary<long, SeriesPoint> Points)> _groups = [];
+    private int _points;
+
+    /// <summary>Sums of all that is in no group.</summary>
+    public SeriesPoint Omitted { get; } = new(query.From);
+
+    /// <summary>What a row belongs to.</summary>
+    /// <param name="begin">When the row's span began.</param>
+    /// <param name="key">The group.</param>
+    /// <param name="row">Has the group's names.</param>
+    /// <param name="first">The first of them.</param>
+    /// <exception cref="TooWideException">There are too many.</exception>
+    public SeriesPoint Point(long begin, string key, DbDataReader row, int first)
     {
         if (!_groups.TryGetValue(key, out var group))
         {
-            _groups.Add(key, group = (new SeriesPoint(query.From), []));
+            var names = new string[query.GroupBy.Count];
+            for (var i = 0; i < names.Length; i++)
+            {
+                names[i] = Convert.ToString(row.GetValue(first + i), CultureInfo.InvariantCulture) ?? "";
+            }
+
+            _groups.Add(key, group = (names, []));
         }
 
         var step = begin - (begin % query.Step.Ticks);
         if (!group.Points.TryGetValue(step, out var point))
         {
+            if (++_points > MaxPoints)
+            {
+                throw new TooWideException(string.Create(CultureInfo.InvariantCulture, $"These are more than {MaxPoints} points: make step larger, top smaller, or the time shorter."));
+            }
+
             group.Points.Add(step, point = new SeriesPoint(new DateTimeOffset(step, TimeSpan.Zero)));
         }
 
-        point.Add(cell, status, outcome, cache);
-        group.Total.Add(cell, status, outcome, cache);
-        _total.Add(cell, status, outcome, cache);
+        return point;
     }
 
-    public SeriesResult Build()
+    /// <param name="omitted">Groups that are left out.</param>
+    public SeriesResult Build(int omitted)
     {
-        var groups = _groups.OrderByDescending(group => group.Value.Total.Cell.Count).ThenBy(group => group.Key, StringComparer.Ordinal).ToList();
-        return new SeriesResult(
-            _total,
-            [.. groups.Take(query.Top).Select(group => new SeriesGroup(query.GroupBy.Count == 0 ? [] : group.Key.Split('\u001f'), group.Value.Total, [.. group.Value.Points.Values]))],
-            Math.Max(0, groups.Count - query.Top));
+        var groups = new List<SeriesGroup>();
+        foreach (var (key, points) in _groups.Values)
+        {
+            var sum = new SeriesPoint(query.From);
+            foreach (var point in points.Values)
+            {
+                sum.Add(point);
+            }
+
+            groups.Add(new SeriesGroup(key, sum, [.. points.Values]));
+        }
+
+        var total = new SeriesPoint(query.From);
+        total.Add(Omitted);
+        groups.ForEach(group => total.Add(group.Total));
+        return new SeriesResult(total, [.. groups.OrderByDescending(group => group.Total.Cell.Count).ThenBy(group => string.Join('\n', group.Key), StringComparer.Ordinal)], omitted);
     }
 }

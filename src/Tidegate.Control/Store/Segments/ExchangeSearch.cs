@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using System.Text;
 using DuckDB.NET.Data;
@@ -72,13 +73,15 @@ internal sealed record ExchangeSearch
         && (Tenant is null || record.Consumer.Tenant == Tenant)
         && (Environment is null || record.Consumer.Environment == Environment)
         && (Destination is null || record.Destination == Destination)
+        && (Region is null || record.Region == Region)
+        && (Credential is null || record.Credential == Credential)
         && (Host is null || record.Host == Host)
         && (Path is null || record.Path.Contains(Path, StringComparison.Ordinal))
         && (Status is not { } status || (record.Status >= status.From && record.Status <= status.To))
         && (AtLeast is not { } least || record.Total >= least);
 
     /// <summary>As a condition of SQL, whose values are the command's parameters.</summary>
-    public string Condition(DuckDBCommand command)
+    public string Condition(DbCommand command)
     {
         var sql = new StringBuilder("started >= ").Append(Parameter(command, From.UtcDateTime)).Append(" AND started <= ").Append(Parameter(command, To.UtcDateTime));
         void Is(string column, object? value)
@@ -89,7 +92,7 @@ internal sealed record ExchangeSearch
             }
         }
 
-        Is("id", Id);
+        Is("id", Id is { } id ? IdOf(command, id) : null);
         Is("direction", Direction);
         Is("api", Api);
         Is("endpoint", Endpoint);
@@ -103,7 +106,7 @@ internal sealed record ExchangeSearch
         Is("region", Region);
         Is("credential", Credential);
         Is("host", Host);
-        if (Path is not null)
+        if (Path is { Length: > 0 })
         {
             sql.Append(CultureInfo.InvariantCulture, $" AND contains(path, {Parameter(command, Path)})");
         }
@@ -121,15 +124,21 @@ internal sealed record ExchangeSearch
         if (After is { } after)
         {
             var started = Parameter(command, after.Started.UtcDateTime);
-            sql.Append(CultureInfo.InvariantCulture, $" AND (started < {started} OR (started = {started} AND id < {Parameter(command, after.Id)}))");
+            sql.Append(CultureInfo.InvariantCulture, $" AND (started < {started} OR (started = {started} AND id < {Parameter(command, IdOf(command, after.Id))}))");
         }
 
         return sql.ToString();
     }
 
-    private static string Parameter(DuckDBCommand command, object value)
+    // PostgreSQL knows no number without a sign.
+    private static object IdOf(DbCommand command, ulong id) => command is DuckDBCommand ? id : ExchangeTable.Signed(id);
+
+    private static string Parameter(DbCommand command, object value)
     {
-        command.Parameters.Add(new DuckDBParameter(value));
+        // By position.
+        var parameter = command.CreateParameter();
+        parameter.Value = value;
+        command.Parameters.Add(parameter);
         return string.Create(CultureInfo.InvariantCulture, $"${command.Parameters.Count}");
     }
 }

@@ -52,7 +52,9 @@ internal sealed class SegmentEngine : IDisposable
                 {
                     foreach (ref readonly var record in records.AsSpan())
                     {
-                        ExchangeTable.Add(appender, in record);
+                        var row = SegmentRow.Begin(appender);
+                        ExchangeTable.Add(row, in record);
+                        row.End();
                         earliest = record.Started < earliest ? record.Started : earliest;
                         latest = record.Started > latest ? record.Started : latest;
                     }
@@ -232,7 +234,9 @@ internal sealed class SegmentEngine : IDisposable
             {
                 foreach (ref readonly var record in records.AsSpan())
                 {
-                    ExchangeTable.Add(appender, in record, log.Sequence);
+                    var row = SegmentRow.Begin(appender);
+                    ExchangeTable.Add(row, in record);
+                    row.AppendValue(log.Sequence).End();
                 }
 
                 cancellationToken.ThrowIfCancellationRequested();
@@ -262,7 +266,7 @@ internal sealed class SegmentEngine : IDisposable
 }
 
 /// <summary>One of some segments may be broken.</summary>
-internal sealed class SegmentTroubleException(IReadOnlyList<SegmentFile> segments, Exception trouble) : Exception(trouble.Message, trouble)
+internal sealed class SegmentTroubleException(IReadOnlyList<SegmentFile> segments, Exception trouble) : IOException(trouble.Message, trouble)
 {
     public IReadOnlyList<SegmentFile> Segments => segments;
 }
