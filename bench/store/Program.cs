@@ -11,7 +11,7 @@ using Tidegate.StoreBench;
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 var records = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 2_000_000;
 const int Batch = 128;
-var hours = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 24;
+var hours = args.Length > 1 ? double.Parse(args[1], CultureInfo.InvariantCulture) : 24;
 var directory = Directory.CreateTempSubdirectory("tidegate-store-bench-");
 try
 {
@@ -47,7 +47,7 @@ try
         time.SetUtcNow(next.AddHours(1));
         bringing += await Cpu(() => BringAsync(store));
         var (segments, _) = store.Files;
-        Console.WriteLine($"{records:N0} records of {hours} hours, {segments.Count} segments");
+        Console.WriteLine($"{records:N0} records of {hours:0.###} hours, {segments.Count} segments");
         Console.WriteLine($"  CPU: {writing / records * 1e6:F2} us a record on the recorder's thread, {bringing / records * 1e6:F2} us to the disk behind it");
         Console.WriteLine($"  at 20,000/s: {(writing + bringing) / records * 20_000:P1} of one core");
         Console.WriteLine($"  the longest that the recorder waited: {longest.TotalMilliseconds:F1} ms");
@@ -93,12 +93,13 @@ static async Task Ask<T>(string what, Func<Task<T>> ask)
 {
     await ask();
     var times = new List<double>();
+    var cpu = 0.0;
     for (var i = 0; i < 5; i++)
     {
         var began = Stopwatch.GetTimestamp();
-        await ask();
+        cpu += await Cpu(async () => await ask());
         times.Add(Stopwatch.GetElapsedTime(began).TotalMilliseconds);
     }
 
-    Console.WriteLine($"  {what}: {times.Order().ElementAt(2):F0} ms");
+    Console.WriteLine($"  {what}: {times.Order().ElementAt(2):F0} ms, {cpu / 5 * 1e3:F0} ms of CPU");
 }
