@@ -23,7 +23,7 @@ internal static class PostgresRetention
         // Whoever reads a day that is to go is not waited for, with everybody who comes after them.
         PostgresSchema.Run(database, "SET LOCAL lock_timeout = '2s'");
         var bytes = days.Sum(day => day.Bytes);
-        foreach (var day in days.SkipLast(1))
+        foreach (var day in days.Where(day => day.Day < DateOnly.FromDateTime(now.UtcDateTime)))
         {
             if (bytes > settings.MaxBytes || day.Day.AddDays(1).ToDateTime(TimeOnly.MinValue) < (now - settings.MaxAge).UtcDateTime)
             {

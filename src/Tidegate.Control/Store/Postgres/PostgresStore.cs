@@ -137,7 +137,7 @@ internal sealed class PostgresStore : IExchangeStore
             {
                 // The thread goes on: what can still be kept is kept.
                 Fail(bug);
-                _writing.Clear();
+                Lose();
             }
             finally
             {
@@ -219,13 +219,7 @@ internal sealed class PostgresStore : IExchangeStore
         catch (PostgresException refused) when (refused.SqlState.StartsWith("22", StringComparison.Ordinal))
         {
             // Data that PostgreSQL does not take is not taken the next time either; the sums have it.
-            lock (_gate)
-            {
-                _dropped += _writing.Sum(block => block.Length);
-                _waitingRecords -= _writing.Sum(block => block.Length);
-            }
-
-            _writing.Clear();
+            Lose();
             throw;
         }
         catch
@@ -249,6 +243,17 @@ internal sealed class PostgresStore : IExchangeStore
         }
     }
 
+    private void Lose()
+    {
+        lock (_gate)
+        {
+            _dropped += _writing.Sum(block => block.Length);
+            _waitingRecords -= _writing.Sum(block => block.Length);
+        }
+
+        _writing.Clear();
+    }
+
     private void LetGo(NpgsqlConnection connection)
     {
         var now = _time.GetTimestamp();
@@ -264,7 +269,7 @@ internal sealed class PostgresStore : IExchangeStore
     private void Fail(Exception trouble)
     {
         Interlocked.Increment(ref _failures);
-        Tell($"Exchanges cannot be brought to PostgreSQL: {trouble.Message} They wait, {_maxWaiting} at most; traffic goes on. Counted in tidegate_store_failures_total and tidegate_store_dropped_total.");
+        Tell($"Exchanges cannot be brought to PostgreSQL: {(trouble is NpgsqlException or IOException or TimeoutException ? trouble.Message : trouble.ToString())} They wait, {_maxWaiting} at most; traffic goes on. Counted in tidegate_store_failures_total and tidegate_store_dropped_total.");
     }
 
     private void Tell(string trouble)

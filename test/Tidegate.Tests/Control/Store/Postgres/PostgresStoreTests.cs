@@ -127,6 +127,44 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
     }
 
     [Fact]
+    public async Task Columns_that_an_update_brings_are_added_and_what_was_written_before_is_found()
+    {
+        await using (var store = Open())
+        {
+            await AddAsync(store, 20);
+            store.BringToDatabase();
+        }
+
+        Run("ALTER TABLE exchanges DROP COLUMN cost, DROP COLUMN region; ALTER TABLE hours DROP COLUMN retries");
+        await using var next = Open();
+        next.BringToDatabase();
+        await AddAsync(next, 10);
+        next.BringToDatabase();
+        Assert.Equal((30, 30), await CountAsync(next));
+        Assert.Empty(_log);
+    }
+
+    [Fact]
+    public async Task Who_may_not_make_tables_finds_those_that_are_there()
+    {
+        await using (var store = Open())
+        {
+            store.BringToDatabase();
+        }
+
+        Run("""
+            DROP ROLE IF EXISTS writer; CREATE ROLE writer LOGIN;
+            GRANT USAGE ON SCHEMA tidegate TO writer; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA tidegate TO writer;
+            """);
+        await using (var connection = Connect(_address.Replace("Username=tidegate", "Username=writer", StringComparison.Ordinal)))
+        {
+            PostgresSchema.Make(connection);
+        }
+
+        Run("DROP OWNED BY writer; DROP ROLE writer");
+    }
+
+    [Fact]
     public async Task What_the_database_does_not_take_is_counted_and_does_not_stop_what_comes_later()
     {
         await using var store = Open();
@@ -172,10 +210,16 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
         return (found.Select(record => record.Id).Distinct().Count() == found.Count ? found.Count : -1, series.Total.Cell.Count);
     }
 
+    private static NpgsqlConnection Connect(string address)
+    {
+        var connection = new NpgsqlConnection(address);
+        connection.Open();
+        return connection;
+    }
+
     private void Run(string sql)
     {
-        using var connection = new NpgsqlConnection(_address);
-        connection.Open();
+        using var connection = Connect(_address);
         PostgresSchema.Run(connection, sql);
     }
 }
