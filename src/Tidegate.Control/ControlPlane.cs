@@ -3,6 +3,8 @@ using System.Reflection;
 using System.Security.Cryptography;
 using Tidegate.Configuration;
 using Tidegate.Control.Admin;
+using Tidegate.Control.Audit;
+using Tidegate.Control.Inventory;
 using Tidegate.Control.Live;
 using Tidegate.Control.Metrics;
 using Tidegate.Control.Otlp;
@@ -22,6 +24,7 @@ internal sealed class ControlPlane : IAsyncDisposable
     private readonly IExchangeStore? _store;
     private readonly StoreReader? _reader;
     private readonly IDashboard? _dashboard;
+    private readonly ApiInventory? _inventory;
 
     /// <param name="settings">From the configuration that the process starts with.</param>
     /// <param name="gateway">Asked only after <see cref="StartAsync"/>.</param>
@@ -29,10 +32,12 @@ internal sealed class ControlPlane : IAsyncDisposable
     /// <param name="log">Takes one line.</param>
     /// <param name="time">The clock.</param>
     /// <param name="store">Keeps every exchange; ended with the control plane. Null: nothing is kept.</param>
+    /// <param name="auditDirectory">Where the audit log is; null: only in memory.</param>
     /// <param name="dashboard">Makes the dashboard; null: there is none.</param>
-    public ControlPlane(ControlSettings settings, IGatewayView gateway, ExchangesInFlight inFlight, Action<string> log, TimeProvider time, IExchangeStore? store, Func<DashboardSources, IDashboard>? dashboard = null)
+    public ControlPlane(ControlSettings settings, IGatewayView gateway, ExchangesInFlight inFlight, Action<string> log, TimeProvider time, IExchangeStore? store, string? auditDirectory = null, Func<DashboardSources, IDashboard>? dashboard = null)
     {
         Reloads = new ReloadHistory(time);
+        Audit = new AuditLog(auditDirectory, log, time);
         _store = store;
         Sinks = store is null ? [] : [store];
         if (settings is { Admin: null, Otlp: null })
@@ -45,15 +50,17 @@ internal sealed class ControlPlane : IAsyncDisposable
         var version = typeof(ControlPlane).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "unknown";
         var exchanges = new ExchangeMetrics(settings.MaxSeries);
         var otlpState = settings.Otlp is null ? null : new OtlpState();
-        var metrics = new GatewayMetrics(exchanges, inFlight, gateway, Readiness, Reloads, otlpState, new ProcessMetrics(version, started));
-        Sinks = [.. Sinks, exchanges];
+        _inventory = new ApiInventory(store?.Folder, log, time);
+        var metrics = new GatewayMetrics(exchanges, inFlight, gateway, Readiness, Reloads, otlpState, Audit, new ProcessMetrics(version, started), _inventory);
+        Sinks = [.. Sinks, exchanges, _inventory];
         if (settings.Otlp is { } otlp)
         {
-            var spans = new SpanQueue(otlpState!);
+            var spans = new RecordQueue(otlpState!.Traces, static record => record.Trace.HasSpan);
+            var logs = otlp.HasLogs ? new RecordQueue(otlpState.Logs, static _ => true) : null;
             var resource = new OtlpResource(otlp.ServiceName, version, Guid.NewGuid().ToString(), Environment.MachineName);
             Tracing = ExchangeTracing.On(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)), otlp.Sample);
-            _otlp = new OtlpExporter(otlp, spans, metrics, otlpState!, resource, log, time);
-            Sinks = [.. Sinks, spans];
+            _otlp = new OtlpExporter(otlp, spans, logs, metrics, otlpState, resource, log, time);
+            Sinks = logs is null ? [.. Sinks, spans] : [.. Sinks, spans, logs];
         }
 
         if (settings.Admin is { } admin)
@@ -64,8 +71,8 @@ internal sealed class ControlPlane : IAsyncDisposable
             _reader = store is null ? null : new StoreReader(store, time);
             var past = new PastExchanges(_reader, recent, time, log);
             var seconds = new RecentSeconds(time);
-            _dashboard = dashboard?.Invoke(new DashboardSources(version, started, gateway, _reader, recent, apis, seconds, Readiness, Reloads, inFlight, otlpState, log, time));
-            _admin = new AdminListener(admin, listener => new AdminHandler(() => listener.Access, Readiness, metrics, status, new ApisDocument(gateway, apis, time), recent, past, gateway, _dashboard, log));
+            _dashboard = dashboard?.Invoke(new DashboardSources(version, started, gateway, _reader, recent, apis, seconds, Readiness, Reloads, inFlight, otlpState, Audit, _inventory, log, time));
+            _admin = new AdminListener(admin, listener => new AdminHandler(() => listener.Access, Readiness, metrics, status, new ApisDocument(gateway, apis, time), new InventoryDocument(_inventory), recent, past, gateway, _dashboard, Audit, log));
             Sinks = [.. Sinks, apis, recent, seconds];
         }
     }
@@ -81,6 +88,9 @@ internal sealed class ControlPlane : IAsyncDisposable
 
     /// <summary>What became of reloads.</summary>
     public ReloadHistory Reloads { get; }
+
+    /// <summary>Who did what.</summary>
+    public AuditLog Audit { get; }
 
     /// <summary>Where the admin listener is; null when it is off.</summary>
     public IPEndPoint? AdminEndPoint => _admin?.EndPoint;
@@ -98,7 +108,14 @@ internal sealed class ControlPlane : IAsyncDisposable
     }
 
     /// <summary>Takes over what may change while the process runs.</summary>
-    public void Apply(ControlSettings settings) => _admin?.Update(settings.Admin);
+    public void Apply(ControlSettings settings)
+    {
+        if (_admin is not null)
+        {
+            _admin.Update(settings.Admin);
+            _dashboard?.Apply(_admin.Access);
+        }
+    }
 
     /// <summary>Exports what is left, then stops answering.</summary>
     public async ValueTask DisposeAsync()
@@ -117,6 +134,11 @@ internal sealed class ControlPlane : IAsyncDisposable
         if (_admin is not null)
         {
             await _admin.DisposeAsync();
+        }
+
+        if (_inventory is not null)
+        {
+            await _inventory.DisposeAsync();
         }
 
         if (_reader is not null)

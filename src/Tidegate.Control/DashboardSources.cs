@@ -1,3 +1,5 @@
+using Tidegate.Control.Audit;
+using Tidegate.Control.Inventory;
 using Tidegate.Control.Live;
 using Tidegate.Control.Otlp;
 using Tidegate.Control.Store.Queries;
@@ -17,6 +19,8 @@ namespace Tidegate.Control;
 /// <param name="Reloads">What became of reloads.</param>
 /// <param name="InFlight">What has begun and not ended.</param>
 /// <param name="Otlp">What became of exports; null where there are none.</param>
+/// <param name="Audit">Who did what.</param>
+/// <param name="Inventory">What was found from traffic.</param>
 /// <param name="Log">Takes one line.</param>
 /// <param name="Time">The clock.</param>
 internal sealed record DashboardSources(
@@ -31,5 +35,7 @@ internal sealed record DashboardSources(
     ReloadHistory Reloads,
     ExchangesInFlight InFlight,
     OtlpState? Otlp,
+    AuditLog Audit,
+    ApiInventory Inventory,
     Action<string> Log,
     TimeProvider Time);

@@ -1,5 +1,5 @@
 using Microsoft.AspNetCore.Http;
-using Tidegate.Configuration;
+using Tidegate.Control.Admin;
 
 namespace Tidegate.Control;
 
@@ -11,6 +11,12 @@ internal interface IDashboard : IAsyncDisposable
 
     /// <summary>Answers a request for one of its paths.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="token">The one that people sign in with; null: nobody has to.</param>
-    Task HandleAsync(HttpContext context, Secret? token);
+    /// <param name="access">Who may.</param>
+    Task HandleAsync(HttpContext context, AdminAccess access);
+
+    /// <summary>Who is signed in and asks for something that is not the dashboard's; null: nobody is.</summary>
+    AdminCaller? Who(HttpContext context, AdminAccess access);
+
+    /// <summary>Another configuration is in force: sessions that it would not have begun end.</summary>
+    void Apply(AdminAccess access);
 }

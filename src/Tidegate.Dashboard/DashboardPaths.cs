@@ -7,6 +7,8 @@ internal static class DashboardPaths
 {
     public const string SignIn = "/sign-in";
     public const string SignedIn = "/sign-in/done";
+    public const string OidcBegin = "/sign-in/oidc";
+    public const string OidcDone = "/sign-in/oidc/done";
     public const string SignOut = "/sign-out";
     public const string Assets = "/assets/";
 
@@ -14,7 +16,7 @@ internal static class DashboardPaths
     public const string ContentSecurityPolicy =
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'";
 
-    private static readonly HashSet<string> First = ["egress", "ingress", "consumers", "exchanges", "configuration", "sign-in", "sign-out", "assets", "_blazor", "_framework"];
+    private static readonly HashSet<string> First = ["egress", "ingress", "consumers", "tenants", "environments", "inventory", "exchanges", "configuration", "audit", "sign-in", "sign-out", "assets", "_blazor", "_framework"];
 
     public static bool Has(PathString path)
     {

@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Http;
-using Tidegate.Configuration;
 using Tidegate.Control;
+using Tidegate.Control.Admin;
 using Tidegate.Dashboard.Serving;
 using Tidegate.Dashboard.SignIn;
 
@@ -9,20 +9,24 @@ namespace Tidegate.Dashboard;
 /// <summary>The dashboard: who may see it, and what answers. Pages are made by an application that begins with the first request for one: at a gateway at which nobody looks it costs nothing.</summary>
 internal sealed class DashboardServer(DashboardSources sources) : IDashboard
 {
-    private readonly Gate _gate = new(new Sessions(sources.Time));
+    private readonly Gate _gate = new(sources);
     private readonly Lock _building = new();
     private Task<PageApplication>? _pages;
 
     public bool Has(PathString path) => DashboardPaths.Has(path);
 
-    public async Task HandleAsync(HttpContext context, Secret? token)
+    public AdminCaller? Who(HttpContext context, AdminAccess access) => _gate.Who(context, access);
+
+    public void Apply(AdminAccess access) => _gate.Apply(access);
+
+    public async Task HandleAsync(HttpContext context, AdminAccess access)
     {
         var headers = context.Response.Headers;
         headers.ContentSecurityPolicy = DashboardPaths.ContentSecurityPolicy;
 
         // Without any, a browser says of a form only that it comes from nowhere.
         headers["Referrer-Policy"] = "same-origin";
-        if (await _gate.HandleAsync(context, token))
+        if (await _gate.HandleAsync(context, access))
         {
             return;
         }
@@ -34,7 +38,7 @@ internal sealed class DashboardServer(DashboardSources sources) : IDashboard
         }
 
         var pages = await PagesAsync();
-        await pages.HandleAsync(context, _gate.SessionEnd(context, token));
+        await pages.HandleAsync(context, _gate.SessionEnd(context, access));
     }
 
     public async ValueTask DisposeAsync()
@@ -49,6 +53,8 @@ internal sealed class DashboardServer(DashboardSources sources) : IDashboard
         {
             await (await pages).DisposeAsync();
         }
+
+        await _gate.DisposeAsync();
     }
 
     private Task<PageApplication> PagesAsync()

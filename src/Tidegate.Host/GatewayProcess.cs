@@ -39,7 +39,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     private volatile CompiledConfiguration _configuration;
 
     /// <exception cref="IOException">The access log cannot be opened; also <see cref="UnauthorizedAccessException"/>.</exception>
-    public GatewayProcess(CompiledConfiguration compiled, CompilerServices services, Action<string> log, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null, LimitLedger? ledger = null, IExchangeStore? store = null)
+    public GatewayProcess(CompiledConfiguration compiled, CompilerServices services, Action<string> log, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null, LimitLedger? ledger = null, IExchangeStore? store = null, string? auditDirectory = null)
     {
         _ledger = ledger;
         _store = store;
@@ -62,9 +62,10 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         }
 
         var inFlight = new ExchangesInFlight();
-        _control = new ControlPlane(compiled.Control, this, inFlight, log, time, store, static sources => new DashboardServer(sources));
+        _control = new ControlPlane(compiled.Control, this, inFlight, log, time, store, auditDirectory, static sources => new DashboardServer(sources));
         IReadOnlyList<IExchangeSink> sinks = [.. _accessLog is null ? (IExchangeSink[])[] : [new AccessLogSink(_accessLog)], .. _control.Sinks, .. moreSinks];
         _recorder = new ExchangeRecorder(time, sinks, accessLog.QueryValues, new SinkFailureLog(log, time).Add);
+        compiled.TakeEffect();
         _snapshots = new SnapshotHolder(compiled.Snapshot);
         var handler = new GatewayHandler(
             _snapshots,
@@ -160,7 +161,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         var (compiled, problems) = SnapshotCompiler.Compile(loaded, _services, Version + 1);
         if (compiled is null)
         {
-            return _control.Reloads.Add(isInForce: false, problems);
+            return Told(_control.Reloads.Add(isInForce: false, problems));
         }
 
         try
@@ -170,14 +171,21 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         }
         catch (Exception unusable) when (unusable is CryptographicException or IOException)
         {
-            return _control.Reloads.Add(isInForce: false, problems, $"A certificate cannot be used: {unusable.Message}");
+            return Told(_control.Reloads.Add(isInForce: false, problems, $"A certificate cannot be used: {unusable.Message}"));
         }
 
+        compiled.TakeEffect();
         _snapshots.Current = compiled.Snapshot;
         _services.Cache.Store.MaxBytes = compiled.Config.Cache.Memory ?? AnswerStore.DefaultMaxBytes;
         _control.Apply(compiled.Control);
         _configuration = compiled;
-        return _control.Reloads.Add(isInForce: true, problems);
+        return Told(_control.Reloads.Add(isInForce: true, problems));
+    }
+
+    private ReloadResult Told(ReloadResult result)
+    {
+        _control.Audit.Add("the configuration file", "", "reload", result.IsInForce ? $"version {Version}" : result.Failure ?? result.Problems.First(problem => problem.Severity == ConfigSeverity.Error).ToString(), result.IsInForce);
+        return result;
     }
 
     /// <summary>Says that it is not ready, stops accepting, lets exchanges finish within the limit, closes. The admin listener answers until the process ends.</summary>

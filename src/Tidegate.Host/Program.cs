@@ -9,6 +9,7 @@ var root = new RootCommand("Tidegate: an API traffic gateway for both edges, the
     DiffCommand.Create(),
     ExplainCommand.Create(),
     InitCommand.Create(),
+    PasswordCommand.Create(),
     PurgeCommand.Create(),
     RunCommand.Create(),
     SchemaCommand.Create(),

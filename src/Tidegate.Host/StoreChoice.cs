@@ -20,7 +20,7 @@ internal static class StoreChoice
         {
             if (PostgresAddress.Parse(database.Value) is { } address)
             {
-                return new PostgresStore(address, settings, log, time);
+                return new PostgresStore(address, settings with { Directory = CanMake(settings.Directory) ? settings.Directory : "" }, log, time);
             }
 
             log("Exchanges are not kept: recording.store.postgresql is no address of a database; write postgresql://USER:PASSWORD@HOST/DATABASE.");
@@ -35,6 +35,19 @@ internal static class StoreChoice
         {
             log($"Exchanges are not kept: {unusable.Message} Set recording.store.path to a directory that can be written and that no other gateway has, or to off.");
             return null;
+        }
+    }
+
+    private static bool CanMake(string directory)
+    {
+        try
+        {
+            Directory.CreateDirectory(directory);
+            return true;
+        }
+        catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
+        {
+            return false;
         }
     }
 }

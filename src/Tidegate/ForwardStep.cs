@@ -14,6 +14,7 @@ internal sealed class ForwardStep(Forwarder forwarder, Upstream upstream, Tunnel
         exchange.IdleTimeout = upstream.Timeouts.Idle;
         if (!exchange.IsTunnel)
         {
+            exchange.SentAuth = AuthFieldNames.Of(exchange.RequestHeaders);
             return forwarder.ForwardAsync(exchange, upstream);
         }
 

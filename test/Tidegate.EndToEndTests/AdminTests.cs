@@ -36,6 +36,12 @@ public sealed class AdminTests
         using var nobody = TidegateProcess.Start(["top", "--once", "--admin", "127.0.0.1:1"]);
         Assert.Equal(1, await nobody.ExitCodeAsync(Cancellation));
         Assert.Contains("No gateway answers at 127.0.0.1:1", Assert.Single(nobody.Lines), StringComparison.Ordinal);
+
+        // Something else that speaks JSON is not taken for one.
+        await using var other = ScriptedUpstream.Answering("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{\"apis\":[]}");
+        using var elsewhere = TidegateProcess.Start(["top", "--once", "--admin", $"127.0.0.1:{other.Port}"]);
+        Assert.Equal(1, await elsewhere.ExitCodeAsync(Cancellation));
+        Assert.Contains("What answers there is no gateway.", Assert.Single(elsewhere.Lines), StringComparison.Ordinal);
     }
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -296,6 +302,25 @@ public sealed class AdminTests
     }
 
     [Fact]
+    public async Task The_circuit_of_an_api_that_is_gone_bothers_nobody()
+    {
+        const string Down = """
+            listeners: { ingress: { address: 127.0.0.1:0 } }
+            apis: [{ name: down, direction: ingress, circuit_breaker: { minimum: 1 }, upstream: { destinations: ["http://127.0.0.1:1"] } }]
+            """;
+        await using var gateway = await TestGateway.StartAsync(Down, Cancellation);
+        using var client = new HttpClient();
+        using var failed = await client.GetAsync($"http://{gateway["ingress"]}/", Cancellation);
+        var open = new PrometheusScrape(await SendAsync(client, $"http://{gateway["admin"]}/metrics"));
+        gateway.Reload(Down.Replace("down", "other", StringComparison.Ordinal));
+        var gone = new PrometheusScrape(await SendAsync(client, $"http://{gateway["admin"]}/metrics"));
+
+        Assert.Equal(2, open.Sum("tidegate_circuit_state", "api=\"down\""));
+        Assert.Equal(0, gone.Sum("tidegate_circuit_state"));
+        Assert.Equal(0, gone.Sum("tidegate_circuit_opened_total"));
+    }
+
+    [Fact]
     public async Task Switched_off_it_does_not_listen()
     {
         await using var gateway = await TestGateway.StartAsync(BothDirections(1, ", admin: { address: off }"), Cancellation);
@@ -323,7 +348,7 @@ public sealed class AdminTests
         var held = new List<TcpClient>();
         try
         {
-            for (var i = 0; i < 64; i++)
+            for (var i = 0; i < 256; i++)
             {
                 held.Add(await ConnectAsync(gateway["admin"]));
                 Assert.StartsWith("HTTP/1.1 200", await AskAsync(held[^1]), StringComparison.Ordinal);

@@ -180,7 +180,8 @@ public sealed class CacheTests
     [InlineData("POST", "application/json", "{\"all\":true}", "Origin: https://evil.test", 403)]
     [InlineData("POST", "application/json", "{\"all\":true}", "Sec-Fetch-Site: cross-site", 403)]
     [InlineData("GET", null, null, null, 405)]
-    [InlineData("OPTIONS", null, null, "Origin: https://evil.test", 405)]
+    [InlineData("OPTIONS", null, null, null, 405)]
+    [InlineData("OPTIONS", null, null, "Origin: https://evil.test", 403)]
     public async Task A_purge_that_is_not_meant_is_refused(string method, string? type, string? content, string? field, int status)
     {
         await using var gateway = await TestGateway.StartAsync(Ingress(1), Cancellation);

@@ -40,6 +40,49 @@ public sealed class FailoverTests
     }
 
     [Fact]
+    public async Task An_unwanted_http2_answer_that_never_ends_does_not_delay_the_next_attempt()
+    {
+        var asked = 0;
+        await using var provider = new ScriptedUpstream(async connection =>
+        {
+            await using var stream = new System.Net.Sockets.NetworkStream(connection.Socket, ownsSocket: false);
+            await stream.ReadExactlyAsync(new byte[24], connection.Stopping);
+            await WriteAsync(RawHttp2.Settings, 0, 0, []);
+            while (true)
+            {
+                var head = new byte[9];
+                await stream.ReadExactlyAsync(head, connection.Stopping);
+                await stream.ReadExactlyAsync(new byte[(head[0] << 16) | (head[1] << 8) | head[2]], connection.Stopping);
+                if (head[3] == RawHttp2.Settings && head[4] == 0)
+                {
+                    await WriteAsync(RawHttp2.Settings, 1, 0, []);
+                }
+                else if (head[3] == RawHttp2.Headers)
+                {
+                    // The first is refused, and its content neither comes nor ends.
+                    var isFirst = Interlocked.Increment(ref asked) == 1;
+                    await WriteAsync(RawHttp2.Headers, isFirst ? RawHttp2.EndHeaders : (byte)(RawHttp2.EndHeaders | RawHttp2.EndStream), head[8], RawHttp2.Block([(":status", isFirst ? "503" : "204")]));
+                }
+            }
+
+            async Task WriteAsync(byte type, byte flags, byte streamId, byte[] payload) =>
+                await stream.WriteAsync(new byte[] { 0, 0, (byte)payload.Length, type, flags, 0, 0, 0, streamId }.Concat(payload).ToArray(), connection.Stopping);
+        });
+        await using var gateway = await StartAsync(
+            $$"""
+            upstream: { destinations: ["http://127.0.0.1:{{provider.Port}}"], protocol: http2 }
+            retry: { backoff: { base: 1ms } }
+            """);
+        using var client = new HttpClient();
+
+        using var answer = await client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation);
+        Assert.Equal(HttpStatusCode.NoContent, answer.StatusCode);
+        var record = (await gateway.RecordsAsync(1, Cancellation))[0];
+        Assert.Equal((2, "503"), (record.Attempts, Assert.Single(record.Retries).Cause));
+        Assert.InRange(record.Total.TotalSeconds, 0, 5);
+    }
+
+    [Fact]
     public async Task When_all_are_down_the_fixed_answer_stands_in_and_says_so()
     {
         await using var gateway = await StartAsync(

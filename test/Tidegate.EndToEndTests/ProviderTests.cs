@@ -35,6 +35,19 @@ public sealed class ProviderTests
     }
 
     [Fact]
+    public async Task The_first_quota_refusal_raises_a_counter_that_was_there_before()
+    {
+        await using var provider = Provider(out _, _ => Answer(200));
+        await using var gateway = await TestGateway.StartAsync(Api(provider, "learn: on"), Cancellation);
+        using var client = new HttpClient();
+
+        var metrics = await client.GetStringAsync($"http://{gateway["admin"]}/metrics", Cancellation);
+
+        Assert.All((string[])["throttle", "concurrency", "quota", "billing", "overload", "permanent"], kind =>
+            Assert.Contains($"tidegate_provider_throttled_total{{api=\"provider\",kind=\"{kind}\"}} 0\n", metrics, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Another_credential_is_another_count()
     {
         await using var provider = Provider(out var calls, request => request.Contains("Bearer a", StringComparison.Ordinal) ? Answer(429, "Retry-After: 30") : Answer(200));

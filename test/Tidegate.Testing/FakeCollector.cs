@@ -30,6 +30,9 @@ public sealed class FakeCollector : IAsyncDisposable
     /// <summary>Every span that came so far.</summary>
     public IReadOnlyList<ProtobufMessage> Spans => [.. Items(CollectedMessage.Traces)];
 
+    /// <summary>Every log record that came so far.</summary>
+    public IReadOnlyList<ProtobufMessage> Logs => [.. Items(CollectedMessage.Logs)];
+
     /// <summary>What it answers: 0 takes everything, 14 is "try again later" (503 over HTTP), any other refuses (400).</summary>
     public int GrpcStatus { get; set; }
 
@@ -127,8 +130,12 @@ public sealed record CollectedMessage(string Path, IReadOnlyDictionary<string, s
     /// <summary>Metrics.</summary>
     public const string Metrics = "metrics";
 
-    /// <summary>Which of the two it is.</summary>
+    /// <summary>Log records.</summary>
+    public const string Logs = "logs";
+
+    /// <summary>Which of the three it is.</summary>
     public string Signal => Path is "/v1/traces" or "/opentelemetry.proto.collector.trace.v1.TraceService/Export" ? Traces
         : Path is "/v1/metrics" or "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export" ? Metrics
+        : Path is "/v1/logs" or "/opentelemetry.proto.collector.logs.v1.LogsService/Export" ? Logs
         : throw new FormatException($"Nothing is sent to {Path}.");
 }

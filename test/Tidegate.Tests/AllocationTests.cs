@@ -5,6 +5,7 @@ using Xunit;
 namespace Tidegate.Tests;
 
 /// <summary>The allocation gate: what the request path allocates may not grow unnoticed. Bytes are counted, not timed, so a busy machine changes nothing.</summary>
+[Collection(Allocations.Name)]
 public sealed class AllocationTests
 {
     private static readonly AllocationBaseline Baseline = AllocationBaseline.Read();

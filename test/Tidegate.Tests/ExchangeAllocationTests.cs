@@ -17,6 +17,7 @@ namespace Tidegate.Tests;
 /// The allocation gate of the whole plain path: a client's keep-alive connection, the edge, routing, our upstream client, a kept upstream connection, the answer back,
 /// all on one reactor. What its thread allocates is counted; client and upstream are sockets on threads of their own, so that other tests change nothing.
 /// </summary>
+[Collection(Allocations.Name)]
 public sealed class ExchangeAllocationTests
 {
     private const int BatchSize = 300;

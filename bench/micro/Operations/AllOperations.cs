@@ -12,6 +12,7 @@ internal static class AllOperations
             HeadOperations.All,
             PolicyOperations.All,
             LimitOperations.All,
+            ResilienceOperations.All,
             CacheOperations.All,
             ReplyOperations.All,
             RecordingOperations.All,

@@ -18,7 +18,7 @@ internal static class LimitOperations
     [
         ("limits: one rate", () => Start(Rate("a"))),
         ("limits: one rate per consumer", () => Start(Rate("a") with { Per = (KeyPart[])[Consumer] })),
-        ("limits: four", () => Start(Rate("a") with { Per = (KeyPart[])[Consumer] }, Rate("b") with { Kind = LimitKind.TokenBucket, Burst = 1_000_000_000 }, Quota("c"), Concurrency("d"))),
+        ("limits: four", () => Start(Four())),
         ("limits: one rate, shared", () => Start(Shared(Rate("a")))),
         ("limits: four, shared", () => Start(Shared(Rate("a") with { Per = (KeyPart[])[Consumer] }), Shared(Rate("b") with { Kind = LimitKind.TokenBucket, Burst = 1_000_000_000 }), Shared(Quota("c")), Shared(Concurrency("d")))),
         ("limits: four, shared and nearly used up", NearlyUsedUp),
@@ -29,6 +29,10 @@ internal static class LimitOperations
         ("cost: per request, in tiers", () => Priced(new PriceScale([new PriceTier(1_000, 0.002m, 1, ""), new PriceTier(PriceTier.NoEnd, 0.001m, 1, "")], new MonthlyUse(new LimitStore(TimeProvider.System), "api", "requests")), null)),
         ("cost: per byte", () => Priced(null, new PriceScale([new PriceTier(PriceTier.NoEnd, 0.09m, 1 << 30, "")], null))),
     ];
+
+    /// <summary>One of each kind.</summary>
+    public static LimitsPolicy Four() =>
+        Make(Rate("a") with { Per = (KeyPart[])[Consumer] }, Rate("b") with { Kind = LimitKind.TokenBucket, Burst = 1_000_000_000 }, Quota("c"), Concurrency("d")).Policy;
 
     private static LimitSettings Rate(string name) => new() { Name = name, Kind = LimitKind.Rate, Amount = 1_000_000_000, Period = TimeSpan.FromSeconds(1), Text = "1000000000/s" };
 

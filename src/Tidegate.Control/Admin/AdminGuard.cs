@@ -28,6 +28,11 @@ internal static class AdminGuard
             || (IPAddress.TryParse(name.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address));
     }
 
+    /// <summary>Whether a browser says that another site's page asks. It could not read the answer, but asking alone costs, and without a token anybody's page could.</summary>
+    public static bool IsFromElsewhere(HttpRequest request) =>
+        request.Headers["Sec-Fetch-Site"].ToString() is "cross-site" or "same-site"
+        || (request.Headers.Origin is { Count: > 0 } origin && !(origin.Count == 1 && Uri.TryCreate(origin[0], UriKind.Absolute, out var from) && from.Authority.Equals(request.Host.Value, StringComparison.OrdinalIgnoreCase)));
+
     /// <summary>Whether a request carries the token; always when none is configured.</summary>
     public static bool HasToken(HttpRequest request, Secret? token)
     {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Tidegate.Configuration;
+using Tidegate.Control.Audit;
 using Tidegate.Control.Live;
 using Tidegate.Control.Metrics;
 using Tidegate.Exchanges;
@@ -10,9 +11,9 @@ namespace Tidegate.Control.Admin;
 
 /// <summary>Answers the admin listener's requests: first whether the caller may ask, then what was asked for. Everything but a purge is read-only.</summary>
 internal sealed class AdminHandler(
-    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, RecentExchanges recent, PastExchanges past, IGatewayView gateway, IDashboard? dashboard, Action<string> log)
+    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, InventoryDocument inventory, RecentExchanges recent, PastExchanges past, IGatewayView gateway, IDashboard? dashboard, AuditLog audit, Action<string> log)
 {
-    private const string ExchangesPath = "/api/v1/exchanges";
+    public const string ExchangesPath = "/api/v1/exchanges";
 
     public async Task HandleAsync(HttpContext context)
     {
@@ -38,19 +39,33 @@ internal sealed class AdminHandler(
         : AdminReply.ProblemAsync(context, 421, "host_not_ours", "The admin listener is called by a loopback address or localhost. Call http://" + listensOn + " instead.");
 
     /// <summary>What belongs to the dashboard, which knows people by their session and not by the token in each request.</summary>
-    private Task? Dashboard(HttpContext context) => dashboard?.Has(context.Request.Path) == true ? dashboard.HandleAsync(context, access().Token) : null;
+    private Task? Dashboard(HttpContext context) => dashboard?.Has(context.Request.Path) == true ? dashboard.HandleAsync(context, access()) : null;
 
     /// <summary>The refusal of a caller who may not ask, or of a request that nothing here takes.</summary>
     private Task? Refuse(HttpContext context)
     {
         var request = context.Request;
-        var token = access().Token;
 
         // Whoever decides about traffic or restarts needs no secret, and learns none.
-        if (request.Path.Value is not ("/livez" or "/readyz") && !AdminGuard.HasToken(request, token))
+        if (request.Path.Value is not ("/livez" or "/readyz"))
         {
-            context.Response.Headers.WWWAuthenticate = "Bearer realm=\"tidegate admin\"";
-            return AdminReply.ProblemAsync(context, 401, "token_needed", "Send the token of listeners.admin.token as: Authorization: Bearer TOKEN");
+            if (AdminGuard.IsFromElsewhere(request))
+            {
+                return AdminReply.ProblemAsync(context, 403, "cross_site", "The admin API does not answer another site's page.");
+            }
+
+            if (Who(context) is not { } caller)
+            {
+                context.Response.Headers.WWWAuthenticate = "Bearer realm=\"tidegate admin\"";
+                return AdminReply.ProblemAsync(context, 401, "token_needed", "Send the token of listeners.admin.token as: Authorization: Bearer TOKEN");
+            }
+
+            if (!AdminPermissions.Allows(caller, request.Path.Value ?? ""))
+            {
+                return AdminReply.ProblemAsync(context, 403, "not_allowed", $"{caller.Name} may not see this. Roles and tenants are in listeners.admin.sign_in.");
+            }
+
+            context.Features.Set(caller);
         }
 
         if (request.Path.Value == CachePurge.Path)
@@ -67,6 +82,15 @@ internal sealed class AdminHandler(
         return null;
     }
 
+    /// <summary>A program by the token, a person by the session; else null.</summary>
+    private AdminCaller? Who(HttpContext context)
+    {
+        var now = access();
+        return now.IsOpen ? AdminCaller.Anyone
+            : now.Token is not null && AdminGuard.HasToken(context.Request, now.Token) ? AdminCaller.Token
+            : dashboard?.Who(context, now);
+    }
+
     private Task AnswerAsync(HttpContext context) => context.Request.Path.Value switch
     {
         "/livez" => AdminReply.JsonAsync(context, 200, static json =>
@@ -80,14 +104,16 @@ internal sealed class AdminHandler(
         "/api/v1/status" => AdminReply.JsonAsync(context, 200, json => status.Write(json, access().ListensOn)),
         "/api/v1/config" => AdminReply.JsonAsync(context, 200, json => ConfigView.Write(json, gateway.Configuration.Effective, gateway.Configuration.Positions)),
         "/api/v1/apis" => AdminReply.JsonAsync(context, 200, apis.Write),
+        InventoryDocument.Path => inventory.AnswerAsync(context),
         CacheDocuments.AdvicePath => AdminReply.JsonAsync(context, 200, json => CacheDocuments.WriteAdvice(json, gateway.Cache)),
         CacheDocuments.ExplainPath => CacheDocuments.ExplainAsync(context, gateway),
-        CachePurge.Path => CachePurge.AnswerAsync(context, gateway),
+        CachePurge.Path => CachePurge.AnswerAsync(context, gateway, audit),
+        AuditDocument.Path => AuditDocument.AnswerAsync(context, audit),
         ExchangesPath => ExchangesAsync(context),
         PastExchanges.SeriesPath => past.SeriesAsync(context),
         PastExchanges.SearchPath => past.SearchAsync(context),
         { } path when path.StartsWith(ExchangesPath + "/", StringComparison.Ordinal) => ExchangeAsync(context, path[(ExchangesPath.Length + 1)..]),
-        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is /livez, /readyz, /metrics, and below /api/v1/: status, config, apis, exchanges, exchanges/ID, exchanges/search, series, cache/advice, cache/explain and, by POST, cache/purge."),
+        _ => AdminReply.ProblemAsync(context, 404, "not_found", "There is /livez, /readyz, /metrics, and below /api/v1/: status, config, apis, inventory, exchanges, exchanges/ID, exchanges/search, series, cache/advice, cache/explain, audit and, by POST, cache/purge."),
     };
 
     private Task ReadyAsync(HttpContext context)
@@ -121,7 +147,8 @@ internal sealed class AdminHandler(
             return AdminReply.ProblemAsync(context, 400, "parameter_invalid", problem + ".");
         }
 
-        var found = recent.Find(query.Fits, query.Limit);
+        var tenants = AdminScope.Of(context).Tenants;
+        var found = recent.Find(record => AdminScope.Has(tenants, record.Consumer.Tenant) && query.Fits(record), query.Limit);
         return AdminReply.JsonAsync(context, 200, json =>
         {
             json.WriteStartObject();
@@ -144,9 +171,17 @@ internal sealed class AdminHandler(
             return;
         }
 
-        if (await past.FindAsync(id, context.RequestAborted) is { } found)
+        try
         {
-            await AdminReply.JsonAsync(context, 200, json => ExchangeJson.Write(json, found));
+            if (await past.FindAsync(id, AdminScope.Of(context), context.RequestAborted) is { } found)
+            {
+                await AdminReply.JsonAsync(context, 200, json => ExchangeJson.Write(json, found));
+                return;
+            }
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            await PastExchanges.TooSlowAsync(context);
             return;
         }
 
@@ -156,5 +191,10 @@ internal sealed class AdminHandler(
 
 /// <summary>What decides who may ask.</summary>
 /// <param name="ListensOn">Where the admin listener really is.</param>
-/// <param name="Token">Needed when there is one.</param>
-internal readonly record struct AdminAccess(System.Net.IPEndPoint ListensOn, Secret? Token);
+/// <param name="Token">For programs; null where none is set.</param>
+/// <param name="SignIn">For people; null: the token is.</param>
+internal readonly record struct AdminAccess(System.Net.IPEndPoint ListensOn, Secret? Token, SignInSettings? SignIn)
+{
+    /// <summary>Whoever reaches the address may do everything.</summary>
+    public bool IsOpen => Token is null && SignIn is null;
+}

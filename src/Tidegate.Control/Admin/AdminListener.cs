@@ -13,8 +13,14 @@ namespace Tidegate.Control.Admin;
 /// <summary>The admin listener: a server of its own on an address of its own, so that no traffic port can ever answer an admin path.</summary>
 internal sealed class AdminListener : IAsyncDisposable
 {
-    // A scrape, an orchestrator's probes and a few people. More is a mistake, or somebody who should not be here.
-    private const int MaxConnections = 64;
+    // A scrape, an orchestrator's probes and people, whose browsers keep six each. More is a mistake, or somebody who should not be here.
+    private const int MaxConnections = 256;
+
+    // Four browsers behind one address; the rest stays for probes and others.
+    private const int MaxConnectionsPerAddress = 32;
+
+    // Open pages: each takes about a megabyte, and some of a core's time each second.
+    private const int MaxPages = 64;
 
     // Only a purge has content, and it names one thing. Tokens are short.
     private const int MaxContentBytes = 4 * 1024;
@@ -28,12 +34,12 @@ internal sealed class AdminListener : IAsyncDisposable
     private readonly IPEndPoint _address;
     private readonly WebApplication _host;
     private ListenOptions? _options;
-    private volatile Secret? _token;
+    private volatile AdminSettings _settings;
 
     public AdminListener(AdminSettings settings, Func<AdminListener, AdminHandler> handler)
     {
         _address = settings.Address;
-        _token = settings.Token;
+        _settings = settings;
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(Configure);
@@ -45,7 +51,7 @@ internal sealed class AdminListener : IAsyncDisposable
     public IPEndPoint EndPoint => _options?.IPEndPoint ?? _address;
 
     /// <summary>Who may ask now.</summary>
-    public AdminAccess Access => new(EndPoint, _token);
+    public AdminAccess Access => Of(_settings);
 
     /// <exception cref="AdminListenException">The address is in use or not ours.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
@@ -61,13 +67,13 @@ internal sealed class AdminListener : IAsyncDisposable
         }
     }
 
-    /// <summary>Puts another token in force. The address stays until the next start.</summary>
+    /// <summary>Puts another token and other people in force. The address stays until the next start.</summary>
     public void Update(AdminSettings? settings)
     {
-        // Without a token the address must be loopback, and it is the old one that counts.
-        if (settings is not null && (settings.Token is not null || IPAddress.IsLoopback(EndPoint.Address)))
+        // Without either the address must be loopback, and it is the old one that counts.
+        if (settings is not null && (settings is not { Token: null, SignIn: null } || IPAddress.IsLoopback(EndPoint.Address)))
         {
-            _token = settings.Token;
+            _settings = settings;
         }
     }
 
@@ -78,10 +84,13 @@ internal sealed class AdminListener : IAsyncDisposable
         await _host.DisposeAsync();
     }
 
+    private AdminAccess Of(AdminSettings settings) => new(EndPoint, settings.Token, settings.SignIn);
+
     private void Configure(KestrelServerOptions kestrel)
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxConcurrentConnections = MaxConnections;
+        kestrel.Limits.MaxConcurrentUpgradedConnections = MaxPages;
         kestrel.Limits.MaxRequestBodySize = MaxContentBytes;
         kestrel.Limits.MaxRequestHeadersTotalSize = MaxHeadBytes;
         kestrel.Limits.RequestHeadersTimeout = HeadTimeout;
@@ -89,15 +98,8 @@ internal sealed class AdminListener : IAsyncDisposable
         kestrel.Listen(_address, options =>
         {
             options.Protocols = HttpProtocols.Http1;
+            options.Use(new AdminConnections(MaxConnectionsPerAddress).Count);
             _options = options;
         });
-    }
-
-    /// <summary>The process's life is the gateway's: the default one would take its signals.</summary>
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

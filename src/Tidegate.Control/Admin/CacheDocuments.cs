@@ -114,7 +114,7 @@ internal static class CacheDocuments
             Connection = new ClientConnection { PeerAddress = IPAddress.Loopback },
             Client = null!,
             Direction = isEgress ? Direction.Egress : Direction.Ingress,
-            Method = method.Length == 0 ? "GET" : string.Intern(method),
+            Method = method.Length == 0 ? "GET" : method,
             Target = result.Target,
             Consumer = known is null ? Consumer.Anonymous : new Consumer(known.Name, known.Tenant, known.Environment),
         };

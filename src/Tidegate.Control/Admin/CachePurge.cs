@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Tidegate.Control.Audit;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
 using Tidegate.Policies.Cache;
@@ -44,7 +45,7 @@ internal static class CachePurge
             : AdminReply.ProblemAsync(context, 415, "content_type", "Send the purge as application/json.");
     }
 
-    public static async Task AnswerAsync(HttpContext context, IGatewayView gateway)
+    public static async Task AnswerAsync(HttpContext context, IGatewayView gateway, AuditLog audit)
     {
         JsonDocument document;
         try
@@ -66,7 +67,9 @@ internal static class CachePurge
 
         using (document)
         {
-            if (Apply(document.RootElement, gateway) is { } problem)
+            var problem = Apply(document.RootElement, gateway);
+            audit.Add(AdminScope.Of(context).Name, context.Connection.RemoteIpAddress?.ToString() ?? "", "purge", problem ?? Named(document.RootElement), problem is null);
+            if (problem is not null)
             {
                 await AdminReply.ProblemAsync(context, 400, "purge_invalid", problem);
                 return;
@@ -81,6 +84,10 @@ internal static class CachePurge
             json.WriteEndObject();
         });
     }
+
+    /// <summary>What a purge was of, for the audit log: a credential's value stays out of it.</summary>
+    private static string Named(JsonElement purge) =>
+        string.Join(", ", purge.EnumerateObject().Where(property => property.Value.ValueKind != JsonValueKind.False).Select(property => property.Name == "credential" ? "credential=***" : $"{property.Name}={property.Value}"));
 
     /// <summary>Purges what is named.</summary>
     /// <returns>What is wrong with the purge; null when nothing is.</returns>

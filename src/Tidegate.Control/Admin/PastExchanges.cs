@@ -22,14 +22,14 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
     private static readonly (string Name, double Share)[] Quantiles = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];
 
     /// <summary>One exchange by its number; null when it is not kept.</summary>
-    public async Task<ExchangeRecord?> FindAsync(ulong id, CancellationToken cancellationToken)
+    public async Task<ExchangeRecord?> FindAsync(ulong id, AdminCaller caller, CancellationToken cancellationToken)
     {
-        if (recent.Find(record => record.Id == id, 1) is [var found])
+        if (recent.Find(record => record.Id == id && AdminScope.Has(caller.Tenants, record.Consumer.Tenant), 1) is [var found])
         {
             return found;
         }
 
-        return reader is not null && await reader.FindAsync(new ExchangeSearch { From = DateTimeOffset.UnixEpoch, To = time.GetUtcNow().AddHours(1), Id = id, Limit = 1 }, cancellationToken) is [var old] ? old : null;
+        return reader is not null && await reader.FindAsync(new ExchangeSearch { From = DateTimeOffset.UnixEpoch, To = time.GetUtcNow().AddHours(1), Id = id, Tenants = caller.Tenants, Limit = 1 }, cancellationToken) is [var old] ? old : null;
     }
 
     public async Task SeriesAsync(HttpContext context)
@@ -48,7 +48,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
 
         try
         {
-            var result = await reader.SeriesAsync(query, context.RequestAborted);
+            var result = await reader.SeriesAsync(query with { Tenants = AdminScope.Of(context).Tenants }, context.RequestAborted);
             await AdminReply.JsonAsync(context, 200, json => Write(json, query, result));
         }
         catch (TooWideException tooWide)
@@ -82,7 +82,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
 
         try
         {
-            var found = await reader.FindAsync(search, context.RequestAborted);
+            var found = await reader.FindAsync(search with { Tenants = AdminScope.Of(context).Tenants }, context.RequestAborted);
             await AdminReply.JsonAsync(context, 200, json =>
             {
                 json.WriteStartObject();
@@ -117,7 +117,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
 
     private static Task NotKeptAsync(HttpContext context) => AdminReply.ProblemAsync(context, 404, "store_off", "Nothing is kept: recording.store.path is off.");
 
-    private static Task TooSlowAsync(HttpContext context) => AdminReply.ProblemAsync(context, 503, "query_too_slow", "The query took longer than 20 s and was ended. Shorten the time or filter by an API.");
+    public static Task TooSlowAsync(HttpContext context) => AdminReply.ProblemAsync(context, 503, "query_too_slow", "The query took longer than 20 s and was ended. Shorten the time or filter by an API.");
 
     private string? ParseSeries(IQueryCollection parameters, out SeriesQuery query)
     {
@@ -127,7 +127,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
             return untimely;
         }
 
-        query = query with { From = from, To = to, Step = SeriesQuery.StepFor(to - from) };
+        query = query with { From = from, To = to, Step = SeriesQuery.StepFor(from, to, time.GetUtcNow()) };
         foreach (var (name, values) in parameters)
         {
             switch (name)
@@ -153,7 +153,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
             }
         }
 
-        return query.Problem();
+        return query.Problem(time.GetUtcNow());
     }
 
     private string? ParseSearch(IQueryCollection parameters, out ExchangeSearch search)
@@ -302,6 +302,13 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
 
         json.WriteEndArray();
         json.WriteNumber("omitted_groups", result.OmittedGroups);
+        if (result.OmittedGroups > 0)
+        {
+            json.WriteStartObject("others");
+            WritePoint(json, result.Others);
+            json.WriteEndObject();
+        }
+
         json.WriteEndObject();
     }
 
@@ -310,6 +317,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
         var cell = point.Cell;
         json.WriteNumber("exchanges", cell.Count);
         json.WriteNumber("errors", point.Errors);
+        json.WriteNumber("client_failures", point.ClientFailures);
         json.WriteNumber("rejected", point.Rejected);
         json.WriteNumber("client_errors", point.ClientErrors);
         json.WriteNumber("cache_hits", point.CacheHits);

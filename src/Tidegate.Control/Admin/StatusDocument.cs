@@ -112,7 +112,7 @@ internal sealed class StatusDocument(string version, DateTimeOffset started, IGa
         json.WriteStartObject("otlp");
         json.WriteString("endpoint", settings.Name);
         json.WriteString("protocol", settings.IsGrpc ? "grpc" : "http_protobuf");
-        foreach (var signal in (ReadOnlySpan<OtlpSignal>)[state.Traces, state.Metrics])
+        foreach (var signal in settings.HasLogs ? state.Signals : [state.Traces, state.Metrics])
         {
             json.WriteStartObject(signal.Name);
             json.WriteNumber("exports_ok", signal.Succeeded);
@@ -125,10 +125,20 @@ internal sealed class StatusDocument(string version, DateTimeOffset started, IGa
             json.WriteEndObject();
         }
 
-        json.WriteNumber("spans_exported", state.SpansExported);
-        json.WriteNumber("spans_dropped", state.SpansDropped);
-        json.WriteNumber("spans_refused", state.SpansRefused);
+        WriteItems(json, "spans", state.Traces);
+        if (settings.HasLogs)
+        {
+            WriteItems(json, "logs", state.Logs);
+        }
+
         json.WriteEndObject();
+    }
+
+    private static void WriteItems(Utf8JsonWriter json, string items, OtlpSignal signal)
+    {
+        json.WriteNumber(items + "_exported", signal.ItemsExported);
+        json.WriteNumber(items + "_dropped", signal.ItemsDropped);
+        json.WriteNumber(items + "_refused", signal.ItemsRefused);
     }
 
     private static void WriteProblems(Utf8JsonWriter json, string name, IReadOnlyList<ConfigProblem> problems)

@@ -9,8 +9,6 @@ internal sealed class RecentSeconds(TimeProvider time) : IExchangeSink
     /// <summary>Three minutes: what one sees at a glance.</summary>
     public const int Seconds = 180;
 
-    private const int ServerError = 500;
-
     private readonly Lock _gate = new();
     private readonly SecondCounts[][] _directions = [new SecondCounts[Seconds], new SecondCounts[Seconds]];
 
@@ -26,7 +24,7 @@ internal sealed class RecentSeconds(TimeProvider time) : IExchangeSink
             {
                 ref var counts = ref _directions[(int)record.Direction][second % Seconds];
                 counts = counts.Second == second ? counts : new SecondCounts(second, 0, 0);
-                var isTrouble = record.Outcome == Outcome.Failed || (record.Status >= ServerError && record.Outcome != Outcome.Rejected);
+                var isTrouble = ErrorRule.IsError(record.Outcome, record.Status, record.Reason);
                 counts = counts with { Exchanges = counts.Exchanges + 1, Errors = counts.Errors + (isTrouble ? 1 : 0) };
             }
         }
@@ -56,5 +54,5 @@ internal sealed class RecentSeconds(TimeProvider time) : IExchangeSink
 /// <summary>One second of one direction.</summary>
 /// <param name="Second">Since 1970.</param>
 /// <param name="Exchanges">That ended in it.</param>
-/// <param name="Errors">Failed, or answered by the upstream with 500 or more.</param>
+/// <param name="Errors">See <see cref="ErrorRule"/>.</param>
 internal readonly record struct SecondCounts(long Second, int Exchanges, int Errors);

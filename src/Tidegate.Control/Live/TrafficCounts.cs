@@ -14,6 +14,9 @@ internal sealed class TrafficCounts
 
     public long Exchanges { get; private set; }
 
+    /// <summary>See <see cref="ErrorRule"/>.</summary>
+    public long Errors { get; private set; }
+
     public long RequestBytes { get; private set; }
 
     public long ResponseBytes { get; private set; }
@@ -32,6 +35,7 @@ internal sealed class TrafficCounts
     public void Add(in ExchangeRecord record)
     {
         Exchanges++;
+        Errors += ErrorRule.IsError(record.Outcome, record.Status, record.Reason) ? 1 : 0;
         _byOutcome[(int)record.Outcome]++;
         _byStatusClass[Math.Clamp(record.Status / 100, 0, 9)]++;
         RequestBytes += record.RequestBytes;
@@ -46,6 +50,7 @@ internal sealed class TrafficCounts
     public void Add(TrafficCounts other)
     {
         Exchanges += other.Exchanges;
+        Errors += other.Errors;
         RequestBytes += other.RequestBytes;
         ResponseBytes += other.ResponseBytes;
         for (var i = 0; i < _byOutcome.Length; i++)
@@ -64,7 +69,7 @@ internal sealed class TrafficCounts
 
     public void Clear()
     {
-        Exchanges = RequestBytes = ResponseBytes = 0;
+        Exchanges = Errors = RequestBytes = ResponseBytes = 0;
         Array.Clear(_byOutcome);
         Array.Clear(_byStatusClass);
         Costs.Clear();

@@ -1,3 +1,5 @@
+using Tidegate.Control.Audit;
+using Tidegate.Control.Inventory;
 using Tidegate.Control.Otlp;
 using Tidegate.Exchanges;
 using Tidegate.Policies.AdaptiveConcurrency;
@@ -10,7 +12,7 @@ using Tidegate.Recording.Metrics;
 namespace Tidegate.Control.Metrics;
 
 /// <summary>Everything that the gateway counts, in one order, for whoever writes it down.</summary>
-internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFlight inFlight, IGatewayView gateway, Readiness readiness, ReloadHistory reloads, OtlpState? otlp, ProcessMetrics process)
+internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFlight inFlight, IGatewayView gateway, Readiness readiness, ReloadHistory reloads, OtlpState? otlp, AuditLog audit, ProcessMetrics process, ApiInventory inventory)
 {
     private static readonly MetricDescription Ready = new("tidegate_ready", "tidegate.ready", "1", MetricKind.Gauge, "1 while traffic is served, 0 while starting and draining.");
     private static readonly MetricDescription InFlight = new("tidegate_exchanges_in_flight", "tidegate.exchanges.in_flight", "{exchange}", MetricKind.Gauge, "Exchanges that have begun and not ended.");
@@ -25,6 +27,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription LimitKeys = new("tidegate_limit_keys", "tidegate.limit.keys", "{key}", MetricKind.Gauge, "Counts that limits keep, one for each limit and key.");
     private static readonly MetricDescription LimitKeysEvicted = new("tidegate_limit_keys_evicted_total", "tidegate.limit.keys_evicted", "{key}", MetricKind.Counter, "Counts that were forgotten while they still mattered, because there were too many.");
     private static readonly MetricDescription LedgerFailures = new("tidegate_limit_ledger_failures_total", "tidegate.limit.ledger_failures", "{failure}", MetricKind.Counter, "Times that counts that outlive a restart could not be saved.");
+    private static readonly MetricDescription AuditFailures = new("tidegate_audit_failures_total", "tidegate.audit.failures", "{entry}", MetricKind.Counter, "Entries of the audit log that could not be written.");
     private static readonly MetricDescription CostsUnread = new("tidegate_limit_costs_unread_total", "tidegate.limit.costs_unread", "{exchange}", MetricKind.Counter, "Exchanges whose content was to say what they cost and did not, or not within what is read of it.");
     private static readonly MetricDescription Waiting = new("tidegate_limit_waiting", "tidegate.limit.waiting", "{exchange}", MetricKind.Gauge, "Exchanges that wait until a limit has room.");
     private static readonly MetricDescription CircuitStates = new("tidegate_circuit_state", "tidegate.circuit.state", "1", MetricKind.Gauge, "0 closed, 1 half open, 2 open: nothing is sent to the upstream.");
@@ -65,8 +68,12 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription LastReload = new("tidegate_last_reload_successful", "tidegate.last_reload.successful", "1", MetricKind.Gauge, "1 when the file as it is now is in force, 0 when the last attempt failed.");
     private static readonly MetricDescription Exports = new("tidegate_otlp_exports_total", "tidegate.otlp.exports", "{export}", MetricKind.Counter, "Exports to the OTLP collector.");
     private static readonly MetricDescription Spans = new("tidegate_otlp_spans_total", "tidegate.otlp.spans", "{span}", MetricKind.Counter, "Spans by what became of them.");
+    private static readonly MetricDescription Logs = new("tidegate_otlp_logs_total", "tidegate.otlp.logs", "{record}", MetricKind.Counter, "Exported log records by what became of them.");
 
     private static readonly MetricLabelName Listener = new("listener", "tidegate.listener");
+    private static readonly MetricDescription InventoryHosts = new("tidegate_inventory_hosts", "tidegate.inventory.hosts", "{host}", MetricKind.Gauge, "Hosts and APIs of ours that the inventory knows.");
+    private static readonly MetricDescription InventoryOmitted = new("tidegate_inventory_omitted_exchanges_total", "tidegate.inventory.omitted_exchanges", "{exchange}", MetricKind.Counter, "Exchanges with a host or an endpoint for which the inventory had no room.");
+    private static readonly MetricLabelName Of = new("of", "tidegate.inventory.of");
     private static readonly MetricLabelName Destination = new("destination", "tidegate.destination");
     private static readonly MetricLabelName CostIn = new("in", "tidegate.limit.cost_in");
     private static readonly MetricLabelName Region = new("region", "tidegate.region");
@@ -105,6 +112,11 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
             WriteOtlp(writer, otlp);
         }
 
+        writer.Begin(InventoryHosts);
+        writer.Write(inventory.Hosts);
+        writer.Begin(InventoryOmitted);
+        writer.Write(inventory.DroppedHosts, [new(Of, "hosts")]);
+        writer.Write(inventory.DroppedEndpoints, [new(Of, "endpoints")]);
         ExchangeMetricsReader.Write(exchanges, writer);
     }
 
@@ -155,6 +167,8 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         writer.Write(gateway.Limits.Cells.Evicted);
         writer.Begin(LedgerFailures);
         writer.Write(gateway.LedgerFailures);
+        writer.Begin(AuditFailures);
+        writer.Write(audit.Failures);
         writer.Begin(CostsUnread);
         writer.Write(gateway.Limits.UnreadRequests, [new(CostIn, "request")]);
         writer.Write(gateway.Limits.UnreadAnswers, [new(CostIn, "answer")]);
@@ -167,14 +181,15 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
 
     private void WriteCircuits(IMetricWriter writer)
     {
+        var circuits = CircuitsInForce.Of(gateway);
         writer.Begin(CircuitStates);
-        foreach (var (api, endpoint, circuit) in gateway.Circuits.All)
+        foreach (var (api, endpoint, circuit) in circuits)
         {
             writer.Write(circuit.State switch { CircuitState.Open => 2, CircuitState.HalfOpen => 1, _ => 0 }, [new(MetricLabels.Api, api), new(MetricLabels.Endpoint, endpoint)]);
         }
 
         writer.Begin(CircuitsOpened);
-        foreach (var (api, endpoint, circuit) in gateway.Circuits.All)
+        foreach (var (api, endpoint, circuit) in circuits)
         {
             writer.Write(circuit.Opened, [new(MetricLabels.Api, api), new(MetricLabels.Endpoint, endpoint)]);
         }
@@ -272,11 +287,8 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         {
             for (var kind = ProviderSignal.Throttle; kind <= ProviderSignal.Permanent; kind++)
             {
-                // Kinds that never came are left out: most providers know two or three.
-                if (provider.Throttled(kind) is > 0 and var count)
-                {
-                    writer.Write(count, [new(MetricLabels.Api, provider.Api), new(Kind, ExchangeWords.Of(kind))]);
-                }
+                // Those that never came too: a series that begins with its first refusal shows no increase by it.
+                writer.Write(provider.Throttled(kind), [new(MetricLabels.Api, provider.Api), new(Kind, ExchangeWords.Of(kind))]);
             }
         }
 
@@ -348,15 +360,18 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static void WriteOtlp(IMetricWriter writer, OtlpState state)
     {
         writer.Begin(Exports);
-        foreach (var signal in (ReadOnlySpan<OtlpSignal>)[state.Traces, state.Metrics])
+        foreach (var signal in state.Signals)
         {
             writer.Write(signal.Succeeded, [new(Signal, signal.Name), new(Result, "ok")]);
             writer.Write(signal.Failed, [new(Signal, signal.Name), new(Result, "failed")]);
         }
 
-        writer.Begin(Spans);
-        writer.Write(state.SpansExported, [new(Result, "exported")]);
-        writer.Write(state.SpansDropped, [new(Result, "dropped")]);
-        writer.Write(state.SpansRefused, [new(Result, "refused")]);
+        foreach (var (items, signal) in (ReadOnlySpan<(MetricDescription, OtlpSignal)>)[(Spans, state.Traces), (Logs, state.Logs)])
+        {
+            writer.Begin(items);
+            writer.Write(signal.ItemsExported, [new(Result, "exported")]);
+            writer.Write(signal.ItemsDropped, [new(Result, "dropped")]);
+            writer.Write(signal.ItemsRefused, [new(Result, "refused")]);
+        }
     }
 }

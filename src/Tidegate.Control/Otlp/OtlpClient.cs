@@ -18,6 +18,7 @@ internal sealed class OtlpClient : IDisposable
 {
     public const string Traces = "traces";
     public const string Metrics = "metrics";
+    public const string Logs = "logs";
 
     // The exporter's default in every OpenTelemetry SDK.
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
@@ -47,7 +48,7 @@ internal sealed class OtlpClient : IDisposable
         });
     }
 
-    /// <param name="signal"><see cref="Traces"/> or <see cref="Metrics"/>.</param>
+    /// <param name="signal"><see cref="Traces"/>, <see cref="Metrics"/> or <see cref="Logs"/>.</param>
     /// <param name="message">The request message of that signal's service.</param>
     /// <param name="cancellationToken">Gives up; the only thing that throws.</param>
     public async Task<ExportResult> SendAsync(string signal, ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
@@ -81,7 +82,12 @@ internal sealed class OtlpClient : IDisposable
         var framed = new byte[GrpcPrefixBytes + message.Length];
         BinaryPrimitives.WriteInt32BigEndian(framed.AsSpan(1), message.Length);
         message.CopyTo(framed.AsMemory(GrpcPrefixBytes));
-        var service = signal == Traces ? "trace.v1.TraceService" : "metrics.v1.MetricsService";
+        var service = signal switch
+        {
+            Traces => "trace.v1.TraceService",
+            Logs => "logs.v1.LogsService",
+            _ => "metrics.v1.MetricsService",
+        };
         var request = Request($"/opentelemetry.proto.collector.{service}/Export", framed, "application/grpc", HttpVersion.Version20);
         request.Headers.TE.Add(new TransferCodingWithQualityHeaderValue("trailers"));
         return request;

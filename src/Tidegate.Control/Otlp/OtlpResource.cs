@@ -6,7 +6,7 @@ internal sealed record OtlpResource(string ServiceName, string Version, string I
     /// <summary>What the instrumentation scope is called.</summary>
     private const string Scope = "tidegate";
 
-    /// <summary>Begins a message of spans or metrics: both have the same frame.</summary>
+    /// <summary>Begins a message of spans, metrics or logs: all have the same frame.</summary>
     /// <returns>For <see cref="End"/>.</returns>
     public (int Resource, int Scope) Begin(ProtobufWriter message)
     {

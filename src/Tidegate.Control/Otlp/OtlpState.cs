@@ -3,35 +3,24 @@ namespace Tidegate.Control.Otlp;
 /// <summary>How exporting goes, for metrics and the admin API.</summary>
 internal sealed class OtlpState
 {
-    private long _spansExported;
-    private long _spansDropped;
-    private long _spansRefused;
-
     public OtlpSignal Traces { get; } = new("traces");
 
     public OtlpSignal Metrics { get; } = new("metrics");
 
-    /// <summary>Spans that the collector took.</summary>
-    public long SpansExported => Interlocked.Read(ref _spansExported);
+    public OtlpSignal Logs { get; } = new("logs");
 
-    /// <summary>Spans lost because the collector did not answer for too long.</summary>
-    public long SpansDropped => Interlocked.Read(ref _spansDropped);
-
-    /// <summary>Spans that the collector would not take.</summary>
-    public long SpansRefused => Interlocked.Read(ref _spansRefused);
-
-    public void AddExported(long spans) => Interlocked.Add(ref _spansExported, spans);
-
-    public void AddDropped(long spans) => Interlocked.Add(ref _spansDropped, spans);
-
-    public void AddRefused(long spans) => Interlocked.Add(ref _spansRefused, spans);
+    /// <summary>All of them.</summary>
+    public IReadOnlyList<OtlpSignal> Signals => [Traces, Metrics, Logs];
 }
 
-/// <summary>One of the two things that are exported.</summary>
+/// <summary>One of the things that are exported.</summary>
 internal sealed class OtlpSignal(string name)
 {
     private long _succeeded;
     private long _failed;
+    private long _itemsExported;
+    private long _itemsDropped;
+    private long _itemsRefused;
     private string? _lastError;
 
     public string Name => name;
@@ -40,8 +29,23 @@ internal sealed class OtlpSignal(string name)
 
     public long Failed => Interlocked.Read(ref _failed);
 
+    /// <summary>Spans or log records that the collector took.</summary>
+    public long ItemsExported => Interlocked.Read(ref _itemsExported);
+
+    /// <summary>Those lost because the collector did not answer for too long.</summary>
+    public long ItemsDropped => Interlocked.Read(ref _itemsDropped);
+
+    /// <summary>Those that the collector would not take.</summary>
+    public long ItemsRefused => Interlocked.Read(ref _itemsRefused);
+
     /// <summary>Why the last export failed; null when it did not.</summary>
     public string? LastError => Volatile.Read(ref _lastError);
+
+    public void AddExported(long items) => Interlocked.Add(ref _itemsExported, items);
+
+    public void AddDropped(long items) => Interlocked.Add(ref _itemsDropped, items);
+
+    public void AddRefused(long items) => Interlocked.Add(ref _itemsRefused, items);
 
     /// <summary>Notes one export.</summary>
     /// <param name="error">Null when it went well.</param>

@@ -19,6 +19,9 @@ internal interface IExchangeStore : IExchangeSink, IAsyncDisposable
     /// <summary>Where that is, for people; without anything that is secret.</summary>
     string Place { get; }
 
+    /// <summary>A directory of this gateway's own, for what is found out of exchanges; null: there is none.</summary>
+    string? Folder { get; }
+
     /// <summary>From now on what is written comes to where it is kept by itself.</summary>
     void Start();
 
@@ -32,7 +35,7 @@ internal interface IStoreSource : IDisposable
     /// <exception cref="TooWideException">It would read too much.</exception>
     /// <exception cref="System.Data.Common.DbException">The sums cannot be read.</exception>
     /// <exception cref="OperationCanceledException">It was ended.</exception>
-    SeriesResult Series(SeriesQuery query, CancellationToken cancellationToken);
+    IReadOnlyList<SeriesResult> Series(IReadOnlyList<SeriesQuery> queries, CancellationToken cancellationToken);
 
     /// <summary>Where the sums begin; null while there are none.</summary>
     /// <exception cref="System.Data.Common.DbException">The sums cannot be read.</exception>

@@ -24,12 +24,36 @@
     if (row && !event.target.closest('a, button, summary') && !getSelection()?.toString()) {
       row.querySelector('a')?.click();
     }
-  });
 
-  // A gateway that was started anew does not know this page any more.
-  document.addEventListener('components-reconnect-state-changed', event => {
-    if (event.detail?.state === 'rejected') {
+    if (event.target.closest?.('[data-reload]')) {
+      event.preventDefault();
       location.reload();
     }
   });
+
+  let isLeaving = false;
+  addEventListener('beforeunload', () => { isLeaving = true; });
+  addEventListener('pageshow', () => { isLeaving = false; });
+
+  // Whoever is not signed in any more is led to the form; while the gateway does not answer, nothing is known.
+  const askWhoIsThere = async () => {
+    try {
+      const answer = await fetch('/assets/dashboard.js', { method: 'HEAD', cache: 'no-store' });
+      if (answer.status === 401 && !isLeaving) {
+        location.assign('/sign-in?to=' + encodeURIComponent(location.pathname + location.search));
+      }
+    } catch {
+      // It will be asked again.
+    }
+  };
+
+  // The event does not bubble. A gateway that was started anew does not know this page any more.
+  document.addEventListener('components-reconnect-state-changed', event => {
+    const state = event.detail?.state;
+    if (state === 'rejected' || state === 'resume-failed') {
+      location.reload();
+    } else if (state === 'show' || state === 'retrying' || state === 'failed') {
+      askWhoIsThere();
+    }
+  }, true);
 })();

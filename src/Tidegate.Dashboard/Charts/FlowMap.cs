@@ -12,10 +12,10 @@ internal static class FlowMap
     private const int NodesInColumn = 8;
     private const string Rest = "others";
 
-    /// <summary>Of groups by consumer, API, outcome and status.</summary>
-    public static ChartSpec Egress(IReadOnlyList<SeriesGroup> groups, View view)
+    /// <summary>Of groups by consumer, API, outcome, status and reason.</summary>
+    public static ChartSpec Egress(SeriesResult sums, View view)
     {
-        var flows = groups.Select(group => (From: Caller(group.Key[0]), Via: Api(group.Key[1]), To: Outcome(group.Key[2], group.Key[3]), group.Total.Cell.Count)).ToList();
+        var flows = sums.Groups.Select(group => (From: Caller(group.Key[0]), Via: Api(group.Key[1]), To: Outcome(group.Key[2], group.Key[3], group.Key[4]), group.Total.Cell.Count)).Concat(Beyond(sums)).ToList();
         return Build(
             flows,
             caller => (caller, "soft", caller == Rest ? "" : view.LinkTo("/consumers", caller == "no key" ? Consumer.Anonymous.Name : caller)),
@@ -23,10 +23,10 @@ internal static class FlowMap
             outcome => (outcome, ColourOf(outcome), ""));
     }
 
-    /// <summary>Of groups by API, endpoint, destination, outcome and status.</summary>
-    public static ChartSpec Ingress(IReadOnlyList<SeriesGroup> groups, View view)
+    /// <summary>Of groups by API, endpoint, destination, outcome, status and reason.</summary>
+    public static ChartSpec Ingress(SeriesResult sums, View view)
     {
-        var flows = groups.Select(group => (From: Route(group.Key[0], group.Key[1]), Via: Destination(group.Key[2], group.Key[3]), To: Outcome(group.Key[3], group.Key[4]), group.Total.Cell.Count)).ToList();
+        var flows = sums.Groups.Select(group => (From: Route(group.Key[0], group.Key[1]), Via: Destination(group.Key[2], group.Key[3]), To: Outcome(group.Key[3], group.Key[4], group.Key[5]), group.Total.Cell.Count)).Concat(Beyond(sums)).ToList();
         return Build(
             flows,
             route => (route, "0", route == Rest ? "" : view.LinkToApi("ingress", route == "no route" ? "" : route.Split(' ')[0])),
@@ -35,8 +35,9 @@ internal static class FlowMap
     }
 
     /// <summary>What came of exchanges, in a word.</summary>
-    public static string Outcome(string outcome, string status) => outcome switch
+    public static string Outcome(string outcome, string status, string reason) => outcome switch
     {
+        "failed" when ErrorRule.IsClientFailure(Exchanges.Outcome.Failed, reason) => "client left",
         "rejected" => "refused",
         "failed" => "failed",
         "served_from_cache" => "from cache",
@@ -51,8 +52,12 @@ internal static class FlowMap
         "failed" or "5xx" or "no answer" => "bad",
         "4xx" or "from fallback" => "warn",
         "from cache" => "cache",
+        "client left" or Rest => "soft",
         _ => "good",
     };
+
+    // Of the groups that are not told apart only the number is known.
+    private static IEnumerable<(string From, string Via, string To, long Count)> Beyond(SeriesResult sums) => sums.OmittedGroups > 0 ? [(Rest, Rest, Rest, sums.Others.Cell.Count)] : [];
 
     private static string Caller(string consumer) => consumer == Consumer.Anonymous.Name ? "no key" : consumer;
 

@@ -1,4 +1,5 @@
 using Tidegate.Control.Store.Queries;
+using Tidegate.Control.Store.Rollups;
 using Tidegate.Dashboard.Data;
 
 namespace Tidegate.Dashboard.Charts;
@@ -13,9 +14,10 @@ internal static class OutcomeChart
         return timeline.Chart(
             "bars",
             "rate",
-            Layer("good", "good", point => point.Cell.Count - point.Errors - point.Rejected - point.ClientErrors - point.CacheHits),
+            Layer("good", "good", point => point.Cell.Count - point.Errors - point.ClientFailures - point.Rejected - point.ClientErrors - point.CacheHits),
             Layer("from cache", "cache", point => point.CacheHits),
             Layer("4xx", "warn", point => point.ClientErrors),
+            Layer("client left", "soft", point => point.ClientFailures),
             Layer("refused", "refused", point => point.Rejected),
             Layer("errors", "bad", point => point.Errors));
 
@@ -39,14 +41,20 @@ internal static class OutcomeChart
         return timeline.Chart(
             "bars",
             "ms",
-            Phase("queue", "warn", cell => cell.QueueTicks),
-            Phase("policies", "3", cell => cell.PolicyTicks),
-            Phase("connect", "5", cell => cell.ConnectTicks),
-            Phase("first byte", "0", cell => Math.Max(0, cell.FirstByteTicks - cell.ConnectTicks)),
-            Phase("content", "1", cell => Math.Max(0, cell.TotalTicks - cell.QueueTicks - cell.PolicyTicks - cell.FirstByteTicks)));
+            Phase("queue", "warn", cell => Mean(cell, cell.QueueTicks)),
+            Phase("policies", "3", cell => Mean(cell, cell.PolicyTicks)),
+            Phase("connect", "5", cell => Mean(cell, cell.ConnectTicks)),
+            Phase("first byte", "0", cell => Math.Max(0, Mean(cell, cell.FirstByteTicks - cell.ConnectTicks))),
+            Phase("content", "1", Content));
 
-        ChartSeries Phase(string name, string colour, Func<Tidegate.Control.Store.Rollups.RollupCell, long> ticks) =>
-            new(name, colour, timeline.Value(points, point => point.Cell.Count == 0 ? null : (double)ticks(point.Cell) / point.Cell.Count / TimeSpan.TicksPerMillisecond), IsStacked: true);
+        // How long tunnels lasted is not in the total: it is the mean of the others, from which the mean of what went before is taken.
+        static double Content(RollupCell cell) =>
+            cell.Latency.Count == 0 ? 0 : Math.Max(0, ((double)cell.TotalTicks / cell.Latency.Count) - Mean(cell, cell.QueueTicks + cell.PolicyTicks + cell.FirstByteTicks));
+
+        static double Mean(RollupCell cell, long ticks) => (double)ticks / cell.Count;
+
+        ChartSeries Phase(string name, string colour, Func<RollupCell, double> ticks) =>
+            new(name, colour, timeline.Value(points, point => point.Cell.Count == 0 ? null : ticks(point.Cell) / TimeSpan.TicksPerMillisecond), IsStacked: true);
     }
 
     /// <summary>How many calls took how long, step by step.</summary>

@@ -52,8 +52,12 @@ internal sealed class Timeline
     /// <summary>As the browser's clock counts.</summary>
     public static double Milliseconds(DateTimeOffset time) => time.ToUnixTimeMilliseconds();
 
-    // The step that is not over yet is as wide as it has come.
-    private TimeSpan Width(DateTimeOffset begin) => _query.To - begin < _query.Step ? _query.To - begin : _query.Step;
+    // The first step is as wide as what was read of it, the one that is not over yet as it has come.
+    private TimeSpan Width(DateTimeOffset begin)
+    {
+        var (first, end) = (_query.ReadFrom, begin + _query.Step);
+        return (end < _query.To ? end : _query.To) - (begin > first ? begin : first);
+    }
 
     private List<double?[]> Points(IEnumerable<SeriesPoint> points, Func<DateTimeOffset, SeriesPoint?, double?> value)
     {

@@ -18,33 +18,25 @@ public sealed record ApiRow(string Api, Totals Now, IReadOnlyList<double> Sparkl
     internal static IReadOnlyList<ApiRow> Of(Direction direction, Timeline timeline, SeriesResult? sums, LiveReader live, TimeSpan span)
     {
         var groups = (sums?.Groups ?? []).ToDictionary(group => group.Key[0]);
-        var limits = live.Limits();
-        var circuits = live.Circuits().ToList();
+        var used = live.Limits().Where(limit => limit.Used is not null).ToLookup(limit => limit.Api, limit => (double)limit.Used!.Value / limit.Amount);
+        var open = live.Circuits().Where(circuit => circuit.State == Policies.CircuitBreaker.CircuitState.Open).Select(circuit => circuit.Api).ToHashSet();
+        var waiting = live.Waiting();
         var rows = live.Apis().Where(api => api.Direction == direction).ToDictionary(api => api.Api);
         return
         [
-            .. groups.Keys.Union(rows.Keys).Select(api =>
+            // What is among the others has calls, though nobody knows how many.
+            .. groups.Keys.Union(sums is { OmittedGroups: > 0 } ? [] : rows.Keys).Select(api =>
             {
                 var group = groups.GetValueOrDefault(api);
-                var (state, isBad) = StateOf(api, circuits, live);
-                var used = limits.Where(limit => limit.Api == api && limit.Used is not null).Select(limit => (double?)limit.Used!.Value / limit.Amount).Max();
-                return new ApiRow(api, group is null ? Totals.None : Totals.Of(group.Total, span), timeline.Sparkline(group?.Points ?? [], point => point.Cell.Count), rows.GetValueOrDefault(api)?.PerSecond ?? 0, used, state, isBad);
+                var (state, isBad) = StateOf(live.Cooling(api), open.Contains(api), waiting.GetValueOrDefault(api));
+                return new ApiRow(api, group is null ? Totals.None : Totals.Of(group.Total, span), timeline.Sparkline(group?.Points ?? [], point => point.Cell.Count), rows.GetValueOrDefault(api)?.PerSecond ?? 0, used.Contains(api) ? used[api].Max() : null, state, isBad);
             }).OrderByDescending(row => row.Now.Calls).ThenBy(row => row.Api, StringComparer.Ordinal),
         ];
     }
 
-    private static (string State, bool IsBad) StateOf(string api, List<(string Api, string Endpoint, Policies.CircuitBreaker.CircuitState State, long Opened)> circuits, LiveReader live)
-    {
-        if (circuits.Any(circuit => circuit.Api == api && circuit.State == Policies.CircuitBreaker.CircuitState.Open))
-        {
-            return ("circuit open", true);
-        }
-
-        if (live.Cooling(api) is var cooling && cooling > TimeSpan.Zero)
-        {
-            return ($"pause {Views.Units.Duration(cooling)}", false);
-        }
-
-        return live.Waiting(api) is > 0 and var waiting ? ($"{waiting} wait", false) : ("", false);
-    }
+    private static (string State, bool IsBad) StateOf(TimeSpan cooling, bool isOpen, int waiting) =>
+        isOpen ? ("circuit open", true)
+        : cooling > TimeSpan.Zero ? ($"pause {Views.Units.Duration(cooling)}", false)
+        : waiting > 0 ? ($"{waiting} wait", false)
+        : ("", false);
 }

@@ -13,6 +13,9 @@ internal static class ExchangeFilters
     /// <summary>The parameters, as in the admin API.</summary>
     public static readonly IReadOnlyList<string> Names = ["direction", "api", "endpoint", "method", "status", "outcome", "code", "consumer", "tenant", "environment", "destination", "host", "path", "min_ms"];
 
+    // What an exchange need not have.
+    private static readonly string[] Nameable = ["api", "endpoint", "tenant", "environment", "destination", "code"];
+
     /// <summary>The search, and what is wrong with a parameter; null when nothing is.</summary>
     public static (ExchangeSearch Search, string? Problem) Read(View view, DateTimeOffset now)
     {
@@ -24,7 +27,7 @@ internal static class ExchangeFilters
                 continue;
             }
 
-            (search, var problem) = PastExchanges.Set(search, name, value);
+            (search, var problem) = PastExchanges.Set(search, name, value == View.Unlisted && Nameable.Contains(name) ? "" : value);
             if (problem is not null)
             {
                 return (search, problem + ".");

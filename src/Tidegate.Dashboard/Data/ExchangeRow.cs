@@ -22,7 +22,7 @@ public sealed record ExchangeRow(
 {
     internal static ExchangeRow Of(ExchangeRecord record)
     {
-        var outcome = FlowMap.Outcome(ExchangeWords.Of(record.Outcome), record.Status == 0 ? "" : record.Status.ToString("000", System.Globalization.CultureInfo.InvariantCulture));
+        var outcome = FlowMap.Outcome(ExchangeWords.Of(record.Outcome), record.Status == 0 ? "" : record.Status.ToString("000", System.Globalization.CultureInfo.InvariantCulture), record.Reason);
         return new ExchangeRow(
             ExchangeId.Format(record.Id),
             record.Started,

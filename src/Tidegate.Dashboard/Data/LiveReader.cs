@@ -1,13 +1,14 @@
 using Tidegate.Control;
 using Tidegate.Control.Live;
+using Tidegate.Dashboard.Views;
 using Tidegate.Exchanges;
 using Tidegate.Policies.CircuitBreaker;
 using Tidegate.Policies.Limits;
 
 namespace Tidegate.Dashboard.Data;
 
-/// <summary>What the gateway is doing at this moment.</summary>
-internal sealed class LiveReader(DashboardSources sources)
+/// <summary>What the gateway is doing at this moment. That is no single tenant's: who sees only some tenants' exchanges sees none of it.</summary>
+internal sealed class LiveReader(DashboardSources sources, Viewer viewer)
 {
     // Less says nothing about a share.
     private const int FewestCalls = 20;
@@ -18,13 +19,17 @@ internal sealed class LiveReader(DashboardSources sources)
     public IReadOnlyList<LiveApi> Apis()
     {
         var apis = new List<LiveApi>();
+        if (!viewer.Caller.SeesAll)
+        {
+            return apis;
+        }
+
         var quiet = sources.Gateway.Configuration.Config.Apis.Select(api => (api.Direction, api.Name)).ToHashSet();
         var seconds = SlidingMinute.Covered(sources.Time.GetUtcNow(), sources.Apis.Started).TotalSeconds;
         sources.Apis.Read((direction, api, _, minute) =>
         {
             quiet.Remove((direction, api));
-            var errors = minute.Of(Outcome.Failed) + (minute.OfStatusClass(5) - RejectedOrFailedServerErrors(minute));
-            apis.Add(new LiveApi(direction, api, minute.Exchanges, Math.Max(0, errors), minute.Of(Outcome.Rejected), seconds > 0 ? minute.Exchanges / seconds : 0, minute.Latency.Quantile(0.95)));
+            apis.Add(new LiveApi(direction, api, minute.Exchanges, minute.Errors, minute.Of(Outcome.Rejected), seconds > 0 ? minute.Exchanges / seconds : 0, minute.Latency.Quantile(0.95)));
         });
         apis.AddRange(quiet.Select(api => new LiveApi(api.Direction, api.Name, 0, 0, 0, 0, TimeSpan.Zero)));
         return apis;
@@ -37,6 +42,11 @@ internal sealed class LiveReader(DashboardSources sources)
         var now = store.Time.GetTimestamp();
         var seen = new HashSet<Limit>();
         var limits = new List<LiveLimit>();
+        if (!viewer.Caller.SeesAll)
+        {
+            return limits;
+        }
+
         foreach (var plan in sources.Gateway.Configuration.Snapshot.Plans)
         {
             if (api is not null && plan.Route.ApiName != api)
@@ -64,21 +74,35 @@ internal sealed class LiveReader(DashboardSources sources)
     }
 
     /// <summary>The circuits of an API, or of all.</summary>
-    public IEnumerable<(string Api, string Endpoint, CircuitState State, long Opened)> Circuits(string? api = null) => sources.Gateway.Circuits.All
-        .Where(circuit => api is null || circuit.Api == api)
-        .Select(circuit => (circuit.Api, circuit.Endpoint, circuit.Circuit.State, circuit.Circuit.Opened))
-        .OrderBy(circuit => circuit.Api, StringComparer.Ordinal).ThenBy(circuit => circuit.Endpoint, StringComparer.Ordinal);
+    public IEnumerable<(string Api, string Endpoint, CircuitState State, long Opened)> Circuits(string? api = null) => CircuitsInForce.Of(sources.Gateway)
+        .Where(circuit => viewer.Caller.SeesAll && (api is null || circuit.Api == api))
+        .Select(circuit => (circuit.Api, circuit.Endpoint, circuit.Circuit.State, circuit.Circuit.Opened));
 
     /// <summary>How long an API's provider is left alone because it asked for that; zero when it is not.</summary>
-    public TimeSpan Cooling(string api) => sources.Gateway.Limits.Providers.FirstOrDefault(provider => provider.Api == api) is { } provider ? TimeSpan.FromSeconds(provider.CoolingSeconds()) : TimeSpan.Zero;
+    public TimeSpan Cooling(string api) => viewer.Caller.SeesAll && sources.Gateway.Limits.Providers.FirstOrDefault(provider => provider.Api == api) is { } provider ? TimeSpan.FromSeconds(provider.CoolingSeconds()) : TimeSpan.Zero;
 
-    /// <summary>How many exchanges of an API wait for a limit.</summary>
-    public int Waiting(string api) => sources.Gateway.Limits.Waiting.FirstOrDefault(queue => queue.Api == api).Waiting;
+    /// <summary>How many exchanges of each API wait for a limit; those without a queue are not there.</summary>
+    public IReadOnlyDictionary<string, int> Waiting() =>
+        viewer.Caller.SeesAll ? sources.Gateway.Limits.Waiting.ToDictionary(queue => queue.Api, queue => queue.Waiting, StringComparer.Ordinal) : new Dictionary<string, int>();
+
+    /// <summary>All traffic of a direction by the second; null where whoever looks does not see all.</summary>
+    public IReadOnlyList<SecondCounts>? Seconds(Direction direction) => viewer.Caller.SeesAll ? sources.Seconds.Read(direction) : null;
+
+    /// <summary>Exchanges that have begun and not ended.</summary>
+    public long InFlight(Direction direction) => viewer.Caller.SeesAll ? sources.InFlight.Count(direction) : 0;
+
+    /// <summary>An API's destinations that health is known of.</summary>
+    public IEnumerable<DestinationView> Destinations(string api) => sources.Gateway.Destinations.Where(destination => viewer.Caller.SeesAll && destination.Api == api);
 
     /// <summary>What somebody should look at, the worst first.</summary>
     public IReadOnlyList<Attention> Attention()
     {
         var found = new List<Attention>();
+        if (!viewer.Caller.SeesAll)
+        {
+            return found;
+        }
+
         if (sources.Reloads.Last is { IsInForce: false } reload)
         {
             found.Add(new Attention(true, "The configuration file is not in force", reload.Failure ?? $"{reload.Problems.Count} problem{(reload.Problems.Count == 1 ? "" : "s")} at {Clock(reload.Time)}; version {sources.Gateway.Configuration.Snapshot.Version} stays.", "/configuration"));
@@ -118,11 +142,12 @@ internal sealed class LiveReader(DashboardSources sources)
             }
         }
 
+        var waiting = Waiting();
         foreach (var limit in Limits())
         {
             if (limit.Used >= limit.Amount * NearlyUsed && limit.Amount > 1)
             {
-                found.Add(new Attention(false, $"{limit.Api} is at its limit", $"{limit.Text}: {Views.Units.Count(limit.Used.Value)} of {Views.Units.Count(limit.Amount)} used{(Waiting(limit.Api) is > 0 and var waiting ? $", {waiting} wait" : "")}.", PageOf(limit.Api)));
+                found.Add(new Attention(false, $"{limit.Api} is at its limit", $"{limit.Text}: {Views.Units.Count(limit.Used.Value)} of {Views.Units.Count(limit.Amount)} used{(waiting.GetValueOrDefault(limit.Api) is > 0 and var wait ? $", {wait} wait" : "")}.", PageOf(limit.Api)));
             }
         }
 
@@ -155,8 +180,6 @@ internal sealed class LiveReader(DashboardSources sources)
             found.Add(new Attention(false, "Counts of limits could not be saved", $"{Views.Units.Count(sources.Gateway.LedgerFailures)} times since the start. The log says why.", "/configuration"));
         }
     }
-
-    private static long RejectedOrFailedServerErrors(TrafficCounts minute) => Math.Min(minute.OfStatusClass(5), minute.Of(Outcome.Failed) + minute.Of(Outcome.Rejected));
 
     private static string Name(string api) => api.Length == 0 ? "What belongs to no API" : api;
 

@@ -11,8 +11,11 @@ public sealed record Totals
     /// <summary>All of them.</summary>
     public long Calls { get; init; }
 
-    /// <summary>Failed, or answered by the upstream with 500 or more.</summary>
+    /// <summary>Failed, or answered with 500 or more, not by a policy of ours and not because of the client.</summary>
     public long Errors { get; init; }
+
+    /// <summary>Ended by what their clients did.</summary>
+    public long ClientFailures { get; init; }
 
     /// <summary>Refused by the gateway.</summary>
     public long Rejected { get; init; }
@@ -75,6 +78,7 @@ public sealed record Totals
         {
             Calls = cell.Count,
             Errors = point.Errors,
+            ClientFailures = point.ClientFailures,
             Rejected = point.Rejected,
             ClientErrors = point.ClientErrors,
             CacheHits = point.CacheHits,

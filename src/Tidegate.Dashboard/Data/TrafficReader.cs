@@ -1,6 +1,7 @@
-using System.Collections.Concurrent;
 using System.Data.Common;
+using System.Text.Json;
 using Tidegate.Control;
+using Tidegate.Control.Admin;
 using Tidegate.Control.Store.Queries;
 
 namespace Tidegate.Dashboard.Data;
@@ -8,64 +9,36 @@ namespace Tidegate.Dashboard.Data;
 /// <summary>Asks the store for sums. What several pages ask at nearly the same time is read once: the second drawing of a page finds what the first one read.</summary>
 internal sealed class TrafficReader(DashboardSources sources)
 {
-    // Sums change each second.
-    private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1.5);
+    // Between the two drawings of a page its scripts are loaded. What moves asks for another time by then.
+    private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(5);
 
-    // A page asks up to ten things; more answers than that of a few viewers are not worth their memory.
-    private const int Kept = 64;
+    // A page asks up to three times; more answers than those of a few viewers are not worth their memory.
+    private const int Kept = 32;
 
     private static readonly TimeSpan KeepBegin = TimeSpan.FromMinutes(10);
 
+    // Whatever a query has is part of what it asks.
+    private static readonly JsonSerializerOptions EveryPart = new() { IncludeFields = true };
+
+    private readonly SharedReads<SeriesAnswers> _answers = new(sources.Time, Fresh, Kept);
     private DateTimeOffset? _begins;
     private long _beginsRead;
-
-    private readonly ConcurrentDictionary<string, (long At, Task<SeriesAnswer> Answer)> _answers = new();
 
     /// <summary>Whether there is a past to be asked for.</summary>
     public bool IsKept => sources.Store is not null;
 
-    /// <summary>Reads sums, or why there are none.</summary>
-    public Task<SeriesAnswer> ReadAsync(SeriesQuery query)
+    /// <summary>Reads sums of one time, of what a caller may see, with one reading; or why there are none.</summary>
+    public Task<SeriesAnswers> ReadAsync(AdminCaller caller, IReadOnlyList<SeriesQuery> queries, CancellationToken gone)
     {
-        if (sources.Store is null)
-        {
-            return Task.FromResult(SeriesAnswer.Off);
-        }
-
-        var now = sources.Time.GetTimestamp();
-        foreach (var (old, kept) in _answers)
-        {
-            if (kept.Answer.IsCompleted && sources.Time.GetElapsedTime(kept.At, now) > Fresh)
-            {
-                _answers.TryRemove(old, out _);
-            }
-        }
-
-        var key = Key(query);
-        if (_answers.TryGetValue(key, out var known))
-        {
-            return known.Answer;
-        }
-
-        var answer = AskAsync(sources.Store, query);
-        if (_answers.Count < Kept)
-        {
-            _answers[key] = (now, answer);
-        }
-
-        return answer;
+        IReadOnlyList<SeriesQuery> bounded = [.. queries.Select(query => query with { Tenants = caller.Tenants })];
+        return sources.Store is { } store ? _answers.AskAsync(Key(bounded), end => AskAsync(store, bounded, end), gone) : Task.FromResult(SeriesAnswers.Off);
     }
 
-    /// <summary>How much of a time there are sums of.</summary>
-    public async Task<TimeSpan> CoveredAsync(DateTimeOffset from, DateTimeOffset to)
+    /// <summary>Where the sums begin; null when there are none yet, or nobody knows.</summary>
+    public async Task<DateTimeOffset?> BeginsAsync()
     {
-        if (sources.Store is null)
-        {
-            return to - from;
-        }
-
         // It moves only when the oldest is let go, and is not there before the first exchange.
-        if (_begins is null || sources.Time.GetElapsedTime(_beginsRead) > KeepBegin)
+        if (sources.Store is not null && (_begins is null || sources.Time.GetElapsedTime(_beginsRead) > KeepBegin))
         {
             try
             {
@@ -75,55 +48,58 @@ internal sealed class TrafficReader(DashboardSources sources)
             catch (Exception unreadable) when (unreadable is DbException or ObjectDisposedException or OperationCanceledException)
             {
                 // The sums themselves will say so.
-                return to - from;
+                return null;
             }
         }
 
-        var begin = _begins is { } first && first > from ? first : from;
-        return begin < to ? to - begin : to - from;
+        return _begins;
     }
 
     // A moving range asked twice within a moment is the same question.
-    private static string Key(SeriesQuery query) => string.Join(
-        '\u001f',
-        [$"{query.From.ToUnixTimeSeconds() / 3} {(query.To - query.From).Ticks / TimeSpan.TicksPerSecond} {query.Step.Ticks} {query.Top}", .. query.GroupBy, "|", .. query.Filters.Select(filter => filter.Dimension + "=" + filter.Value)]);
+    private static string Key(IReadOnlyList<SeriesQuery> queries) => JsonSerializer.Serialize(queries.Select(query => query with { From = Rounded(query.From), To = Rounded(query.To) }), EveryPart);
 
-    private async Task<SeriesAnswer> AskAsync(StoreReader store, SeriesQuery query)
+    private static DateTimeOffset Rounded(DateTimeOffset time) => time.AddTicks(-(time.UtcTicks % (3 * TimeSpan.TicksPerSecond)));
+
+    private async Task<SeriesAnswers> AskAsync(StoreReader store, IReadOnlyList<SeriesQuery> queries, CancellationToken end)
     {
-        if (query.Problem() is { } problem)
+        var now = sources.Time.GetUtcNow();
+        if (queries.Select(query => query.Problem(now)).FirstOrDefault(problem => problem is not null) is { } wrong)
         {
-            return new SeriesAnswer(null, problem);
+            return new SeriesAnswers([], wrong);
         }
 
         try
         {
-            return new SeriesAnswer(await store.SeriesAsync(query, CancellationToken.None), null);
+            return new SeriesAnswers(await store.SeriesAsync(queries, end), null);
         }
         catch (TooWideException tooWide)
         {
-            return new SeriesAnswer(null, tooWide.Message);
+            return new SeriesAnswers([], tooWide.Message);
         }
         catch (OperationCanceledException)
         {
-            return new SeriesAnswer(null, "Reading took longer than 20 s. Choose a shorter time.");
+            return new SeriesAnswers([], "Reading took longer than 20 s. Choose a shorter time.");
         }
         catch (DbException unreadable)
         {
             sources.Log($"The dashboard cannot read the exchange store: {unreadable.Message}");
-            return new SeriesAnswer(null, "The exchange store cannot be read. The log says why.");
+            return new SeriesAnswers([], "The exchange store cannot be read. The log says why.");
         }
         catch (ObjectDisposedException)
         {
-            return new SeriesAnswer(null, "The gateway ends.");
+            return new SeriesAnswers([], "The gateway ends.");
         }
     }
 }
 
 /// <summary>Sums, or why there are none.</summary>
-/// <param name="Result">Null when there are none.</param>
+/// <param name="Results">One for each query; none at all when there are none.</param>
 /// <param name="Trouble">What to tell people; null when nothing is wrong.</param>
-internal sealed record SeriesAnswer(SeriesResult? Result, string? Trouble)
+internal sealed record SeriesAnswers(IReadOnlyList<SeriesResult> Results, string? Trouble)
 {
     /// <summary>Nothing is kept.</summary>
-    public static readonly SeriesAnswer Off = new(null, null);
+    public static readonly SeriesAnswers Off = new([], null);
+
+    /// <summary>The answer to one of the queries.</summary>
+    public SeriesResult? this[int query] => query < Results.Count ? Results[query] : null;
 }

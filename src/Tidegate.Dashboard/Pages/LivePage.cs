@@ -10,11 +10,15 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 
+    // What takes longer comes with the second drawing: nobody looks at a white page.
+    private static readonly TimeSpan FirstDrawing = TimeSpan.FromMilliseconds(200);
+
     private readonly CancellationTokenSource _left = new();
+    private Action? _endReading;
+    private int _readings;
     private Task? _loop;
     private object? _shown;
     private long _readAt;
-    private int _reading;
 
     /// <summary>What the URL says.</summary>
     [CascadingParameter]
@@ -38,14 +42,11 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     /// <summary>Why something is missing; null when nothing is.</summary>
     protected string? Trouble { get; private set; }
 
-    /// <summary>The time for which the page was read.</summary>
-    protected DateTimeOffset Now { get; private set; }
+    /// <summary>How much of the shown time is kept: rates are of that.</summary>
+    protected TimeSpan Span { get; private set; }
 
     /// <summary>Whether exchanges are kept.</summary>
     protected bool IsKept => Traffic.IsKept;
-
-    /// <summary>How much of the shown time is kept: rates are of that.</summary>
-    protected TimeSpan Span { get; private set; }
 
     /// <summary>What makes it another page beside the URL.</summary>
     protected virtual object Identity => View;
@@ -54,7 +55,8 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     protected virtual bool IsMoving => View.Range.IsMoving;
 
     /// <summary>Reads sums.</summary>
-    protected abstract Task ReadAsync();
+    /// <returns>Shows them: only the newest reading does, so that a slow one does not overwrite what was asked after it.</returns>
+    private protected abstract Task<Action> ReadAsync(Reading reading);
 
     /// <summary>Reads what is live.</summary>
     protected virtual void ReadLive()
@@ -72,8 +74,14 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
         _shown = Identity;
         IsLoading = true;
         ReadLive();
-        await ReadAllAsync();
-        IsLoading = false;
+        var read = ReadAllAsync(Viewer.TakeDrawnAt(Sources.Time.GetUtcNow()));
+        if (!RendererInfo.IsInteractive && await Task.WhenAny(read, Task.Delay(FirstDrawing, Sources.Time, _left.Token)) != read)
+        {
+            _ = WatchAsync(read);
+            return;
+        }
+
+        await read;
     }
 
     /// <inheritdoc/>
@@ -86,28 +94,31 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
         }
     }
 
-    /// <summary>Asks for sums, and keeps why there are none.</summary>
-    internal async Task<Tidegate.Control.Store.Queries.SeriesResult?> SumsAsync(Tidegate.Control.Store.Queries.SeriesQuery query)
+    private async Task ReadAllAsync(DateTimeOffset now)
     {
-        var answer = await Traffic.ReadAsync(query);
-        Trouble ??= answer.Trouble;
-        return answer.Result;
-    }
-
-    private async Task ReadAllAsync()
-    {
-        Now = Sources.Time.GetUtcNow();
+        // Nobody waits for the reading before.
+        _endReading?.Invoke();
+        using var mine = CancellationTokenSource.CreateLinkedTokenSource(_left.Token);
+        _endReading = mine.Cancel;
+        var number = ++_readings;
         _readAt = Sources.Time.GetTimestamp();
-        Trouble = null;
-        Span = await Traffic.CoveredAsync(View.Range.From(Now), View.Range.To(Now));
-        _reading++;
         try
         {
-            await ReadAsync();
+            var reading = await Reading.BeginAsync(Traffic, Viewer.Caller, View.Range, now, mine.Token);
+            var show = await ReadAsync(reading);
+            if (number == _readings && !mine.IsCancellationRequested)
+            {
+                (Span, Trouble, IsLoading) = (reading.Span, reading.Trouble, false);
+                show();
+            }
+        }
+        catch (OperationCanceledException) when (mine.IsCancellationRequested)
+        {
+            // Another one was asked for, or somebody went to another page.
         }
         finally
         {
-            _reading--;
+            _endReading = number == _readings ? null : _endReading;
         }
     }
 
@@ -120,7 +131,7 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
             {
                 if (!View.IsPaused)
                 {
-                    await InvokeAsync(TickAsync);
+                    await InvokeAsync(Tick);
                 }
             }
         }
@@ -138,15 +149,33 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
         }
     }
 
-    private async Task TickAsync()
+    private void Tick()
     {
         ReadLive();
-        if (IsMoving && _reading == 0 && Sources.Time.GetElapsedTime(_readAt) >= View.Range.ReadEvery)
+        if (IsMoving && _endReading is null && Sources.Time.GetElapsedTime(_readAt) >= View.Range.ReadEvery)
         {
-            await ReadAllAsync();
+            // What is live does not wait for it.
+            _ = WatchAsync(ReadAllAsync(Sources.Time.GetUtcNow()));
         }
 
         StateHasChanged();
+    }
+
+    // Draws what was read in the background.
+    private async Task WatchAsync(Task read)
+    {
+        try
+        {
+            await read;
+            if (!_left.IsCancellationRequested)
+            {
+                StateHasChanged();
+            }
+        }
+        catch (Exception bug)
+        {
+            await DispatchExceptionAsync(bug);
+        }
     }
 
     /// <inheritdoc/>

@@ -7,6 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Tidegate.Control;
+using Tidegate.Control.Admin;
 using Tidegate.Dashboard.Components;
 using Tidegate.Dashboard.Data;
 using Tidegate.Dashboard.Views;
@@ -43,6 +44,9 @@ internal sealed class PageApplication : IAsyncDisposable
         builder.Services.AddRoutingCore();
         builder.Logging.SetMinimumLevel(LogLevel.Error).AddProvider(new LineLogging(sources.Log));
 
+        // A browser that comes back after a restart brings what was protected with keys that are gone: it gets anew what it needs, and nobody has to do anything.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Antiforgery", LogLevel.None);
+
         // Keys live as long as the pages they protect: the process.
         builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
         builder.Services.AddRazorComponents().AddInteractiveServerComponents(options =>
@@ -55,9 +59,9 @@ internal sealed class PageApplication : IAsyncDisposable
         builder.Services.AddAntiforgery(static options => options.SuppressXFrameOptionsHeader = true);
         builder.Services.AddSingleton(sources);
         builder.Services.AddSingleton<TrafficReader>();
-        builder.Services.AddSingleton<LiveReader>();
         builder.Services.AddSingleton<PastReader>();
         builder.Services.AddScoped<Viewer>();
+        builder.Services.AddScoped<LiveReader>();
         var application = builder.Build();
         application.UseRouting();
         application.UseAntiforgery();
@@ -83,13 +87,5 @@ internal sealed class PageApplication : IAsyncDisposable
         using var patience = new CancellationTokenSource(StopTimeout, TimeProvider.System);
         await _application.StopAsync(patience.Token);
         await _application.DisposeAsync();
-    }
-
-    /// <summary>The process's life is the gateway's.</summary>
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

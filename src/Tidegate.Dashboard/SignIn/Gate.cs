@@ -1,27 +1,37 @@
+using System.Security.Claims;
 using Microsoft.AspNetCore.Http;
-using Tidegate.Configuration;
+using Tidegate.Control;
 using Tidegate.Control.Admin;
 
 namespace Tidegate.Dashboard.SignIn;
 
 /// <summary>
-/// Decides who sees the dashboard. Without a token everybody who got through the listener's own checks; with one whoever has a session, which a browser gets for the token, or sends the token
-/// itself. What another site's page makes a browser do is refused in any case.
+/// Decides who sees the dashboard. On loopback with neither token nor people everybody who got through the listener's own checks; else whoever has a session, which a browser gets for
+/// a password, from an identity provider, or for the token where it lets people in; or sends the token itself. What another site's page makes a browser do is refused in any case.
 /// </summary>
-internal sealed class Gate(Sessions sessions)
+internal sealed class Gate(DashboardSources sources) : IAsyncDisposable
 {
     /// <summary>The prefix makes browsers refuse it unless it is Secure, for this host alone and for all paths.</summary>
     private const string SessionCookie = "__Host-tidegate";
     private const string FormCookie = "__Host-tidegate-form";
     private const string TokenField = "token";
+    private const string UserField = "user";
+    private const string PasswordField = "password";
     private const string FormField = "form";
     private const string ReturnField = "to";
 
+    // Longer than any view's; what is longer must not keep somebody from signing in.
+    private const int MaxReturnLength = 1_024;
+
     private static readonly CookieOptions Strict = new() { HttpOnly = true, Secure = true, SameSite = SameSiteMode.Strict, Path = "/", IsEssential = true };
 
+    private readonly Sessions _sessions = new(sources.Time);
+    private readonly UserSignIn _users = new(sources.Time);
+    private readonly OidcSignIn _oidc = new(sources.Log);
+
     /// <summary>Answers what it decides itself: refusals, and the pages of signing in and out.</summary>
-    /// <returns>False: whoever asks may, and the request is still to be answered.</returns>
-    public async Task<bool> HandleAsync(HttpContext context, Secret? token)
+    /// <returns>False: whoever asks may, is the request's user, and the request is still to be answered.</returns>
+    public async Task<bool> HandleAsync(HttpContext context, AdminAccess access)
     {
         var path = context.Request.Path.Value;
         if (!IsOwnPage(context.Request))
@@ -30,31 +40,45 @@ internal sealed class Gate(Sessions sessions)
             return true;
         }
 
-        if (path is DashboardPaths.SignIn or DashboardPaths.SignedIn or DashboardPaths.SignOut)
+        if (path is DashboardPaths.SignIn or DashboardPaths.SignedIn or DashboardPaths.SignOut or DashboardPaths.OidcBegin or DashboardPaths.OidcDone)
         {
-            await SignAsync(context, token, path);
+            await SignAsync(context, access, path);
             return true;
         }
 
-        if (!IsKnown(context, token))
+        if (Who(context, access) is { } caller)
         {
-            await TurnAwayAsync(context);
-            return true;
+            context.User = caller.ToPrincipal();
+            return false;
         }
 
-        return false;
+        // What the form itself loads says nothing about anybody.
+        if (path is DashboardPaths.Assets + "dashboard.css" or DashboardPaths.Assets + "tidegate.svg")
+        {
+            return false;
+        }
+
+        await TurnAwayAsync(context);
+        return true;
     }
 
-    /// <summary>When whoever asks is not signed in any more.</summary>
-    public CancellationToken SessionEnd(HttpContext context, Secret? token) =>
-        token is not null && sessions.TryFind(context.Request.Cookies[SessionCookie], token, out var ended) ? ended : default;
+    /// <summary>Who asks; null: that is not known.</summary>
+    public AdminCaller? Who(HttpContext context, AdminAccess access) =>
+        access.IsOpen ? AdminCaller.Anyone
+        : access.Token is not null && AdminGuard.HasToken(context.Request, access.Token) ? AdminCaller.Token
+        : _sessions.Find(context.Request.Cookies[SessionCookie], access, out _);
 
-    // What the form itself loads says nothing about anybody.
-    private bool IsKnown(HttpContext context, Secret? token) =>
-        token is null
-        || AdminGuard.HasToken(context.Request, token)
-        || sessions.TryFind(context.Request.Cookies[SessionCookie], token, out _)
-        || context.Request.Path.Value is DashboardPaths.Assets + "dashboard.css" or DashboardPaths.Assets + "tidegate.svg";
+    /// <summary>When whoever asks is not signed in any more.</summary>
+    public CancellationToken SessionEnd(HttpContext context, AdminAccess access) => _sessions.Find(context.Request.Cookies[SessionCookie], access, out var ended) is null ? default : ended;
+
+    /// <summary>Another configuration is in force.</summary>
+    public void Apply(AdminAccess access) => _sessions.EndOthers(access);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _oidc.DisposeAsync();
+        _users.Dispose();
+    }
 
     /// <summary>Browsers say where a request comes from when it can do anything: with each POST and each WebSocket.</summary>
     private static bool IsOwnPage(HttpRequest request)
@@ -82,10 +106,10 @@ internal sealed class Gate(Sessions sessions)
         return AdminReply.ProblemAsync(context, StatusCodes.Status401Unauthorized, "token_needed", "Sign in at /sign-in, or send the token of listeners.admin.token as: Authorization: Bearer TOKEN");
     }
 
-    private async Task SignAsync(HttpContext context, Secret? token, string path)
+    private async Task SignAsync(HttpContext context, AdminAccess access, string path)
     {
         var request = context.Request;
-        if (token is null)
+        if (access.IsOpen)
         {
             context.Response.Redirect("/");
             return;
@@ -95,29 +119,47 @@ internal sealed class Gate(Sessions sessions)
         switch (path)
         {
             case DashboardPaths.SignOut when isPost:
-                sessions.End(request.Cookies[SessionCookie]);
-                context.Response.Cookies.Delete(SessionCookie, Strict);
-                SeeOther(context, DashboardPaths.SignIn);
+                SignOut(context, access);
                 return;
             case DashboardPaths.SignedIn:
-                if (sessions.TryFind(request.Cookies[SessionCookie], token, out _))
+                if (_sessions.Find(request.Cookies[SessionCookie], access, out _) is not null)
                 {
                     SeeOther(context, Local(request.Query[ReturnField]));
                     return;
                 }
 
-                await ShowFormAsync(context, "/", "Your browser did not keep the session. Call this page over https, or on loopback, for example through: ssh -L 9900:localhost:9900 HOST");
+                await ShowFormAsync(context, access, "/", "Your browser did not keep the session. Call this page over https, or on loopback, for example through: ssh -L 9900:localhost:9900 HOST");
                 return;
             case DashboardPaths.SignIn when isPost:
-                await TakeFormAsync(context, token);
+                await TakeFormAsync(context, access);
+                return;
+            case DashboardPaths.OidcBegin or DashboardPaths.OidcDone when access.SignIn?.Oidc is { } oidc:
+                await _oidc.HandleAsync(
+                    context,
+                    oidc,
+                    (answered, person, to) => TakePersonAsync(answered, access, OidcGrants.Of(oidc, person), person, to),
+                    (answered, reason) => FailAsync(answered, access, reason));
                 return;
             default:
-                await ShowFormAsync(context, Local(request.Query[ReturnField]), "");
+                await ShowFormAsync(context, access, Local(request.Query[ReturnField]), "");
                 return;
         }
     }
 
-    private async Task TakeFormAsync(HttpContext context, Secret token)
+    private void SignOut(HttpContext context, AdminAccess access)
+    {
+        var key = context.Request.Cookies[SessionCookie];
+        if (_sessions.Find(key, access, out _) is { } caller)
+        {
+            sources.Audit.Add(caller.Name, AddressOf(context), "sign_out", "");
+        }
+
+        _sessions.End(key);
+        context.Response.Cookies.Delete(SessionCookie, Strict);
+        SeeOther(context, DashboardPaths.SignIn);
+    }
+
+    private async Task TakeFormAsync(HttpContext context, AdminAccess access)
     {
         var request = context.Request;
         if (!request.HasFormContentType)
@@ -126,34 +168,86 @@ internal sealed class Gate(Sessions sessions)
             return;
         }
 
-        var form = await request.ReadFormAsync(context.RequestAborted);
+        IFormCollection form;
+        try
+        {
+            form = await request.ReadFormAsync(context.RequestAborted);
+        }
+        catch (Exception strange) when (strange is BadHttpRequestException or InvalidDataException)
+        {
+            var isLarge = strange is BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge };
+            await AdminReply.ProblemAsync(context, isLarge ? 413 : 400, isLarge ? "content_too_large" : "form_invalid", "That is not the form of /sign-in.");
+            return;
+        }
+
         var to = Local(form[ReturnField]);
         if (request.Cookies[FormCookie] is not { Length: > 0 } expected || !AdminGuard.IsSame(form[FormField].ToString(), expected))
         {
-            await ShowFormAsync(context, to, "The form was too old. Try again.");
+            await ShowFormAsync(context, access, to, "The form was too old. Try again.");
             return;
         }
 
-        if (!AdminGuard.IsSame(form[TokenField].ToString().Trim(), token.Value))
+        var name = form[UserField].ToString().Trim();
+        var (caller, trouble) = access switch
+        {
+            { SignIn: { } people } => await _users.TryAsync(people, name, form[PasswordField].ToString(), AddressOf(context), context.RequestAborted),
+            { Token: { } token } when AdminGuard.IsSame(form[TokenField].ToString().Trim(), token.Value) => (AdminCaller.Token, ""),
+            _ => (null, "That is not the token of listeners.admin.token."),
+        };
+        sources.Audit.Add(caller?.Name ?? name, AddressOf(context), "sign_in", trouble, caller is not null);
+        if (caller is null)
         {
             context.Response.StatusCode = StatusCodes.Status401Unauthorized;
-            await ShowFormAsync(context, to, "That is not the token of listeners.admin.token.");
+            await ShowFormAsync(context, access, to, trouble);
             return;
         }
 
-        sessions.End(request.Cookies[SessionCookie]);
         context.Response.Cookies.Delete(FormCookie, Strict);
-        context.Response.Cookies.Append(SessionCookie, sessions.Begin(token), new CookieOptions(Strict) { MaxAge = Sessions.Life });
+        Begin(context, access, caller, access.SignIn is null ? SignInProof.Token : SignInProof.User(caller.Name));
         SeeOther(context, DashboardPaths.SignedIn + QueryString.Create(ReturnField, to));
     }
 
-    private static Task ShowFormAsync(HttpContext context, string to, string trouble)
+    private async Task TakePersonAsync(HttpContext context, AdminAccess access, AdminCaller? caller, ClaimsPrincipal person, string to)
+    {
+        sources.Audit.Add(caller?.Name ?? person.FindFirst("sub")?.Value ?? "", AddressOf(context), "sign_in", caller is null ? "no grant fits" : "by the identity provider", caller is not null);
+        if (caller is null)
+        {
+            context.Response.StatusCode = StatusCodes.Status403Forbidden;
+            await ShowFormAsync(context, access, "/", "Your provider knows you, but no grant of listeners.admin.sign_in.oidc lets you in.");
+            return;
+        }
+
+        Begin(context, access, caller, SignInProof.Oidc);
+
+        // A redirect would still be the provider's navigation, with which browsers do not send a strict cookie; what this page leads to is ours.
+        await SignInPage.WriteNextAsync(context, DashboardPaths.SignedIn + QueryString.Create(ReturnField, Local(to)));
+    }
+
+    private async Task FailAsync(HttpContext context, AdminAccess access, string reason)
+    {
+        sources.Log($"A sign-in by the identity provider failed: {reason}");
+        sources.Audit.Add("", AddressOf(context), "sign_in", "by the identity provider: " + reason, succeeded: false);
+        context.Response.StatusCode = StatusCodes.Status502BadGateway;
+        await ShowFormAsync(context, access, "/", "Signing in with your provider did not work. Try again; the gateway's log has the reason.");
+    }
+
+    private void Begin(HttpContext context, AdminAccess access, AdminCaller caller, SignInProof proof)
+    {
+        // Never the one that the browser came with: somebody else may know it.
+        _sessions.End(context.Request.Cookies[SessionCookie]);
+        var life = access.SignIn?.SessionLife ?? Configuration.SignInSettings.DefaultSessionLife;
+        context.Response.Cookies.Append(SessionCookie, _sessions.Begin(caller, proof, access, life), new CookieOptions(Strict) { MaxAge = life });
+    }
+
+    private static Task ShowFormAsync(HttpContext context, AdminAccess access, string to, string trouble)
     {
         // The same value in a cookie and in the form: another site's page can send a form here, but not with a value that it knows.
         var value = Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16));
         context.Response.Cookies.Append(FormCookie, value, Strict);
-        return SignInPage.WriteAsync(context, value, to, trouble);
+        return SignInPage.WriteAsync(context, access, value, to, trouble);
     }
+
+    private static string AddressOf(HttpContext context) => context.Connection.RemoteIpAddress?.ToString() ?? "";
 
     private static void SeeOther(HttpContext context, string to)
     {
@@ -161,6 +255,6 @@ internal sealed class Gate(Sessions sessions)
         context.Response.Headers.Location = to;
     }
 
-    /// <summary>A path of this host: a link must not lead people who sign in elsewhere.</summary>
-    private static string Local(string? to) => to is ['/', not ('/' or '\\'), ..] && !to.AsSpan().ContainsAny('\r', '\n', '\\') ? to : "/";
+    /// <summary>A path of this host, of visible ASCII alone: a link must not lead people who sign in elsewhere, and browsers strip tabs and line ends.</summary>
+    private static string Local(string? to) => to is { Length: > 1 and <= MaxReturnLength } && to[0] == '/' && to[1] is not ('/' or '\\') && to.All(static letter => letter is > ' ' and < '\x7f' and not '\\') ? to : "/";
 }

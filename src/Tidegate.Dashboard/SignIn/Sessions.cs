@@ -1,15 +1,12 @@
 using System.Security.Cryptography;
 using System.Text;
-using Tidegate.Configuration;
+using Tidegate.Control.Admin;
 
 namespace Tidegate.Dashboard.SignIn;
 
 /// <summary>Who is signed in. In memory: a restart signs everybody out. Bounded: the oldest makes room.</summary>
 internal sealed class Sessions(TimeProvider time)
 {
-    /// <summary>A working day: whoever is back the next morning signs in again.</summary>
-    public static readonly TimeSpan Life = TimeSpan.FromHours(12);
-
     // Several browsers of everybody who looks after one gateway.
     private const int Capacity = 256;
 
@@ -20,7 +17,11 @@ internal sealed class Sessions(TimeProvider time)
     private readonly Dictionary<string, Session> _sessions = [];
 
     /// <summary>Begins a session and gives its key, which only the browser keeps.</summary>
-    public string Begin(Secret token)
+    /// <param name="caller">Who signed in.</param>
+    /// <param name="proof">By what.</param>
+    /// <param name="access">What was in force then.</param>
+    /// <param name="life">How long it holds.</param>
+    public string Begin(AdminCaller caller, SignInProof proof, AdminAccess access, TimeSpan life)
     {
         var key = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(KeyBytes));
         lock (_gate)
@@ -30,20 +31,20 @@ internal sealed class Sessions(TimeProvider time)
                 EndUnderGate(_sessions.MinBy(session => session.Value.Ends).Key);
             }
 
-            var ends = new CancellationTokenSource(Life, time);
-            _sessions.Add(Hash(key), new Session(time.GetUtcNow() + Life, Hash(token.Value), ends));
+            var ends = new CancellationTokenSource(life, time);
+            _sessions.Add(Hash(key), new Session(caller, proof, proof.Of(access), time.GetUtcNow() + life, ends));
         }
 
         return key;
     }
 
-    /// <summary>Whether a key belongs to a session that holds, and when that ends. One that began with another token than the one in force is over.</summary>
-    public bool TryFind(string? key, Secret token, out CancellationToken ended)
+    /// <summary>Whose session a key is, and when that ends; null when it does not hold any more.</summary>
+    public AdminCaller? Find(string? key, AdminAccess access, out CancellationToken ended)
     {
         ended = default;
         if (key is not { Length: KeyBytes * 2 })
         {
-            return false;
+            return null;
         }
 
         // Found by its hash: how long the search takes says nothing about any key.
@@ -52,17 +53,17 @@ internal sealed class Sessions(TimeProvider time)
         {
             if (!_sessions.TryGetValue(hash, out var session))
             {
-                return false;
+                return null;
             }
 
-            if (session.Ends <= time.GetUtcNow() || session.Token != Hash(token.Value))
+            if (!Holds(session, access))
             {
                 EndUnderGate(hash);
-                return false;
+                return null;
             }
 
             ended = session.Ended.Token;
-            return true;
+            return session.Caller;
         }
     }
 
@@ -78,6 +79,20 @@ internal sealed class Sessions(TimeProvider time)
         }
     }
 
+    /// <summary>Ends every session that another configuration would not have begun.</summary>
+    public void EndOthers(AdminAccess access)
+    {
+        lock (_gate)
+        {
+            foreach (var hash in _sessions.Where(session => !Holds(session.Value, access)).Select(session => session.Key).ToList())
+            {
+                EndUnderGate(hash);
+            }
+        }
+    }
+
+    private bool Holds(Session session, AdminAccess access) => session.Ends > time.GetUtcNow() && session.Means is { } means && session.Proof.Of(access) == means;
+
     private void EndUnderGate(string hash)
     {
         if (_sessions.Remove(hash, out var session))
@@ -89,5 +104,5 @@ internal sealed class Sessions(TimeProvider time)
 
     private static string Hash(string text) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
-    private sealed record Session(DateTimeOffset Ends, string Token, CancellationTokenSource Ended);
+    private sealed record Session(AdminCaller Caller, SignInProof Proof, string? Means, DateTimeOffset Ends, CancellationTokenSource Ended);
 }

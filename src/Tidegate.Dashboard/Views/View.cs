@@ -74,15 +74,18 @@ public sealed record View(string Path, IReadOnlyDictionary<string, string> Query
     public string LinkTo(string folder, string name) => Link(folder + "/" + Uri.EscapeDataString(name));
 
     /// <summary>The page of an API.</summary>
-    public string LinkToApi(string direction, string api) => LinkTo("/" + direction, api.Length == 0 ? Unlisted : api);
+    public string LinkToApi(string direction, string api) => LinkTo("/" + direction, Named(api));
 
-    /// <summary>What stands in URLs for exchanges that belong to no API.</summary>
+    /// <summary>What stands in URLs for a name that is empty: a parameter without a value would not be there.</summary>
     public const string Unlisted = "(none)";
 
-    /// <summary>Another time.</summary>
+    /// <summary>A name as it stands in a URL.</summary>
+    public static string Named(string name) => name.Length == 0 ? Unlisted : name;
+
+    /// <summary>Another time, from its newest exchange on.</summary>
     public string WithRange(TimeRange range) => range.IsMoving
-        ? With(("last", range == TimeRange.Default ? null : range.Last), ("from", null), ("to", null))
-        : With(("last", null), ("from", TimeRange.Write(range.FixedFrom)), ("to", TimeRange.Write(range.FixedFrom + range.Span)));
+        ? With(("last", range == TimeRange.Default ? null : range.Last), ("from", null), ("to", null), ("after", null))
+        : With(("last", null), ("from", TimeRange.Write(range.FixedFrom)), ("to", TimeRange.Write(range.FixedFrom + range.Span)), ("after", null));
 
     /// <summary>Two views are the same when their URLs are.</summary>
     public bool Equals(View? other) => other is not null && Write(Path, Query) == Write(other.Path, other.Query);

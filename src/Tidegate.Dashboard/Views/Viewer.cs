@@ -1,14 +1,32 @@
 using System.Globalization;
+using Tidegate.Control.Admin;
 
 namespace Tidegate.Dashboard.Views;
 
-/// <summary>Who looks, as far as it changes what is written: where their clock is. One for each open page.</summary>
+/// <summary>Who looks: what they may see, and where their clock is. One for each open page.</summary>
 public sealed class Viewer
 {
+    // Until its scripts are there.
+    private static readonly TimeSpan FirstDrawingLasts = TimeSpan.FromSeconds(10);
+
     private TimeZoneInfo _zone = TimeZoneInfo.Utc;
+
+    /// <summary>What they may. Nobody until that is known, so that what is drawn before shows nothing.</summary>
+    internal AdminCaller Caller { get; set; } = AdminCaller.Nobody;
 
     /// <summary>Times are shown as UTC.</summary>
     public bool IsUtc { get; set; }
+
+    /// <summary>When the page was drawn for the first time, before its connection; null: long ago.</summary>
+    public DateTimeOffset? DrawnAt { get; set; }
+
+    /// <summary>The time that the first reading is of: the second drawing of a page asks what the first one did, and finds it read.</summary>
+    public DateTimeOffset TakeDrawnAt(DateTimeOffset now)
+    {
+        var drawn = DrawnAt is { } time && now - time < FirstDrawingLasts ? time : now;
+        DrawnAt = null;
+        return drawn;
+    }
 
     /// <summary>The browser's zone.</summary>
     /// <param name="written">An IANA name and, for machines that know no names, the minutes that are to be added to UTC: <c>Europe/Berlin 120</c>.</param>

@@ -10,6 +10,7 @@ namespace Tidegate.Host.Commands;
 internal static class TopCommand
 {
     private const string ApisPath = "/api/v1/apis";
+    private const string NoGateway = "What answers there is no gateway. Name the admin listener with --admin.";
 
     private static readonly TimeSpan Redraw = TimeSpan.FromSeconds(1);
 
@@ -43,9 +44,15 @@ internal static class TopCommand
 
         using (first)
         {
+            if (TryTable(first) is not { } table)
+            {
+                await console.Error.WriteLineAsync(NoGateway);
+                return ExitCode.Configuration;
+            }
+
             if (once || Console.IsOutputRedirected)
             {
-                AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(console.Output), Ansi = AnsiSupport.No, Interactive = InteractionSupport.No }).Write(Table(first.RootElement));
+                AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(console.Output), Ansi = AnsiSupport.No, Interactive = InteractionSupport.No }).Write(table);
                 return ExitCode.Success;
             }
 
@@ -67,7 +74,7 @@ internal static class TopCommand
                     var (answer, problem) = await client.SendAsync(HttpMethod.Get, ApisPath, null, cancellationToken);
 
                     // A gateway that restarts is back in a moment: who watches wants to see that.
-                    live.UpdateTarget(answer is null ? new Text(problem) : Table(answer.RootElement));
+                    live.UpdateTarget(answer is null ? new Text(problem) : TryTable(answer) ?? (IRenderable)new Text(NoGateway));
                     answer?.Dispose();
                 }
             });
@@ -76,6 +83,19 @@ internal static class TopCommand
         {
             // Ctrl-C is how one leaves.
             return;
+        }
+    }
+
+    // Something else may answer on that port, in JSON of its own.
+    private static Table? TryTable(JsonDocument document)
+    {
+        try
+        {
+            return Table(document.RootElement);
+        }
+        catch (Exception other) when (other is InvalidOperationException or KeyNotFoundException or FormatException)
+        {
+            return null;
         }
     }
 

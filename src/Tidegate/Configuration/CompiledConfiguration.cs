@@ -82,4 +82,16 @@ internal sealed record CompiledConfiguration
 
     /// <summary>The one directory that the gateway writes to.</summary>
     public required string StateDirectory { get; init; }
+
+    /// <summary>What changes of the parts that outlive a configuration. To compile changes nothing yet: the configuration may still be refused.</summary>
+    public IReadOnlyList<Action> Effects { get; init; } = [];
+
+    /// <summary>It is in force now.</summary>
+    public void TakeEffect()
+    {
+        foreach (var effect in Effects)
+        {
+            effect();
+        }
+    }
 }

@@ -163,7 +163,8 @@ internal sealed class ConfigBinder(string file, SecretReferences references, Con
 
         if (type == typeof(Secret))
         {
-            if (!node.Value!.Contains("${", StringComparison.Ordinal))
+            // The hash of a password may stand in the file: that is what it is for.
+            if (!node.Value!.Contains("${", StringComparison.Ordinal) && !node.Value.StartsWith(PasswordHash.Prefix, StringComparison.Ordinal))
             {
                 problems.Add(new ConfigProblem(ConfigPositions.At(file, node), ConfigSeverity.Warning, $"'{key}' is a secret in plain text; use ${{secret:name}}, ${{env:NAME}} or ${{file:path}}"));
             }

@@ -67,9 +67,9 @@ internal sealed class ControlCompiler(ConfigPositions positions, List<ConfigProb
             return null;
         }
 
-        if (!IPAddress.IsLoopback(address.Address) && admin.Token is null)
+        if (!IPAddress.IsLoopback(address.Address) && admin is { Token: null, SignIn: null })
         {
-            Error(admin, "address", "the admin listener is not on loopback; set listeners.admin.token, or use 127.0.0.1");
+            Error(admin, "address", "the admin listener is not on loopback; set listeners.admin.token or listeners.admin.sign_in, or use 127.0.0.1");
         }
 
         if (address.Port != 0 && listeners.FirstOrDefault(listener => listener.Address.Equals(address)) is { } taken)
@@ -86,7 +86,7 @@ internal sealed class ControlCompiler(ConfigPositions positions, List<ConfigProb
             Error(admin, "token", "the token may only have visible ASCII characters, because it travels in a header field");
         }
 
-        return new AdminSettings(address, admin.Token);
+        return new AdminSettings(address, admin.Token, admin.SignIn is { } signIn ? new SignInCompiler(positions, problems).Compile(signIn) : null);
     }
 
     private OtlpSettings? Otlp(OtlpConfig otlp)
@@ -112,7 +112,7 @@ internal sealed class ControlCompiler(ConfigPositions positions, List<ConfigProb
         }
 
         var isGrpc = otlp.Protocol is { } protocol ? protocol == OtlpProtocolConfig.Grpc : endpoint.Port != 4318;
-        return new OtlpSettings(endpoint, isGrpc, [.. otlp.Headers.Select(header => (header.Name, header.Value))], otlp.ServiceName, otlp.Sample);
+        return new OtlpSettings(endpoint, isGrpc, [.. otlp.Headers.Select(header => (header.Name, header.Value))], otlp.ServiceName, otlp.Logs, otlp.Sample);
     }
 
     private void AtMost(object record, string key, int? value, int most)

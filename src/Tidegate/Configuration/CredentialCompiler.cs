@@ -8,10 +8,17 @@ using Tidegate.Policies.Credential;
 namespace Tidegate.Configuration;
 
 /// <summary>Compiles the credential that an API's requests carry, or the several that they carry in turn.</summary>
-internal sealed class CredentialCompiler(ConfigPositions positions, List<ConfigProblem> problems, CompilerServices services)
+/// <param name="positions">Where everything stands.</param>
+/// <param name="problems">What is wrong.</param>
+/// <param name="services">What outlives a configuration.</param>
+/// <param name="effects">What is done to it when the configuration is in force.</param>
+internal sealed class CredentialCompiler(ConfigPositions positions, List<ConfigProblem> problems, CompilerServices services, List<Action> effects)
 {
     // A label of metrics.
     private const int MaxNameCharacters = 32;
+
+    // The routes of an API share what is known of its keys, also of those that are new with this configuration.
+    private readonly Dictionary<ProviderKey, KeyHealth> _healths = [];
 
     /// <summary>The values that a credential may have.</summary>
     public static IEnumerable<string> Values(CredentialInjectionConfig credential) => credential.Keys.Select(key => key.Value.Value).Concat(credential.Value is { } value ? [value.Value] : []);
@@ -22,6 +29,11 @@ internal sealed class CredentialCompiler(ConfigPositions positions, List<ConfigP
         if (api.Credential is not { } credential)
         {
             return;
+        }
+
+        if (FieldNameCheck.ProblemOf(credential.Header) is { } problem)
+        {
+            Problem(credential, "header", problem);
         }
 
         if (positions.IsWritten(credential, "value") == positions.IsWritten(credential, "keys"))
@@ -83,11 +95,22 @@ internal sealed class CredentialCompiler(ConfigPositions positions, List<ConfigP
             new CredentialField(credential.Header, requiresTls),
             new KeyPoolSettings
             {
-                Keys = [.. credential.Keys.Take(KeyPoolSettings.MaxKeys).Select((key, i) => new PooledKey(Encoding.Latin1.GetBytes(key.Value.Value), Math.Min(KeyPoolSettings.MaxWeight, key.Weight ?? 1), services.Keys.Of(api.Name, new ProviderKey(NameOf(credential, i), Identity(credential.Header, key.Value.Value)))))],
+                Keys = [.. credential.Keys.Take(KeyPoolSettings.MaxKeys).Select((key, i) => new PooledKey(Encoding.Latin1.GetBytes(key.Value.Value), Math.Min(KeyPoolSettings.MaxWeight, key.Weight ?? 1), HealthOf(api, new ProviderKey(NameOf(credential, i), Identity(credential.Header, key.Value.Value)))))],
                 Choice = credential.Balance ?? KeyChoice.RoundRobin,
                 SetAside = credential.SetAside ?? KeyPoolSettings.DefaultSetAside,
             },
             services.Time);
+    }
+
+    private KeyHealth HealthOf(ApiConfig api, ProviderKey key)
+    {
+        if (!_healths.TryGetValue(key, out var health))
+        {
+            _healths.Add(key, health = services.Keys.Of(api.Name, key));
+            effects.Add(() => services.Keys.Keep(health));
+        }
+
+        return health;
     }
 
     private static string NameOf(CredentialInjectionConfig credential, int index) => credential.Keys[index].Name ?? (index + 1).ToString(System.Globalization.CultureInfo.InvariantCulture);

@@ -28,7 +28,9 @@ internal static class EffectiveConfig
             {
                 Egress = config.Listeners.Egress is { } egress ? Filled(egress, egress with { Limits = Limits(egress.Limits) }) : null,
                 Ingress = config.Listeners.Ingress is { } ingress ? Filled(ingress, ingress with { Limits = Limits(ingress.Limits) }) : null,
-                Admin = config.Listeners.Admin ?? new AdminListenerConfig(),
+                Admin = config.Listeners.Admin is { SignIn: { } signIn } admin
+                    ? Filled(admin, admin with { SignIn = Filled(signIn, signIn with { Session = signIn.Session ?? SignInSettings.DefaultSessionLife }) })
+                    : config.Listeners.Admin ?? new AdminListenerConfig(),
             }),
             Defaults = Filled(config.Defaults, new DefaultsConfig
             {
@@ -88,6 +90,7 @@ internal static class EffectiveConfig
         LimitConfig Limit(LimitConfig own) => Filled(own, own with
         {
             MaxWait = own.WhenExceeded == WhenExceeded.Queue ? own.MaxWait ?? LimitCompiler.DefaultMaxWait : null,
+            Overrides = [.. own.Overrides.Select(other => Filled(other, other with { Burst = other.Burst ?? own.Burst }))],
         });
 
         PriceConfig Price(PriceConfig own) => Filled(own, own with { Billed = CostCompiler.BilledOf(own), Content = own.PerSize.Count > 0 ? own.Content ?? PricedContent.Both : own.Content });

@@ -14,6 +14,6 @@ internal sealed record FallbackConfig
     [Doc("A file that has the content instead, up to 1MB. Read again when it changes."), Path]
     public string? File { get; init; }
 
-    [Doc("What it stands in for: failure (no answer, 502, 503, 504, after every retry), circuit_open, limit (a limit's refusal), and statuses of the upstream. Default: failure and circuit_open.")]
+    [Doc("What it stands in for: failure (no answer, 502, 503, 504, after every retry), circuit_open (nothing is sent, or less: circuit breaker and adaptive limits), limit (a limit's refusal), and statuses of the upstream. Default: failure and circuit_open.")]
     public IReadOnlyList<string> When { get; init; } = [];
 }

@@ -90,11 +90,14 @@ internal sealed record AdminListenerConfig
     /// <summary>Where it is when nobody says otherwise.</summary>
     public const string DefaultAddress = "127.0.0.1:9900";
 
-    [Doc("Address and port, or off. Off loopback a token is needed. Default: 127.0.0.1:9900, so that nobody else can reach it."), NeedsRestart]
+    [Doc("Address and port, or off. Off loopback a token or sign_in is needed. Default: 127.0.0.1:9900, so that nobody else can reach it."), NeedsRestart]
     public string Address { get; init; } = DefaultAddress;
 
-    [Doc("Callers must send it as Authorization: Bearer, except to /livez and /readyz. Needed when the address is not loopback.")]
+    [Doc("For programs: they send it as Authorization: Bearer, and may do everything; not needed for /livez and /readyz. People can sign in with it while sign_in names nobody else.")]
     public Secret? Token { get; init; }
+
+    [Doc("Who may sign in to the dashboard, and what they may see and do there. Absent: with the token, or on loopback without one everybody who reaches the address.")]
+    public SignInConfig? SignIn { get; init; }
 }
 
 internal sealed record CertificateConfig
@@ -545,6 +548,9 @@ internal sealed record OtlpConfig
 
     [Doc("service.name of everything exported. Default: tidegate.")]
     public string ServiceName { get; init; } = "tidegate";
+
+    [Doc("Export a log record of every exchange, with the attributes of its span and in its trace. Default: false, because the access log has them and a collector pays for each.")]
+    public bool Logs { get; init; }
 
     [Doc("Share of exchanges without a trace of their own that are traced, for example 10%. Default: 100%.")]
     public double Sample { get; init; } = 1;

@@ -5,7 +5,11 @@ using Tidegate.Policies.Hedge;
 namespace Tidegate.Configuration;
 
 /// <summary>Compiles when a request is sent a second time.</summary>
-internal sealed class HedgeCompiler(ConfigPositions positions, List<ConfigProblem> problems, CompilerServices services)
+/// <param name="positions">Where everything stands.</param>
+/// <param name="problems">What is wrong.</param>
+/// <param name="services">What outlives a configuration.</param>
+/// <param name="effects">What is done to it when the configuration is in force.</param>
+internal sealed class HedgeCompiler(ConfigPositions positions, List<ConfigProblem> problems, CompilerServices services, List<Action> effects)
 {
     public const string DefaultAfter = "p95";
 
@@ -41,7 +45,7 @@ internal sealed class HedgeCompiler(ConfigPositions positions, List<ConfigProble
 
         // Each route by itself: an export is slow where a look-up is not.
         var route = services.Hedges.Of(api.Name, endpoint is null ? "" : SnapshotCompiler.EndpointName(endpoint));
-        route.Settings = settings;
+        effects.Add(() => route.Settings = settings);
         yield return new HedgePolicy(settings, services.Hedges, route, services.Time);
     }
 

@@ -7,12 +7,14 @@ using Tidegate.Policies.Limits.Learning;
 namespace Tidegate.Configuration;
 
 /// <summary>Compiles an API's limits, and its endpoints' on top of them.</summary>
-internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProblem> problems, LimitStore store, ProviderCompiler providers)
+internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProblem> problems, LimitStore store, ProviderCompiler providers, IReadOnlyList<ConsumerConfig> consumers)
 {
     /// <summary>10 s: most clients still wait for that.</summary>
     public static readonly TimeSpan DefaultMaxWait = TimeSpan.FromSeconds(10);
 
     private static readonly HashSet<KeyPartKind> TellCallersApart = [KeyPartKind.Consumer, KeyPartKind.Tenant, KeyPartKind.Environment, KeyPartKind.ClientAddress, KeyPartKind.Header];
+
+    private readonly LimitAmounts _amounts = new(positions, problems);
 
     private readonly Dictionary<LimitConfig, Limit> _made = new(ReferenceEqualityComparer.Instance);
 
@@ -25,9 +27,12 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
 
     /// <summary>Whether a limit's counts outlive the process.</summary>
     private static bool IsKept(LimitConfig limit) =>
-        (limit.Quota is { } quota && RateText.TryParse(quota, out var amount) && amount.Calendar is not CalendarUnit.Minute)
-        || (limit.Rate is { } rate && RateText.TryParse(rate, out var flow) && flow.Period is { } period
-            && (limit.Burst is { } burst ? period * ((double)burst / flow.Amount) : period) > TimeSpan.FromMinutes(1));
+        IsKept(limit.Rate, limit.Burst, limit.Quota) || limit.Overrides.Any(other => IsKept(other.Rate, other.Burst ?? limit.Burst, other.Quota));
+
+    private static bool IsKept(string? rate, int? burst, string? quota) =>
+        (quota is not null && RateText.TryParse(quota, out var amount) && amount.Calendar is not CalendarUnit.Minute)
+        || (rate is not null && RateText.TryParse(rate, out var flow) && flow.Period is { } period
+            && (burst is { } atOnce ? period * ((double)atOnce / flow.Amount) : period) > TimeSpan.FromMinutes(1));
 
     /// <summary>The policies that hold a route to its limits: the API's, which its endpoints share, and the endpoint's own.</summary>
     public IEnumerable<IPolicy> Compile(ApiConfig api, EndpointConfig? endpoint)
@@ -41,6 +46,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
         var learning = providers.LearningOf(api) is { } settings ? new ProviderLearning(settings, store.ProviderOf(api.Name), store) : null;
         if (learning is not null && limits.All(limit => limit.Stage != PolicyStage.Attempt))
         {
+            // The learning path gives back by itself what is refused behind it.
             var waits = learning.Settings.WhenExceeded == WhenExceeded.Queue;
             yield return new LimitsPolicy(PolicyStage.Attempt, [], store, waits ? store.QueueOf(api.Name, PolicyStage.Attempt) : null, Queue(api.Queue), learning);
         }
@@ -58,7 +64,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             // Where any route of the API waits, every route has the queue: what one gives back another may be waiting for.
             var queues = follows?.Settings.WhenExceeded == WhenExceeded.Queue
                 || providers.LimitsOf(api).Concat(api.Endpoints.SelectMany(one => one.Limits)).Any(limit => limit.WhenExceeded == WhenExceeded.Queue);
-            yield return new LimitsPolicy(stage, ofStage, store, queues ? store.QueueOf(api.Name, stage) : null, Queue(api.Queue), follows);
+            yield return new LimitsPolicy(stage, ofStage, store, queues ? store.QueueOf(api.Name, stage) : null, Queue(api.Queue), follows, isRefusedBehind: stage == PolicyStage.Attempt && (endpoint?.AdaptiveConcurrency ?? api.AdaptiveConcurrency) is not null);
         }
     }
 
@@ -95,22 +101,15 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
 
     private LimitSettings? Settings(ApiConfig api, LimitConfig config, HashSet<string> names, MatchConfig? match)
     {
-        var kinds = (string?[])[config.Rate is null ? null : "rate", config.Quota is null ? null : "quota", config.Concurrency is null ? null : "concurrency"];
-        if (kinds.Count(kind => kind is not null) != 1)
+        if (LimitAmounts.KindOf(config.Rate, config.Quota, config.Concurrency) is not { } kind)
         {
             Problem(config, null, "a limit has exactly one of rate, quota and concurrency");
             return null;
         }
 
-        var kind = kinds.First(found => found is not null)!;
-        var settings = kind switch
-        {
-            "rate" => Rate(config),
-            "quota" => Quota(config),
-            _ => new LimitSettings { Name = "", Kind = LimitKind.Concurrency, Amount = config.Concurrency!.Value, Text = $"{config.Concurrency} in flight" },
-        };
+        var settings = _amounts.Compile(config);
         Misplaced(config, kind);
-        var name = config.Name ?? NameFor(kind, names);
+        var name = config.Name ?? NameFor(kind.ToString().ToLowerInvariant(), names);
         if (!names.Add(name))
         {
             Problem(config, "name", $"there are two limits named '{name}' here");
@@ -128,14 +127,16 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             return null;
         }
 
+        var overrides = new OverrideCompiler(positions, problems, consumers).Compile(api, config, per, settings, _amounts);
         var shares = config.Shares is { } shared && By(api, shared, match) is { } by ? new ShareCompiler(positions, problems).Compile(config, shared, by, settings) : null;
         return settings with
         {
             Name = name,
+            Overrides = overrides,
             Shares = shares,
             Text = shares is null ? settings.Text : $"{settings.Text} shared by {shares.By.Text}",
             Per = per,
-            Cost = Cost(config, settings),
+            Cost = Cost(config, settings, overrides),
             WhenExceeded = config.WhenExceeded,
             OnError = config.OnError,
             MaxWait = config.MaxWait ?? DefaultMaxWait,
@@ -156,57 +157,14 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
         return name;
     }
 
-    private LimitSettings? Rate(LimitConfig config)
+    private void Misplaced(LimitConfig config, LimitKind kind)
     {
-        if (!RateText.TryParse(config.Rate!, out var rate) || rate.Period is not { } period)
-        {
-            Problem(config, "rate", $"'{config.Rate}' is no rate; write how much and how long, for example 100/s, 60/10s, 5000/h, 10MB/s or 2000 points/m");
-            return null;
-        }
-
-        return new LimitSettings
-        {
-            Name = "",
-            Kind = config.Burst is null ? LimitKind.Rate : LimitKind.TokenBucket,
-            Amount = rate.Amount,
-            Period = period,
-            Burst = config.Burst ?? 0,
-            Unit = rate.Unit,
-            Text = config.Rate!,
-        };
-    }
-
-    private LimitSettings? Quota(LimitConfig config)
-    {
-        if (!RateText.TryParse(config.Quota!, out var quota) || quota.Calendar is not { } unit)
-        {
-            Problem(config, "quota", $"'{config.Quota}' is no quota; write how much and one of minute, hour, day, week and month, for example 10000/month");
-            return null;
-        }
-
-        var zone = TimeZoneInfo.Utc;
-        if (config.TimeZone is { } name && !TimeZoneInfo.TryFindSystemTimeZoneById(name, out zone))
-        {
-            Problem(config, "time_zone", $"there is no time zone '{name}' on this machine; write one as in Europe/Berlin");
-            zone = TimeZoneInfo.Utc;
-        }
-
-        if (config.ResetDay is > 31)
-        {
-            Problem(config, "reset_day", $"a month has no day {config.ResetDay}; write 1 to 31");
-        }
-
-        return new LimitSettings { Name = "", Kind = LimitKind.Quota, Amount = quota.Amount, Calendar = new CalendarPeriod(unit, zone!, config.ResetDay ?? 1), Unit = quota.Unit, Text = config.Quota! };
-    }
-
-    private void Misplaced(LimitConfig config, string kind)
-    {
-        if (config.Burst is not null && kind != "rate")
+        if (config.Burst is not null && kind != LimitKind.Rate)
         {
             Problem(config, "burst", "burst belongs to a rate");
         }
 
-        if ((config.TimeZone is not null || config.ResetDay is not null) && kind != "quota")
+        if ((config.TimeZone is not null || config.ResetDay is not null) && kind != LimitKind.Quota)
         {
             Problem(config, config.TimeZone is not null ? "time_zone" : "reset_day", "time_zone and reset_day belong to a quota");
         }
@@ -231,7 +189,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
         }
     }
 
-    private LimitCost Cost(LimitConfig config, LimitSettings settings)
+    private LimitCost Cost(LimitConfig config, LimitSettings settings, IReadOnlyList<LimitOverride> overrides)
     {
         if (config.Cost is not { } cost)
         {
@@ -243,12 +201,20 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
             Problem(config, "cost", "cost belongs to a limit of points: write the amount as in 2000 points/m");
         }
 
-        if (cost.Points > Math.Max(settings.Burst, settings.Kind == LimitKind.TokenBucket ? 0 : settings.Amount))
+        foreach (var amount in (LimitSettings[])[settings, .. overrides.Select(other => other.Settings)])
         {
-            Problem(cost, "points", $"no request would ever pass: it costs {cost.Points}, and the limit lets {settings.Text} pass");
+            if (cost.Points > (amount.Kind == LimitKind.TokenBucket ? amount.Burst : amount.Amount))
+            {
+                Problem(cost, "points", $"no request would ever pass: it costs {cost.Points}, and the limit lets {amount.Text} pass");
+            }
         }
 
-        return new LimitCost(cost.Points ?? 1, cost.Header?.ToLowerInvariant(), cost.ResponseHeader?.ToLowerInvariant(), Pointer(cost, "json", cost.Json), Pointer(cost, "response_json", cost.ResponseJson));
+        if (cost.OnUnread == OnUnread.Deny && cost.Json is null)
+        {
+            Problem(cost, "on_unread", "on_unread belongs to json: it is about what is read there");
+        }
+
+        return new LimitCost(cost.Points ?? 1, cost.Header?.ToLowerInvariant(), cost.ResponseHeader?.ToLowerInvariant(), Pointer(cost, "json", cost.Json), Pointer(cost, "response_json", cost.ResponseJson), cost.OnUnread);
     }
 
     private JsonPointer? Pointer(LimitCostConfig cost, string key, string? text)

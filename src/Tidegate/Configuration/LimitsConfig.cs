@@ -29,6 +29,9 @@ internal sealed record LimitConfig
     [Doc("What has a count of its own: consumer, tenant, environment, endpoint, host, client_address (of IPv6 its /64), credential (which of the API's keys), header:NAME, path:NAME (a {NAME} of the endpoint's path). Default: one count for all.")]
     public IReadOnlyList<string> Per { get; init; } = [];
 
+    [Doc("Other amounts for some values of per. Default: the same for all.")]
+    public IReadOnlyList<LimitOverrideConfig> Overrides { get; init; } = [];
+
     [Doc("Classes of callers that share the amount, each with a guaranteed part of it. Default: whoever comes first has it.")]
     public SharesConfig? Shares { get; init; }
 
@@ -66,6 +69,24 @@ internal enum LearnMode
     Observe,
 }
 
+internal sealed record LimitOverrideConfig
+{
+    [Doc("Whose amount this is: a value of per, for example acme, or of several the values in the order of per. Values that are left out at the end may be any.")]
+    public required IReadOnlyList<string> Value { get; init; }
+
+    [Doc("Of a limit with rate: how much within how long.")]
+    public string? Rate { get; init; }
+
+    [Doc("Of a limit with burst: how much at once. Default: the limit's.")]
+    public int? Burst { get; init; }
+
+    [Doc("Of a limit with quota: how much within a period of the calendar.")]
+    public string? Quota { get; init; }
+
+    [Doc("Of a limit with concurrency: how many in flight at once.")]
+    public int? Concurrency { get; init; }
+}
+
 internal sealed record LimitCostConfig
 {
     [Doc("Of a request that says nothing else. Default: 1.")]
@@ -79,6 +100,9 @@ internal sealed record LimitCostConfig
 
     [Doc("Where in the request's JSON its points stand, as a JSON pointer: /max_tokens. The first 64 KB are looked through.")]
     public string? Json { get; init; }
+
+    [Doc("What happens to a request whose content has no number there: charge (it costs points) or deny (400 cost_unread), where callers could go around the limit by how they write it. Default: charge.")]
+    public OnUnread OnUnread { get; init; }
 
     [Doc("Where in the answer's JSON, or in the last event of a stream that has it, stands what was really charged: /usage/total_tokens. Looked for while the answer passes; the upstream is asked for content without compression.")]
     public string? ResponseJson { get; init; }

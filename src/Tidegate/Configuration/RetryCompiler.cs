@@ -52,6 +52,11 @@ internal sealed class RetryCompiler(ConfigPositions positions, List<ConfigProble
             Problem(config, "max_body", $"at most {MaxBodyBytes / (1024 * 1024)}MB of a request can be kept");
         }
 
+        if (config.Idempotency is { } idempotency && FieldNameCheck.ProblemOf(idempotency.Header) is { } problem)
+        {
+            Problem(idempotency, "header", problem);
+        }
+
         if (config.Spill > SpillSpace.MaxBytes)
         {
             Problem(config, "spill", $"at most {SpillSpace.MaxBytes / (1024 * 1024 * 1024)}GB can be kept in files, of all requests together");

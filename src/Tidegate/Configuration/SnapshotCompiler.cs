@@ -27,6 +27,7 @@ internal sealed class SnapshotCompiler
     private readonly ProviderCompiler _providers;
     private readonly List<Route> _routes = [];
     private readonly List<RoutePlan> _plans = [];
+    private readonly List<Action> _effects = [];
 
     private SnapshotCompiler(LoadedConfiguration loaded, CompilerServices services)
     {
@@ -95,6 +96,7 @@ internal sealed class SnapshotCompiler
             Watched = [.. _files, .. watched],
             Warnings = _problems,
             StateDirectory = _stateDirectory,
+            Effects = _effects,
         };
     }
 
@@ -144,12 +146,12 @@ internal sealed class SnapshotCompiler
         var tunnel = api.Tunnel ?? DefaultTunnel(api);
         var retries = new RetryCompiler(_positions, _problems, _services, _providers, _stateDirectory);
         _providers.Check(api);
-        var limits = new LimitCompiler(_positions, _problems, _services.Limits, _providers);
+        var limits = new LimitCompiler(_positions, _problems, _services.Limits, _providers, _config.Consumers);
         var adaptive = new AdaptiveCompiler(_positions, _problems, _services);
         var cache = new CacheCompiler(_positions, _problems, _services.Cache);
-        var injected = new CredentialCompiler(_positions, _problems, _services);
+        var injected = new CredentialCompiler(_positions, _problems, _services, _effects);
         injected.Check(api);
-        var hedges = new HedgeCompiler(_positions, _problems, _services);
+        var hedges = new HedgeCompiler(_positions, _problems, _services, _effects);
         var fallbacks = new FallbackCompiler(_positions, _problems, _services.Time);
         var webhooks = new WebhookCompiler(_positions, _problems, _services, _config.Apis);
         var costs = new CostCompiler(_positions, _problems, _services.Limits);

@@ -67,7 +67,7 @@ internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigPro
         for (var i = 0; i < upstream.Destinations.Count; i++)
         {
             var text = upstream.Destinations[i].Url;
-            if (upstream.Destinations[i].Region is { Length: > MaxRegionCharacters } or { Length: > 0 } && upstream.Destinations[i].Region.Any(letter => !char.IsAsciiLetterOrDigit(letter) && letter is not ('-' or '_' or '.')))
+            if (upstream.Destinations[i].Region.Length > MaxRegionCharacters || upstream.Destinations[i].Region.Any(letter => !char.IsAsciiLetterOrDigit(letter) && letter is not ('-' or '_' or '.')))
             {
                 Problem(ConfigSeverity.Error, positions.Of(upstream.Destinations[i], "region"), $"'{upstream.Destinations[i].Region}' is no region; write at most {MaxRegionCharacters} letters, digits, hyphens, underscores and dots, for example eu-west");
             }

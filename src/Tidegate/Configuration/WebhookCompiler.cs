@@ -43,7 +43,7 @@ internal sealed class WebhookCompiler(ConfigPositions positions, List<ConfigProb
             Problem(endpoint.Match, "methods", "a webhook is a POST; write methods: [POST]");
         }
 
-        var settings = Settings(config);
+        var settings = Settings(config) with { Scope = api.Name + "\0" + SnapshotCompiler.EndpointName(endpoint) };
         IReadOnlyList<PurgePlan> plans = [.. config.Purges.Select(Plan)];
         var effect = plans.Count == 0 ? "passes" : string.Join(", ", plans.Select(plan => plan.Describe()));
         return [new WebhookPolicy(settings, services.Webhooks, services.Time, content => plans.Count == 0 ? 0 : PurgePlan.Apply(plans, content, services.Cache), effect)];
@@ -71,6 +71,11 @@ internal sealed class WebhookCompiler(ConfigPositions positions, List<ConfigProb
             Problem(config, "tolerance", "tolerance is at most 1h: so long is a signature that leaked of use");
         }
 
+        if (config.MaxContent > WebhookSettings.LargestContentBytes)
+        {
+            Problem(config, "max_content", $"max_content is at most {WebhookSettings.LargestContentBytes >> 20}MB: no provider sends more, and all of it is held until it is verified");
+        }
+
         byte[][] keys = config.OldSecret is { } old ? [Key(config, "secret", config.Secret), Key(config, "old_secret", old)] : [Key(config, "secret", config.Secret)];
         return new WebhookSettings
         {
@@ -79,7 +84,9 @@ internal sealed class WebhookCompiler(ConfigPositions positions, List<ConfigProb
             Prefix = config.Signature == WebhookSignature.Github ? "sha256=" : config.Prefix ?? "",
             Keys = keys,
             Tolerance = config.Tolerance ?? WebhookSettings.DefaultTolerance,
-            MaxContentBytes = config.MaxContent ?? WebhookSettings.DefaultMaxContentBytes,
+            MaxContentBytes = Math.Min(WebhookSettings.LargestContentBytes, config.MaxContent ?? WebhookSettings.DefaultMaxContentBytes),
+            DeliveryHeader = config.Signature == WebhookSignature.Github ? "X-GitHub-Delivery" : null,
+            AllowsReplays = config.Replay == WebhookReplay.Allow,
         };
     }
 

@@ -22,11 +22,21 @@ internal sealed record WebhookConfig
     [Doc("How old a signed time may be, and how long a signature is remembered so that it is taken once. Default: 5m, as the providers' own libraries have it.")]
     public TimeSpan? Tolerance { get; init; }
 
-    [Doc("The largest content; it is held until it is verified. Default: 1MB, because events are a few KB."), Size]
+    [Doc("A verified one that has come before: refuse (409) or allow (it passes again: for hmac_hex and hmac_base64, whose signed text has no time, when different events may have the same content). Default: refuse.")]
+    public WebhookReplay Replay { get; init; }
+
+    [Doc("The largest content; it is held until it is verified. Default: 1MB, because events are a few KB; at most 25MB."), Size]
     public long? MaxContent { get; init; }
 
     [Doc("Which stored answers are no longer true when a verified one comes.")]
     public IReadOnlyList<WebhookPurgeConfig> Purges { get; init; } = [];
+}
+
+/// <summary>What happens to a webhook that has come before.</summary>
+internal enum WebhookReplay
+{
+    Refuse,
+    Allow,
 }
 
 internal sealed record WebhookPurgeConfig

@@ -11,6 +11,8 @@ internal sealed class BegunBody(ReadOnlyMemory<byte> begun, MessageBody? rest, b
 
     public override long? Length { get; } = rest is null ? begun.Length : rest.Length;
 
+    public override bool HasBytes => !_begun.IsEmpty;
+
     public override HeaderList? Trailers => rest?.Trailers;
 
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)

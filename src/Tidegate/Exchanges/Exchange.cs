@@ -185,11 +185,20 @@ public sealed class Exchange
     /// <summary>The key that was refused first for this exchange. Whether that was its fault shows when another is used.</summary>
     internal SuspectedKey SuspectedKey { get; set; }
 
+    /// <summary>Which state of its upstream's circuit let the last attempt. Means something only while its answer lasts.</summary>
+    internal long CircuitGeneration { get; set; }
+
+    /// <summary>A further attempt goes to another destination, even if the last one's may still answer.</summary>
+    internal bool AvoidsLastDestination { get; set; }
+
     /// <summary>What waits for room in a limit is refused instead: there is something better to do than to wait.</summary>
     internal bool MustNotQueue { get; set; }
 
     /// <summary>What the upstream spoke on the last attempt.</summary>
     public ProtocolVersion UpstreamProtocol { get; set; }
+
+    /// <summary>By which fields the last attempt said who sends it.</summary>
+    public AuthFields SentAuth { get; set; }
 
     /// <summary>Request content bytes read from the client.</summary>
     public long RequestBodyBytes { get; set; }
@@ -334,7 +343,9 @@ public sealed class Exchange
         Region = attempt.Region;
         ProviderKey = attempt.ProviderKey;
         UpstreamProtocol = attempt.UpstreamProtocol;
+        SentAuth = attempt.SentAuth;
         Signal = attempt.Signal;
+        UnreadCosts |= attempt.UnreadCosts;
         HasOtherDestination = attempt.HasOtherDestination;
         HasOtherKey = attempt.HasOtherKey;
         IsKeyRefused = attempt.IsKeyRefused;
@@ -378,6 +389,7 @@ public sealed class Exchange
         Region = other.Region;
         ProviderKey = other.ProviderKey;
         UpstreamProtocol = other.UpstreamProtocol;
+        SentAuth = other.SentAuth;
         Timings.Forwarded = other.Timings.Forwarded;
         Timings.Queued += other.Timings.Queued;
         Timings.Connecting = other.Timings.Connecting;
@@ -433,7 +445,10 @@ public sealed class Exchange
         TriedKeys = 0;
         SuspectedKey = default;
         MustNotQueue = false;
+        CircuitGeneration = 0;
+        AvoidsLastDestination = false;
         UpstreamProtocol = ProtocolVersion.None;
+        SentAuth = AuthFields.None;
         RequestBodyBytes = 0;
         ResponseBodyBytes = 0;
         Timings = default;

@@ -6,6 +6,9 @@ namespace Tidegate.Exchanges;
 /// </summary>
 public struct ExchangeTimings
 {
+    /// <summary>What is under way, and later than any point in time.</summary>
+    internal const long NotYet = long.MaxValue;
+
     /// <summary>The request head was complete.</summary>
     public long Received;
 
@@ -20,6 +23,9 @@ public struct ExchangeTimings
 
     /// <summary>Ticks spent on getting an upstream connection: waiting for a place in a full pool, name, TCP, TLS; 0 when an idle one was there.</summary>
     public long Connecting;
+
+    /// <summary>The last of the content was sent, on the last attempt, when that had to be waited for; <see cref="NotYet"/> while it is. 0 when there was none, or all of it left with the head.</summary>
+    internal long ContentSent;
 
     /// <summary>The first byte of the final upstream response head arrived.</summary>
     public long ResponseStarted;

@@ -24,8 +24,7 @@ internal sealed class Balancer(TimeProvider time)
             return 0;
         }
 
-        // A further attempt goes to the next one behind the last, whoever else was served meanwhile.
-        var first = exchange.DestinationIndex >= 0 ? (exchange.DestinationIndex + 1) % count
+        var first = exchange.DestinationIndex >= 0 ? After(exchange, upstream)
             : upstream.Balance == Balance.Ordered ? 0
             : (int)((uint)Interlocked.Increment(ref _turns.GetOrAdd(upstream.Name, static _ => new Turn()).Last) % (uint)count);
         var now = time.GetTimestamp();
@@ -56,6 +55,16 @@ internal sealed class Balancer(TimeProvider time)
         {
             health.Succeeded();
         }
+    }
+
+    /// <summary>
+    /// A further attempt goes to the next one behind the last, whoever else was served meanwhile. In order the last one has it again when it was not that destination's fault:
+    /// a key or a limit that was refused there would be elsewhere too.
+    /// </summary>
+    private static int After(Exchange exchange, Upstream upstream)
+    {
+        var last = exchange.DestinationIndex;
+        return upstream.Balance == Balance.Ordered && !exchange.AvoidsLastDestination && (exchange.TriedDestinations & (1UL << last)) == 0 ? last : (last + 1) % upstream.Destinations.Count;
     }
 
     /// <summary>Whether a further attempt would find a destination that has not had this exchange yet: it need not wait until this one is back.</summary>

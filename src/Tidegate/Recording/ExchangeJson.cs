@@ -88,6 +88,7 @@ internal static class ExchangeJson
         WriteUnlessEmpty(json, Names.Destination, record.Destination);
         WriteUnlessEmpty(json, Names.Region, record.Region);
         WriteUnlessEmpty(json, Names.Credential, record.Credential);
+        WriteUnlessEmpty(json, Names.Auth, ExchangeWords.Of(record.Auth));
         json.WriteNumber(Names.RequestBytes, record.RequestBytes);
         json.WriteNumber(Names.ResponseBytes, record.ResponseBytes);
         WriteMilliseconds(json, Names.QueueMs, record.Queue);
@@ -239,6 +240,7 @@ internal static class ExchangeJson
         public static readonly JsonEncodedText Destination = JsonEncodedText.Encode("destination");
         public static readonly JsonEncodedText Region = JsonEncodedText.Encode("region");
         public static readonly JsonEncodedText Credential = JsonEncodedText.Encode("credential");
+        public static readonly JsonEncodedText Auth = JsonEncodedText.Encode("auth");
         public static readonly JsonEncodedText RequestBytes = JsonEncodedText.Encode("request_bytes");
         public static readonly JsonEncodedText ResponseBytes = JsonEncodedText.Encode("response_bytes");
         public static readonly JsonEncodedText QueueMs = JsonEncodedText.Encode("queue_ms");

@@ -95,6 +95,9 @@ public readonly record struct ExchangeRecord()
 
     public ProtocolVersion UpstreamProtocol { get; init; }
 
+    /// <summary>By which fields the last attempt said who sends it.</summary>
+    public AuthFields Auth { get; init; }
+
     public long RequestBytes { get; init; }
 
     public long ResponseBytes { get; init; }

@@ -5,6 +5,9 @@ namespace Tidegate.Recording;
 /// <summary>The words for what a record holds. Access log, metrics, traces and admin API use exactly these.</summary>
 internal static class ExchangeWords
 {
+    // By the flags' number.
+    private static readonly string[] AuthTexts = ["", "authorization", "key", "authorization,key", "cookie", "authorization,cookie", "key,cookie", "authorization,key,cookie"];
+
     public static string Of(Direction direction) => direction == Direction.Egress ? "egress" : "ingress";
 
     public static string Of(Outcome outcome) => outcome switch
@@ -44,6 +47,9 @@ internal static class ExchangeWords
         _ => "",
     };
 
+    /// <summary>Separated by commas; empty for none.</summary>
+    public static string Of(AuthFields fields) => AuthTexts[(int)fields & (AuthTexts.Length - 1)];
+
     public static string Of(FailureSource source) => source switch
     {
         FailureSource.Client => "client",
@@ -70,6 +76,9 @@ internal static class ExchangeWords
         ProtocolVersion.Http3 => "HTTP/3",
         _ => "",
     };
+
+    /// <summary>As <see cref="Of(AuthFields)"/> wrote it; none for anything else.</summary>
+    public static AuthFields AuthOf(string text) => (AuthFields)Math.Max(0, Array.IndexOf(AuthTexts, text));
 
     /// <summary>Whether a word names an outcome.</summary>
     public static bool TryOutcome(string word, out Outcome outcome)

@@ -49,6 +49,7 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
             Region = exchange.Region,
             Credential = exchange.ProviderKey?.Name ?? "",
             UpstreamProtocol = exchange.UpstreamProtocol,
+            Auth = exchange.SentAuth,
             RequestBytes = exchange.RequestBodyBytes,
             ResponseBytes = exchange.ResponseBodyBytes,
             Queue = queue,

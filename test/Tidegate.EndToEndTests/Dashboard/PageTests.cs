@@ -7,7 +7,7 @@ namespace Tidegate.EndToEndTests.Dashboard;
 /// <summary>The dashboard as somebody with a browser sees it.</summary>
 public sealed class PageTests(Browser browser) : IClassFixture<Browser>
 {
-    private static readonly string[] Pages = ["/", "/egress", "/egress/echo", "/ingress", "/ingress/orders", "/consumers", "/consumers/partner", "/exchanges", "/exchanges?tail=on", "/configuration"];
+    private static readonly string[] Pages = ["/", "/egress", "/egress/echo", "/ingress", "/ingress/orders", "/consumers", "/consumers/partner", "/tenants/acme", "/environments/production", "/inventory", "/inventory/ingress/orders", "/exchanges", "/exchanges?tail=on", "/configuration"];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -29,6 +29,9 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
             Assert.Equal(0, await visitor.Page.Locator(".notice.bad, .empty").CountAsync());
         }
 
+        await visitor.OpenAsync("/audit");
+        Assert.Equal(width, await visitor.Page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
+        await visitor.SeesAsync("Sign-ins, purges and reloads are kept here.");
         visitor.HasNoComplaint();
     }
 
@@ -56,7 +59,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await using var gateway = await SeenGateway.StartAsync(Cancellation, isKept: false);
         await using var visitor = await browser.VisitAsync(gateway.Root);
         await gateway.BusyAsync(Cancellation);
-        foreach (var path in Pages.Where(path => path != "/configuration"))
+        foreach (var path in Pages.Where(path => path != "/configuration" && !path.StartsWith("/inventory", StringComparison.Ordinal)))
         {
             await visitor.OpenAsync(path);
             await visitor.SeesAsync("Exchanges are not kept.");
@@ -154,6 +157,58 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await visitor.Page.GetByRole(AriaRole.Link, new() { Name = "UTC+9:00" }).ClickAsync();
         await visitor.Page.WaitForURLAsync("**/?zone=utc");
         await visitor.Page.GetByRole(AriaRole.Link, new() { Name = "UTC", Exact = true }).WaitForAsync();
+    }
+
+    [Fact]
+    public async Task An_exchanges_time_follows_the_zone_switch()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await gateway.BusyAsync(Cancellation);
+        await visitor.OpenAsync("/exchanges?api=orders&outcome=rejected");
+        await visitor.Page.Locator("tbody tr td.status").First.ClickAsync();
+        await visitor.SeesAsync("Where the time went");
+        Task<string> Began() => visitor.Page.Locator("dt:text-is('Began') + dd").InnerTextAsync();
+        var local = DateTime.Parse(await Began(), System.Globalization.CultureInfo.InvariantCulture);
+        await visitor.Page.GetByRole(AriaRole.Link, new() { Name = "UTC+9:00" }).ClickAsync();
+        await visitor.Page.GetByRole(AriaRole.Link, new() { Name = "UTC", Exact = true }).WaitForAsync();
+        await visitor.Page.Locator($"dt:text-is('Began') + dd:has-text('{local.AddHours(-9):yyyy-MM-dd HH:mm:ss.fff}')").WaitForAsync();
+        visitor.HasNoComplaint();
+    }
+
+    [Fact]
+    public async Task A_page_that_the_restarted_gateway_does_not_know_loads_itself_anew()
+    {
+        var before = await SeenGateway.StartAsync(Cancellation);
+        var port = before.Gateway["admin"].Port;
+        await using var visitor = await browser.VisitAsync(before.Root);
+        await visitor.OpenAsync("/configuration");
+        await visitor.Page.EvaluateAsync("window.isOld = true");
+        await before.DisposeAsync();
+        await visitor.SeesAsync("The connection to the gateway is lost.");
+        await using var after = await SeenGateway.StartAsync(Cancellation, admin: $"{{ address: 127.0.0.1:{port} }}");
+
+        await visitor.Page.WaitForFunctionAsync("() => !window.isOld && document.querySelector('main[data-alive]')");
+    }
+
+    [Fact]
+    public async Task A_stretch_of_a_chart_that_is_drawn_over_becomes_the_time()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await gateway.BusyAsync(Cancellation);
+        await visitor.OpenAsync("/egress?last=6h");
+        var box = (await visitor.Page.Locator(".canvas").First.BoundingBoxAsync())!;
+        await visitor.Page.Mouse.MoveAsync(box.X + (box.Width * 0.4f), box.Y + (box.Height / 2));
+        await visitor.Page.Mouse.DownAsync();
+        await visitor.Page.Mouse.MoveAsync(box.X + (box.Width * 0.6f), box.Y + (box.Height / 2));
+        await visitor.Page.Mouse.UpAsync();
+        await visitor.Page.WaitForURLAsync("**/egress?from=*&to=*");
+        var range = Tidegate.Dashboard.Views.View.Of(visitor.Page.Url).Range;
+
+        // A fifth of the picture, whose axis takes a little of it.
+        Assert.InRange(range.Span.TotalMinutes, 65, 90);
+        visitor.HasNoComplaint();
     }
 
     [Fact]

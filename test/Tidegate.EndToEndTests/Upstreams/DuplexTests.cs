@@ -1,4 +1,6 @@
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Tidegate.Exchanges;
+using Tidegate.Forwarding;
 using Tidegate.Forwarding.Http1;
 using Tidegate.Testing;
 using Xunit;
@@ -59,6 +61,34 @@ public sealed class DuplexTests : ForwardTest
         Assert.Equal(0, await exchange.ResponseBody.ReadAsync(buffer, Cancellation));
         await exchange.ResponseBody.DisposeAsync();
         Assert.Equal(6, exchange.RequestBodyBytes);
+    }
+
+    [Theory]
+    [InlineData(UpstreamProtocol.Http1)]
+    [InlineData(UpstreamProtocol.Http2)]
+    public async Task When_the_last_of_slow_content_was_sent_is_known(UpstreamProtocol protocol)
+    {
+        await using var upstream = await EchoUpstream.StartAsync(protocols: protocol == UpstreamProtocol.Http2 ? HttpProtocols.Http2 : HttpProtocols.Http1);
+        var exchange = NewExchange(upstream.Port, "/echo", method: "POST");
+        var content = new TestBody(6);
+        exchange.RequestBody = content;
+        var running = Forwarder.ForwardAsync(exchange, Upstream() with { Protocol = protocol }).AsTask();
+        content.Add("abc");
+        await EventuallyAsync(() => exchange.RequestBodyBytes == 3 && content.IsBeingRead, "The first piece was not sent.");
+        Assert.Equal(ExchangeTimings.NotYet, Volatile.Read(ref exchange.Timings.ContentSent));
+
+        var before = TimeProvider.System.GetTimestamp();
+        content.Add("xyz");
+        content.End();
+        await running;
+        Assert.Equal("abcxyz", await ReadAsync(exchange));
+        Assert.InRange(exchange.Timings.ContentSent, before, TimeProvider.System.GetTimestamp());
+
+        var next = NewExchange(upstream.Port);
+        next.Timings.ContentSent = 1;
+        await Forwarder.ForwardAsync(next, Upstream() with { Protocol = protocol });
+        await ReadAsync(next);
+        Assert.Equal(0, next.Timings.ContentSent);
     }
 
     [Theory]

@@ -69,6 +69,24 @@ public sealed class PoolBoundTests : ForwardTest
     }
 
     [Fact]
+    public async Task Content_that_is_less_than_it_said_is_a_bug_that_costs_no_place()
+    {
+        await using var upstream = ScriptedUpstream.Answering(Ok);
+        for (var i = 0; i < 2; i++)
+        {
+            var exchange = NewExchange(upstream.Port, method: "POST");
+            var body = new TestBody(10);
+            body.Add("four");
+            body.End();
+            exchange.RequestBody = body;
+            await Assert.ThrowsAsync<InvalidOperationException>(() => Forwarder.ForwardAsync(exchange, Upstream(maxConnections: 1)).AsTask());
+            await EventuallyAsync(() => Pool.Open == 0, "A place was lost.");
+        }
+
+        Assert.Equal("ok", await ReadAsync(await BeginAsync(upstream.Port)));
+    }
+
+    [Fact]
     public async Task Who_leaves_while_waiting_leaves_the_queue()
     {
         using var client = new CancellationTokenSource();

@@ -93,6 +93,19 @@ public sealed class CheckTests
     [InlineData("{ rate: 10/s, shares: { by: tenant, of: [{ value: a }, { value: a }] } }", "two shares of 'a'")]
     [InlineData("{ rate: 10/s, shares: { by: tenant, of: [{ value: a, guaranteed: 50%, max: 40% }] } }", "max is below what is guaranteed")]
     [InlineData("{ rate: 10/s, per: tenant, shares: { by: tenant, of: [{ value: a }] } }", "nobody is left to share it with")]
+    [InlineData("{ rate: 5/s, overrides: [{ value: a, rate: 9/s }] }", "overrides are for values of per")]
+    [InlineData("{ rate: 5/s, per: 'header:a', overrides: [{ value: a, quota: 9/day }] }", "write rate and nothing else")]
+    [InlineData("{ rate: 5/s, per: 'header:a', overrides: [{ value: a }] }", "write rate and nothing else")]
+    [InlineData("{ rate: 5/s, per: 'header:a', overrides: [{ value: a, rate: 9 }] }", "'9' is no rate")]
+    [InlineData("{ rate: 5/s, per: 'header:a', overrides: [{ value: a, rate: 9MB/s }] }", "the limit counts requests, and its overrides must too")]
+    [InlineData("{ quota: 5/day, per: 'header:a', overrides: [{ value: a, quota: 9/month }] }", "the limit counts by the day, and its overrides must too")]
+    [InlineData("{ rate: 5/s, per: 'header:a', overrides: [{ value: a, rate: 9/s, burst: 2 }] }", "burst belongs to an override of a limit with burst")]
+    [InlineData("{ rate: 5/s, per: 'header:a', overrides: [{ value: [a, b], rate: 9/s }] }", "per names 1 here: write one value")]
+    [InlineData("{ rate: 5/s, per: ['header:a', 'header:b'], overrides: [{ value: [], rate: 9/s }] }", "per names 2 here: write 1 to 2 values")]
+    [InlineData("{ rate: 5/s, per: 'header:a', overrides: [{ value: a, rate: 9/s }, { value: a, rate: 8/s }] }", "two overrides for 'a'")]
+    [InlineData("{ rate: 5/s, per: client_address, overrides: [{ value: 10.0.0.0.1, rate: 9/s }] }", "'10.0.0.0.1' is no address")]
+    [InlineData("{ rate: 5/s, per: consumer, overrides: [{ value: acne, rate: 9/s }] }", "there is no consumer 'acne'")]
+    [InlineData("{ rate: 9 points/s, per: 'header:a', cost: { points: 6 }, overrides: [{ value: a, rate: 5 points/s }] }", "it costs 6, and the limit lets 5 points/s for a pass")]
     [InlineData("{ rate: 5/s, per: ['header:a', 'header:b', 'header:c', 'header:d', 'header:e', 'header:f', 'header:g', 'header:h', 'header:i'] }", "at most 8")]
     public async Task A_limit_that_cannot_be_meant_is_an_error_at_its_place(string limit, string expected)
     {
@@ -149,6 +162,7 @@ public sealed class CheckTests
     [InlineData("{ signature: strip, secret: 0123456789abcdef }", "did you mean 'stripe'")]
     [InlineData("{ signature: stripe, secret: 0123456789abcdef, purges: { api: catalog } }", "did you mean 'catalogue'")]
     [InlineData("{ signature: stripe, secret: 0123456789abcdef, purges: { api: hooks } }", "stores nothing")]
+    [InlineData("{ signature: stripe, secret: 0123456789abcdef, max_content: 26MB }", "max_content is at most 25MB")]
     [InlineData("{ signature: stripe, secret: 0123456789abcdef, purges: { api: catalogue, tags: 'a{id}' } }", "JSON pointer")]
     [InlineData("{ signature: stripe, secret: 0123456789abcdef, purges: { api: catalogue, urls: '/v1/{/id}' } }", "no absolute http or https URL")]
     public async Task A_webhook_that_cannot_be_meant_is_said_at_its_place(string webhook, string expected)

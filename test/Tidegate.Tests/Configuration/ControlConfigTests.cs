@@ -14,7 +14,7 @@ public sealed class ControlConfigTests
     private const string Listener = "listeners: { egress: { address: 127.0.0.1:8080 } }\n";
 
     [Theory]
-    [InlineData("address: 0.0.0.0:9900", "t.yaml:1:69 error: the admin listener is not on loopback; set listeners.admin.token, or use 127.0.0.1")]
+    [InlineData("address: 0.0.0.0:9900", "t.yaml:1:69 error: the admin listener is not on loopback; set listeners.admin.token or listeners.admin.sign_in, or use 127.0.0.1")]
     [InlineData("address: here", "t.yaml:1:69 error: 'here' is no address; write IP and port, for example 127.0.0.1:9900, or off")]
     [InlineData("address: 127.0.0.1:8080", "t.yaml:1:69 error: 127.0.0.1:8080 is the egress listener's; the admin listener needs an address of its own")]
     [InlineData("token: \"${env:SHORT}\"", "t.yaml:1:67 error: the token needs at least 16 characters; make one with: openssl rand -hex 32")]

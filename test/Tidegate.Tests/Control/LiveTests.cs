@@ -44,6 +44,29 @@ public sealed class LiveTests
     }
 
     [Fact]
+    public async Task Refusals_do_not_hide_what_the_upstream_answers_with_500()
+    {
+        var apis = new ApiStatistics(_time);
+        await apis.TakeAsync([TestRecords.Ingress with { Status = 500 }, TestRecords.Ingress with { Status = 503 }, .. Enumerable.Repeat(TestRecords.Refused with { Status = 429 }, 10), TestRecords.Refused with { Status = 503 }], Cancellation);
+
+        apis.Read((_, _, _, lastMinute) => Assert.Equal(2, lastMinute.Errors));
+    }
+
+    [Fact]
+    public async Task A_client_that_hangs_up_is_no_error_of_the_api()
+    {
+        var left = TestRecords.Ingress with { Outcome = Outcome.Failed, Status = 499, Reason = "client", Code = "client_aborted" };
+        var broken = TestRecords.Ingress with { Outcome = Outcome.Failed, Status = 502, Reason = "upstream", Code = "connect_failed" };
+        var (apis, seconds) = (new ApiStatistics(_time), new RecentSeconds(_time));
+        await apis.TakeAsync([left, broken, left with { Status = 0 }], Cancellation);
+        await seconds.TakeAsync([left, broken, left with { Status = 0 }], Cancellation);
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        apis.Read((_, _, sinceStart, _) => Assert.Equal((3, 1), (sinceStart.Exchanges, sinceStart.Errors)));
+        Assert.Equal((3, 1), (seconds.Read(Direction.Ingress)[^1].Exchanges, seconds.Read(Direction.Ingress)[^1].Errors));
+    }
+
+    [Fact]
     public async Task How_long_a_tunnel_or_websocket_lived_is_no_latency()
     {
         var apis = new ApiStatistics(_time);

@@ -49,6 +49,25 @@ public sealed partial class MetricsReferenceTests
             || (metric.Kind == MetricKind.Histogram && (name == metric.Name + "_bucket" || name == metric.Name + "_sum" || name == metric.Name + "_count"))));
     }
 
+    [Fact]
+    public void Panels_ask_for_the_chosen_jobs_and_a_sum_that_is_not_there_hides_no_other()
+    {
+        using var dashboard = System.Text.Json.JsonDocument.Parse(Read("deploy/grafana/tidegate.json"));
+        var asked = dashboard.RootElement.GetProperty("panels").EnumerateArray()
+            .SelectMany(panel => panel.TryGetProperty("targets", out var targets) ? targets.EnumerateArray().Select(target => target.GetProperty("expr").GetString()!).ToArray() : []).ToList();
+
+        Assert.All(asked, expression => Assert.Equal(Asked().Count(expression), Selected().Count(expression)));
+
+        // or binds less than +: what stands before it without parentheses is all that was summed.
+        Assert.DoesNotContain(asked, expression => Unguarded().IsMatch(expression));
+    }
+
+    [Theory]
+    [InlineData("deploy/grafana/tidegate.json")]
+    [InlineData("deploy/prometheus/tidegate-alerts.yaml")]
+    public void A_client_that_hangs_up_is_no_error_of_the_api(string file) =>
+        Assert.All(Failed().Matches(Read(file)), selector => Assert.Contains("code!~", selector.Value, StringComparison.Ordinal));
+
     private static string Reference() => Read("docs/reference/metrics.md");
 
     private static string Read(string file)
@@ -64,6 +83,15 @@ public sealed partial class MetricsReferenceTests
 
     [GeneratedRegex("^\\| `((?:tidegate|process|dotnet)_[a-z_0-9]+)` \\|", RegexOptions.Multiline)]
     private static partial Regex Row();
+
+    [GeneratedRegex("(?:tidegate|process|dotnet)_[a-z0-9_]+\\{[^}]*job=~\"\\$job\"[^}]*\\}")]
+    private static partial Regex Selected();
+
+    [GeneratedRegex("\\) \\+ sum\\(.*\\) or vector\\(0\\)$")]
+    private static partial Regex Unguarded();
+
+    [GeneratedRegex("\\{[^}]*outcome=.{0,2}failed[^}]*\\}")]
+    private static partial Regex Failed();
 
     [GeneratedRegex("(?:tidegate|process|dotnet)_[a-z0-9_]+")]
     private static partial Regex Asked();

@@ -59,6 +59,23 @@ public sealed class OtlpEncodingTests
         Assert.Equal(expected is not null, span.Has(15) && span.One(15).Number(3) == 2);
     }
 
+    [Theory]
+    [InlineData(200, Outcome.Forwarded, "", 9, "GET orders 200 forwarded in 10 ms")]
+    [InlineData(403, Outcome.Rejected, "consumer_not_allowed", 9, "GET orders 403 rejected consumer_not_allowed in 10 ms")]
+    [InlineData(503, Outcome.Forwarded, "", 17, "GET orders 503 forwarded in 10 ms")]
+    [InlineData(0, Outcome.Failed, "client_aborted", 17, "GET orders no answer failed client_aborted in 10 ms")]
+    public void An_exchange_is_a_log_record_in_its_trace(int status, Outcome outcome, string code, ulong severity, string body)
+    {
+        var message = new ProtobufWriter();
+        LogEncoder.Encode(message, Resource, [TestRecords.Ingress with { Trace = Trace, Status = status, Outcome = outcome, Code = code, Query = "token=secret" }]);
+        var log = new ProtobufMessage(message.Written).One(1).One(2).One(2);
+
+        Assert.Equal((severity, body, "tidegate.exchange"), (log.Number(2), log.One(5).Text(1), log.Text(12)));
+        Assert.Equal(("0af7651916cd43dd8448eb211c80319c", "00f067aa0ba902b7"), (log.Hex(9), log.Hex(10)));
+        Assert.Equal((log.Number(1), 1_767_323_045_010_000_000UL), (log.Number(11), log.Number(1)));
+        Assert.Equal(("orders", "token=***"), (log.Attributes(6)["tidegate.api"], log.Attributes(6)["url.query"]));
+    }
+
     [Fact]
     public void A_made_up_method_does_not_name_a_span()
     {

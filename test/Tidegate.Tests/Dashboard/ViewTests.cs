@@ -1,3 +1,4 @@
+using Tidegate.Dashboard.Data;
 using Tidegate.Dashboard.Views;
 using Xunit;
 
@@ -15,6 +16,25 @@ public sealed class ViewTests
         Assert.Equal("/exchanges?api=stripe&last=6h&live=off&status=5xx&zone=utc", view.With(("after", null), ("status", "5xx")));
         Assert.Equal("/egress/a%2Fb?last=6h&live=off&zone=utc", view.LinkToApi("egress", "a/b"));
         Assert.True(view.IsUtc && view.IsPaused);
+    }
+
+    [Fact]
+    public void Another_time_begins_with_its_newest_exchange()
+    {
+        var view = View.Of("http://localhost:9900/exchanges?last=6h&api=stripe&after=1-2");
+
+        Assert.Equal("/exchanges?api=stripe&last=24h", view.WithRange(TimeRange.Choices[3]));
+        Assert.Equal("/exchanges?api=stripe&from=2026-01-02T03%3A00%3A00Z&to=2026-01-02T04%3A00%3A00Z", view.WithRange(new TimeRange(null, TimeSpan.FromHours(1), new DateTimeOffset(2026, 1, 2, 3, 0, 0, TimeSpan.Zero))));
+    }
+
+    [Fact]
+    public void Unlisted_hosts_lead_to_their_own_exchanges()
+    {
+        var path = View.Of("http://localhost:9900/egress/(none)").Link("/exchanges", ("api", View.Named("")), ("direction", "egress"));
+        var (search, problem) = ExchangeFilters.Read(View.Of("http://localhost:9900" + path), DateTimeOffset.UnixEpoch);
+
+        Assert.Equal(("", "egress", null), (search.Api, search.Direction, problem));
+        Assert.Equal("/egress/%28none%29", View.Of("http://localhost:9900/").LinkToApi("egress", ""));
     }
 
     [Theory]

@@ -85,12 +85,35 @@ public sealed class BalancerTests
         Assert.All(Chosen(upstream), index => Assert.Equal(0, index));
 
         var exchange = Call();
-        Assert.Equal([0, 1, 2, 0], Enumerable.Range(0, 4).Select(_ => _balancer.Choose(exchange, upstream)));
+        Assert.Equal([0, 1, 2, 0], Enumerable.Range(0, 4).Select(_ => Attempt(exchange, upstream, attempt => attempt.Fail(Down))));
+        Succeed(upstream, 0);
 
         Fail(upstream, 0, times: 5);
         Assert.All(Chosen(upstream), index => Assert.Equal(1, index));
         _time.Advance(TimeSpan.FromSeconds(10));
         Assert.All(Chosen(upstream), index => Assert.Equal(0, index));
+    }
+
+    [Theory]
+    [InlineData(429)]
+    [InlineData(401)]
+    [InlineData(500)]
+    public void Ordered_stays_with_the_first_when_it_answered_and_only_the_key_or_a_limit_was_refused(int status)
+    {
+        var upstream = Of(3) with { Balance = Balance.Ordered };
+        var exchange = Call();
+        Assert.Equal([0, 0, 0], Enumerable.Range(0, 3).Select(_ => Attempt(exchange, upstream, attempt => attempt.Answer(Outcome.Forwarded, status))));
+
+        Assert.Equal([0, 1], Enumerable.Range(0, 2).Select(_ => Attempt(exchange, upstream, attempt => attempt.Answer(Outcome.Forwarded, 503))));
+        Assert.Equal([2, 2], Enumerable.Range(0, 2).Select(_ => Attempt(exchange, upstream, attempt => attempt.Answer(Outcome.Forwarded, status))));
+    }
+
+    [Fact]
+    public void In_turn_each_further_attempt_is_the_nexts_whatever_the_last_said()
+    {
+        var upstream = Of(3);
+        var exchange = Call();
+        Assert.Equal([0, 1, 2, 0], Enumerable.Range(0, 4).Select(_ => Attempt(exchange, upstream, attempt => attempt.Answer(Outcome.Forwarded, 429))));
     }
 
     [Fact]
@@ -143,6 +166,15 @@ public sealed class BalancerTests
     };
 
     private static Exchange Call() => new() { Connection = new ClientConnection { PeerAddress = IPAddress.Loopback }, Client = null! };
+
+    private int Attempt(Exchange exchange, Upstream upstream, Action<Exchange> result)
+    {
+        var index = _balancer.Choose(exchange, upstream);
+        result(exchange);
+        _balancer.Note(exchange, upstream, index);
+        exchange.ForgetAnswer();
+        return index;
+    }
 
     private List<int> Chosen(Upstream upstream) => [.. Enumerable.Range(0, 6).Select(_ => _balancer.Choose(Call(), upstream))];
 

@@ -25,6 +25,7 @@ public sealed partial class ExchangeJsonTests
             IsCacheOverridden = true,
             UnreadCosts = UnreadCosts.Request | UnreadCosts.Answer,
             Cost = new ExchangeCost(0.002m, "USD", 2, 1),
+            Auth = AuthFields.Authorization | AuthFields.Key,
             CachePurges = 1,
             Trace = new TraceContext(1, 2, 3, 0, 1),
         });

@@ -90,6 +90,9 @@ internal static class RecordCodec
             bytes.Number((ulong)record.Cost.Billed);
             bytes.Number((ulong)record.Cost.Unknown);
         }
+
+        // Since version 3.
+        bytes.Number((ulong)record.Auth);
     }
 
     /// <param name="bytes">Of the log.</param>
@@ -136,6 +139,7 @@ internal static class RecordCodec
         Total = new TimeSpan(bytes.Number()),
         Trace = bytes.Count(1) == 1 ? new TraceContext(bytes.Fixed(), bytes.Fixed(), bytes.Fixed(), bytes.Fixed(), (byte)bytes.Count(byte.MaxValue)) : default,
         Cost = version >= 2 ? ReadCost(ref bytes) : ExchangeCost.None,
+        Auth = version >= 3 ? (AuthFields)bytes.Count(byte.MaxValue) : AuthFields.None,
     };
 
     private static ExchangeCost ReadCost(ref ByteSource bytes) =>

@@ -10,12 +10,12 @@ namespace Tidegate.Control.Store.Postgres;
 internal sealed class PostgresSource(NpgsqlDataSource database) : IStoreSource
 {
     /// <inheritdoc/>
-    public SeriesResult Series(SeriesQuery query, CancellationToken cancellationToken)
+    public IReadOnlyList<SeriesResult> Series(IReadOnlyList<SeriesQuery> queries, CancellationToken cancellationToken)
     {
         try
         {
             using var connection = database.OpenConnection();
-            return new SeriesReader(connection, query, cancellationToken).Read();
+            return SeriesScan.Run(queries, connection, cancellationToken);
         }
         catch (NpgsqlException) when (cancellationToken.IsCancellationRequested)
         {
@@ -23,7 +23,7 @@ internal sealed class PostgresSource(NpgsqlDataSource database) : IStoreSource
         }
         catch (PostgresException empty) when (empty.SqlState == PostgresErrorCodes.UndefinedTable)
         {
-            return new SeriesBuilder(query).Build(omitted: 0);
+            return [.. queries.Select(query => new SeriesBuilder(query).Build())];
         }
     }
 
@@ -33,7 +33,7 @@ internal sealed class PostgresSource(NpgsqlDataSource database) : IStoreSource
         try
         {
             using var connection = database.OpenConnection();
-            return SeriesReader.Begin(connection);
+            return SeriesScan.Begin(connection);
         }
         catch (PostgresException empty) when (empty.SqlState == PostgresErrorCodes.UndefinedTable)
         {

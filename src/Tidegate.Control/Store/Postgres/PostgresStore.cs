@@ -75,6 +75,9 @@ internal sealed class PostgresStore : IExchangeStore
     public string Place { get; }
 
     /// <inheritdoc/>
+    public string? Folder => _settings.Directory.Length == 0 ? null : _settings.Directory;
+
+    /// <inheritdoc/>
     public void Start() => _loop.Start();
 
     /// <inheritdoc/>

@@ -16,14 +16,14 @@ internal sealed class FileSource(ExchangeStore store) : IStoreSource
     private SegmentEngine? _engine;
 
     /// <inheritdoc/>
-    public SeriesResult Series(SeriesQuery query, CancellationToken cancellationToken)
+    public IReadOnlyList<SeriesResult> Series(IReadOnlyList<SeriesQuery> queries, CancellationToken cancellationToken)
     {
         using var database = new SqliteConnection(store.RollupConnection + ";Mode=ReadOnly");
         try
         {
             database.Open();
             using var ended = cancellationToken.UnsafeRegister(static database => SQLitePCL.raw.sqlite3_interrupt(((SqliteConnection)database!).Handle), database);
-            return new SeriesReader(database, query, cancellationToken).Read();
+            return SeriesScan.Run(queries, database, cancellationToken);
         }
         catch (SqliteException) when (cancellationToken.IsCancellationRequested)
         {
@@ -41,7 +41,7 @@ internal sealed class FileSource(ExchangeStore store) : IStoreSource
     {
         using var database = new SqliteConnection(store.RollupConnection + ";Mode=ReadOnly");
         database.Open();
-        return SeriesReader.Begin(database);
+        return SeriesScan.Begin(database);
     }
 
     /// <inheritdoc/>

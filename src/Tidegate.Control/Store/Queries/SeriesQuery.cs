@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 
 namespace Tidegate.Control.Store.Queries;
@@ -6,7 +7,7 @@ namespace Tidegate.Control.Store.Queries;
 internal sealed record SeriesQuery
 {
     /// <summary>What exchanges can be grouped and filtered by; as columns of the database.</summary>
-    public static readonly IReadOnlyList<string> Dimensions = ["direction", "api", "endpoint", "method", "status", "outcome", "reason", "code", "consumer", "tenant", "environment", "destination", "region", "cache"];
+    public static readonly List<string> Dimensions = ["direction", "api", "endpoint", "method", "status", "outcome", "reason", "code", "consumer", "tenant", "environment", "destination", "region", "cache"];
 
     /// <summary>More groups than a page can show: the largest stay.</summary>
     public const int MaxGroups = 200;
@@ -33,14 +34,27 @@ internal sealed record SeriesQuery
     /// <summary>Dimension and value; several of one dimension are alternatives. A status can be a class, as 5xx.</summary>
     public IReadOnlyList<(string Dimension, string Value)> Filters { get; init; } = [];
 
-    /// <summary>Groups that are told apart; the others are left out.</summary>
+    /// <summary>Only these tenants', whatever else is asked; null: everybody's.</summary>
+    public IReadOnlyList<string>? Tenants { get; init; }
+
+    /// <summary>Groups that are told apart; the others are one sum.</summary>
     public int Top { get; init; } = 50;
 
-    /// <summary>The step that shows a span in some 60 to 200 points, minutes where they are still kept.</summary>
-    public static TimeSpan StepFor(TimeSpan span) => Steps.FirstOrDefault(step => span / step <= 200, Steps[^1]);
+    /// <summary>Whether each group has its points; else only its sum, which costs far less.</summary>
+    public bool HasPoints { get; init; } = true;
+
+    /// <summary>Reads sums of hours, which are kept much longer than those of minutes.</summary>
+    public bool IsHourly => Step.Ticks % TimeSpan.TicksPerHour == 0;
+
+    /// <summary>Where the first minute or hour begins that is read.</summary>
+    public DateTimeOffset ReadFrom => From.AddTicks(-(From.UtcTicks % (IsHourly ? TimeSpan.TicksPerHour : TimeSpan.TicksPerMinute)));
+
+    /// <summary>The step that shows a span in some 60 to 200 points; of minutes only where they are still kept.</summary>
+    public static TimeSpan StepFor(DateTimeOffset from, DateTimeOffset to, DateTimeOffset now) =>
+        Steps.FirstOrDefault(step => (to - from) / step <= 200 && (step >= TimeSpan.FromHours(1) || from >= now - StoreSettings.MinutesAge), Steps[^1]);
 
     /// <summary>What is wrong with it, and what to do; null when nothing is.</summary>
-    public string? Problem()
+    public string? Problem(DateTimeOffset now)
     {
         if (From >= To)
         {
@@ -50,6 +64,11 @@ internal sealed record SeriesQuery
         if (Step < TimeSpan.FromMinutes(1) || Step.Ticks % TimeSpan.TicksPerMinute != 0 || (Step > TimeSpan.FromHours(1) && Step.Ticks % TimeSpan.TicksPerHour != 0))
         {
             return "step is a whole number of minutes, and of hours from one hour up";
+        }
+
+        if (!IsHourly && From < now - StoreSettings.MinutesAge)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"minutes are kept for {StoreSettings.MinutesAge.TotalDays:0} days: for what is older, step is one hour or whole hours");
         }
 
         if ((To - From) / Step > MaxPoints)
@@ -64,7 +83,7 @@ internal sealed record SeriesQuery
 
         if (Filters.FirstOrDefault(filter => filter.Value.Contains('\0', StringComparison.Ordinal)) is { Dimension: { } odd })
         {
-            return $"'{odd}' has a character that no exchange has";
+            return $"'{(odd.Length > 40 ? odd[..40] : odd)}' has a character that no exchange has";
         }
 
         if (GroupBy.Distinct().Count() != GroupBy.Count)
@@ -87,13 +106,61 @@ internal sealed record SeriesQuery
             : null;
     }
 
+    /// <summary>Whether what exchanges have in common is asked for.</summary>
+    /// <param name="values">In the order of <see cref="Dimensions"/>.</param>
+    public bool Fits(IReadOnlyList<string> values) => Filters.GroupBy(filter => filter.Dimension).All(dimension => dimension.Any(filter => Fits(values, filter.Dimension, filter.Value)));
+
+    /// <summary>The filters that all of some queries have, as SQL.</summary>
+    public static string Where(IReadOnlyList<SeriesQuery> queries, DbCommand command)
+    {
+        var sql = new System.Text.StringBuilder();
+        foreach (var dimension in queries[0].Filters.Where(filter => queries.All(query => Same(query, queries[0], filter.Dimension))).GroupBy(filter => filter.Dimension))
+        {
+            var alternatives = dimension.Select(filter => Condition(command, dimension.Key, filter.Value)).ToList();
+            sql.Append(" AND (").AppendJoin(" OR ", alternatives).Append(')');
+        }
+
+        if (queries[0].Tenants is { } tenants)
+        {
+            // Without any it is false: nothing is shown.
+            sql.Append(" AND (1 = 0").Append(string.Concat(tenants.Select(tenant => " OR " + Condition(command, "tenant", tenant)))).Append(')');
+        }
+
+        return sql.ToString();
+    }
+
+    private static bool Same(SeriesQuery one, SeriesQuery other, string dimension) => one.Values(dimension).SetEquals(other.Values(dimension));
+
+    private HashSet<string> Values(string dimension) => [.. Filters.Where(filter => filter.Dimension == dimension).Select(filter => filter.Value)];
+
+    private static bool Fits(IReadOnlyList<string> values, string dimension, string wanted)
+    {
+        var value = values[Dimensions.IndexOf(dimension)];
+        return dimension == "status" && Statuses(wanted) is var (from, to) ? int.Parse(value, CultureInfo.InvariantCulture) is var status && status >= from && status <= to : value == wanted;
+    }
+
     /// <summary>The statuses that a filter means, both inclusive; null when it is none.</summary>
-    public static (int From, int To)? Statuses(string value) => value switch
+    private static (int From, int To)? Statuses(string value) => value switch
     {
         [>= '1' and <= '9', 'x', 'x'] => ((value[0] - '0') * 100, ((value[0] - '0') * 100) + 99),
         { Length: <= 3 } when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var status) => (status, status),
         _ => null,
     };
+
+    private static string Condition(DbCommand command, string dimension, string value) =>
+        dimension == "status" && Statuses(value) is var (from, to)
+            ? $"k.status BETWEEN {Parameter(command, from)} AND {Parameter(command, to)}"
+            : $"k.{dimension} = {Parameter(command, value)}";
+
+    /// <summary>A value's place in SQL.</summary>
+    public static string Parameter(DbCommand command, object value)
+    {
+        var parameter = command.CreateParameter();
+        parameter.ParameterName = "@p" + command.Parameters.Count.ToString(CultureInfo.InvariantCulture);
+        parameter.Value = value;
+        command.Parameters.Add(parameter);
+        return parameter.ParameterName;
+    }
 }
 
 /// <summary>A query that would read more than it may; its message says what to narrow.</summary>

@@ -10,6 +10,7 @@ internal sealed class StoreReader : IAsyncDisposable
     private const int SeriesAtOnce = 2;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Queue = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan KeepEngine = TimeSpan.FromMinutes(5);
 
     private readonly IStoreSource _source;
@@ -23,16 +24,20 @@ internal sealed class StoreReader : IAsyncDisposable
         _rest = time.CreateTimer(static self => _ = ((StoreReader)self!).RestAsync(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
+    /// <summary>Answers one query.</summary>
+    public async Task<SeriesResult> SeriesAsync(SeriesQuery query, CancellationToken cancellationToken) => (await SeriesAsync([query], cancellationToken))[0];
+
+    /// <summary>Answers queries about one time with one reading.</summary>
     /// <exception cref="TooWideException">It would read too much.</exception>
     /// <exception cref="System.Data.Common.DbException">The sums cannot be read.</exception>
     /// <exception cref="OperationCanceledException">Whoever asked has gone, or it took too long.</exception>
-    public async Task<SeriesResult> SeriesAsync(SeriesQuery query, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<SeriesResult>> SeriesAsync(IReadOnlyList<SeriesQuery> queries, CancellationToken cancellationToken)
     {
-        using var limit = Limit(cancellationToken);
-        await _series.WaitAsync(limit.Token);
+        await TakeAsync(_series, cancellationToken);
         try
         {
-            return await Task.Run(() => _source.Series(query, limit.Token), limit.Token);
+            using var limit = Limit(cancellationToken);
+            return await Task.Run(() => _source.Series(queries, limit.Token), limit.Token);
         }
         finally
         {
@@ -43,10 +48,10 @@ internal sealed class StoreReader : IAsyncDisposable
     /// <summary>Where the sums begin; null while there are none.</summary>
     public async Task<DateTimeOffset?> BeginsAsync()
     {
-        using var limit = Limit(CancellationToken.None);
-        await _series.WaitAsync(limit.Token);
+        await TakeAsync(_series, CancellationToken.None);
         try
         {
+            using var limit = Limit(CancellationToken.None);
             return await Task.Run(_source.Begin, limit.Token);
         }
         finally
@@ -59,10 +64,10 @@ internal sealed class StoreReader : IAsyncDisposable
     /// <exception cref="SegmentTroubleException">Exchanges cannot be searched now; also <see cref="System.Data.Common.DbException"/>.</exception>
     public async Task<IReadOnlyList<ExchangeRecord>> FindAsync(ExchangeSearch search, CancellationToken cancellationToken)
     {
-        using var limit = Limit(cancellationToken);
-        await _search.WaitAsync(limit.Token);
+        await TakeAsync(_search, cancellationToken);
         try
         {
+            using var limit = Limit(cancellationToken);
             return await Task.Run(() => _source.Find(search, limit.Token), limit.Token);
         }
         finally
@@ -79,6 +84,15 @@ internal sealed class StoreReader : IAsyncDisposable
         _source.Dispose();
         _search.Dispose();
         _series.Dispose();
+    }
+
+    // How long others take is not held against a query: its own time begins when it is its turn.
+    private static async Task TakeAsync(SemaphoreSlim places, CancellationToken cancellationToken)
+    {
+        if (!await places.WaitAsync(Queue, cancellationToken))
+        {
+            throw new OperationCanceledException("Other queries take too long.");
+        }
     }
 
     private static CancellationTokenSource Limit(CancellationToken cancellationToken)

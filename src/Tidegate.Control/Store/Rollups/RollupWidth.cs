@@ -15,10 +15,10 @@ internal sealed record RollupWidth(string Table, long Ticks, TimeSpan Age)
     public static readonly IReadOnlyList<RollupWidth> All = [Minute, QuarterHour, Hour, QuarterDay];
 
     /// <summary>What a view from one time to another in such steps is made of: the tables, and from when to when of each, in order.</summary>
-    public static IEnumerable<(RollupWidth Width, long From, long To)> Of(long from, long to, long step)
+    public static IEnumerable<(RollupWidth Width, long From, long To)> Of(long from, long to, long step, bool isHourly)
     {
         // From an hour up in whole hours, because minutes are not kept that long.
-        var (narrow, wide) = step % Hour.Ticks == 0 ? (Hour, QuarterDay) : (Minute, QuarterHour);
+        var (narrow, wide) = isHourly ? (Hour, QuarterDay) : (Minute, QuarterHour);
         from -= from % narrow.Ticks;
         to += (narrow.Ticks - (to % narrow.Ticks)) % narrow.Ticks;
         var (begin, end) = (from + ((wide.Ticks - (from % wide.Ticks)) % wide.Ticks), to - (to % wide.Ticks));

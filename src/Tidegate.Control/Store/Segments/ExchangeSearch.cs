@@ -41,6 +41,9 @@ internal sealed record ExchangeSearch
 
     public string? Tenant { get; init; }
 
+    /// <summary>Only these tenants', whatever else is asked; null: everybody's.</summary>
+    public IReadOnlyList<string>? Tenants { get; init; }
+
     public string? Environment { get; init; }
 
     public string? Destination { get; init; }
@@ -71,6 +74,7 @@ internal sealed record ExchangeSearch
         && (Code is null || record.Code == Code)
         && (Consumer is null || record.Consumer.Name == Consumer)
         && (Tenant is null || record.Consumer.Tenant == Tenant)
+        && Admin.AdminScope.Has(Tenants, record.Consumer.Tenant)
         && (Environment is null || record.Consumer.Environment == Environment)
         && (Destination is null || record.Destination == Destination)
         && (Region is null || record.Region == Region)
@@ -106,6 +110,12 @@ internal sealed record ExchangeSearch
         Is("region", Region);
         Is("credential", Credential);
         Is("host", Host);
+        if (Tenants is not null)
+        {
+            // Without any it is false: nothing is shown.
+            sql.Append(" AND (false").Append(string.Concat(Tenants.Select(tenant => $" OR tenant = {Parameter(command, tenant)}"))).Append(')');
+        }
+
         if (Path is { Length: > 0 })
         {
             sql.Append(CultureInfo.InvariantCulture, $" AND contains(path, {Parameter(command, Path)})");

@@ -15,7 +15,7 @@ internal static class ExchangeTable
         method VARCHAR, scheme VARCHAR, host VARCHAR, port USMALLINT, path VARCHAR, query VARCHAR, status USMALLINT, outcome VARCHAR, reason VARCHAR, code VARCHAR, detail VARCHAR,
         observed VARCHAR, cache VARCHAR, cache_overridden BOOLEAN, cost_unread UTINYINT, cache_purges INTEGER, attempts INTEGER, retries VARCHAR, destination VARCHAR, region VARCHAR, credential VARCHAR, upstream_protocol VARCHAR, request_bytes BIGINT, response_bytes BIGINT,
         queue_us BIGINT, policies_us BIGINT, connect_us BIGINT, first_byte_us BIGINT, total_us BIGINT, trace_high UBIGINT, trace_low UBIGINT, span UBIGINT, parent_span UBIGINT, trace_flags UTINYINT,
-        cost DECIMAL(38, 12), currency VARCHAR, cost_attempts INTEGER, cost_unknown INTEGER
+        cost DECIMAL(38, 12), currency VARCHAR, cost_attempts INTEGER, cost_unknown INTEGER, auth VARCHAR
         """;
 
     /// <summary>The columns, in this order; a type may have a comma in its brackets.</summary>
@@ -80,7 +80,8 @@ internal static class ExchangeTable
             .AppendValue(record.Cost.Currency.Length == 0 ? (decimal?)null : record.Cost.Amount)
             .AppendValue(record.Cost.Currency)
             .AppendValue(record.Cost.Billed)
-            .AppendValue(record.Cost.Unknown);
+            .AppendValue(record.Cost.Unknown)
+            .AppendValue(ExchangeWords.Of(record.Auth));
     }
 
     /// <summary>Numbers without a sign as numbers with one, in the same order.</summary>
@@ -128,6 +129,7 @@ internal static class ExchangeTable
         Total = TimeSpan.FromMicroseconds(Value<long>(row, 38)),
         Trace = new TraceContext(Number(row, 39), Number(row, 40), Number(row, 41), Number(row, 42), (byte)Whole(row, 43)),
         Cost = row.IsDBNull(44) ? ExchangeCost.None : new ExchangeCost(row.GetDecimal(44), Word(row, 45), Whole(row, 46), Whole(row, 47)),
+        Auth = row.IsDBNull(48) ? AuthFields.None : ExchangeWords.AuthOf(row.GetString(48)),
     };
 
     private static List<string> Join(List<string> columns, string part)

@@ -52,6 +52,7 @@ internal sealed class ContentSender(PhaseClock clock)
         _isBroken = false;
         IsSent = false;
         ClientFailure = null;
+        exchange.Timings.ContentSent = 0;
         HasBegun = !exchange.RequestBody.IsEmpty;
         if (HasBegun)
         {
@@ -249,6 +250,7 @@ internal sealed class ContentSender(PhaseClock clock)
         if (!_isDetached)
         {
             _isDetached = true;
+            Volatile.Write(ref _exchange.Timings.ContentSent, HasBegun ? ExchangeTimings.NotYet : 0);
             clock.ContentFollows(_began);
         }
     }
@@ -258,7 +260,8 @@ internal sealed class ContentSender(PhaseClock clock)
         IsSent = !_isBroken;
         if (_isDetached)
         {
-            clock.ContentSent();
+            // Whoever has the answer meanwhile looks at this once, and finds that it came before, or the time.
+            Volatile.Write(ref _exchange.Timings.ContentSent, clock.ContentSent());
         }
         else
         {

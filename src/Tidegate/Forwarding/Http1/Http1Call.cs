@@ -82,9 +82,26 @@ internal sealed class Http1Call
             }
 
             // :: Step 2: The request, as far as it is there, in one send. The rest of its content follows on its own.
-            if (!Send(connection))
+            try
             {
-                return;
+                if (!Send(connection))
+                {
+                    return;
+                }
+            }
+            catch
+            {
+                // A bug of ours: nobody else knows of the connection yet, and its place is for others.
+                if (Connection is null)
+                {
+                    connection.Close();
+                }
+                else
+                {
+                    await AbandonAsync();
+                }
+
+                throw;
             }
 
             // :: Step 3: The final head. Content stays where it is until somebody reads it.

@@ -56,16 +56,19 @@ internal sealed class PhaseClock(TimeProvider time)
         }
     }
 
-    /// <summary>The last of the content was sent.</summary>
-    public void ContentSent()
+    /// <summary>The last of the content was sent; returns when.</summary>
+    public long ContentSent()
     {
+        var now = time.GetTimestamp();
         lock (_gate)
         {
             if (!_hasHead)
             {
-                Arm(FailureKind.ResponseHeadersTimeout, _timeouts.ResponseHeaders, time.GetTimestamp());
+                Arm(FailureKind.ResponseHeadersTimeout, _timeouts.ResponseHeaders, now);
             }
         }
+
+        return now;
     }
 
     /// <summary>The final head is complete.</summary>

@@ -32,6 +32,9 @@ internal sealed class Attempt : IDisposable
 
     public CancellationToken Token => _source.Token;
 
+    /// <summary>The exchange's own cancellation.</summary>
+    public CancellationToken Aborted => _aborted;
+
     /// <summary>Set when the client's body, not the upstream, broke the attempt.</summary>
     public Failure? RequestBodyFailure { get; set; }
 

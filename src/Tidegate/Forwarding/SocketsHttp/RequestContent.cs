@@ -5,7 +5,7 @@ using Tidegate.Exchanges;
 namespace Tidegate.Forwarding.SocketsHttp;
 
 /// <summary>The client's content, streamed to the upstream as it arrives and never buffered whole.</summary>
-internal sealed class RequestContent(Exchange exchange, Attempt attempt) : HttpContent
+internal sealed class RequestContent(Exchange exchange, Attempt attempt, TimeProvider time) : HttpContent
 {
     // One TLS record (RFC 8446 5.1): larger reads are cut up again by TLS on either side.
     private const int BufferBytes = 16 * 1024;
@@ -27,6 +27,7 @@ internal sealed class RequestContent(Exchange exchange, Attempt attempt) : HttpC
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
         Volatile.Write(ref _started, 1);
+        Volatile.Write(ref exchange.Timings.ContentSent, ExchangeTimings.NotYet);
         var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
         try
         {
@@ -50,6 +51,7 @@ internal sealed class RequestContent(Exchange exchange, Attempt attempt) : HttpC
                 }
             }
 
+            Volatile.Write(ref exchange.Timings.ContentSent, time.GetTimestamp());
             attempt.Arm(FailureKind.ResponseHeadersTimeout, attempt.Timeouts.ResponseHeaders);
         }
         catch (MessageBodyException broken)

@@ -22,6 +22,8 @@ internal sealed class ResponseContent(HttpResponseMessage response, Stream strea
                 attempt.Arm(FailureKind.IdleTimeout, attempt.Timeouts.Idle);
             }
 
+            // The exchange's own token is watched already; any other only while we wait.
+            using var cancelled = waits && cancellationToken != attempt.Aborted ? cancellationToken.UnsafeRegister(static state => ((Attempt)state!).Cancel(), attempt) : default;
             var read = await reading;
             if (waits)
             {

@@ -26,7 +26,8 @@ internal sealed class SocketsHttpClient(UpstreamConnector connector, TimeProvide
         }
 
         var attempt = new Attempt(exchange, upstream.Timeouts, time);
-        var content = exchange.RequestBody.IsEmpty ? null : new RequestContent(exchange, attempt);
+        var content = exchange.RequestBody.IsEmpty ? null : new RequestContent(exchange, attempt, time);
+        exchange.Timings.ContentSent = 0;
         await using var connecting = new ConnectionRequest(upstream.RewriteHost ? destination.Host : exchange.Target.Host, connection);
         try
         {

@@ -29,21 +29,8 @@ internal sealed class AccessPolicy : IPolicy
 
     public PolicyStage Stage => PolicyStage.Authorize;
 
-    public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
-    {
-        if (Refuse(exchange) is { } rejection)
-        {
-            if (_settings.Mode == PolicyMode.Enforce)
-            {
-                exchange.Reject(rejection);
-                return default;
-            }
-
-            exchange.Observe(Name, rejection);
-        }
-
-        return next(exchange);
-    }
+    public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next) =>
+        Refuse(exchange) is { } rejection && _settings.Mode.Refuses(exchange, rejection) ? default : next(exchange);
 
     public PolicyExplanation Explain(Exchange exchange) => Refuse(exchange) switch
     {

@@ -27,8 +27,12 @@ internal sealed class ConcurrencyGradient(TimeProvider time, Func<double> random
     // Gateways that were started together do not probe together.
     private const double Jitter = 0.15;
 
+    // Where nothing begins or ends, nothing is measured either: without one more now and then, what is stuck would be the last word.
+    private static readonly TimeSpan Stillness = TimeSpan.FromSeconds(1);
+
     private readonly Lock _gate = new();
     private readonly long[] _samples = new long[MaxSamples];
+    private readonly long _stillTicks = (long)(Stillness.TotalSeconds * time.TimestampFrequency);
     private readonly long _updateTicks = (long)(UpdateInterval.TotalSeconds * time.TimestampFrequency);
     private double _limit = Initial;
     private bool _isProbing = true;
@@ -40,6 +44,7 @@ internal sealed class ConcurrencyGradient(TimeProvider time, Func<double> random
     private long _updatedAt;
     private long _nextProbe;
     private long _refused;
+    private long _movedAt;
 
     /// <summary>How many may be in flight.</summary>
     public int Limit => (int)Volatile.Read(ref _limit);
@@ -70,23 +75,25 @@ internal sealed class ConcurrencyGradient(TimeProvider time, Func<double> random
 
             // Half of what it is has no queue, where what it is has hardly any; to fall back to the least would refuse most of what is sent, once a minute.
             var allowed = _isProbing && _minimum > 0 ? Math.Max(settings.Min, (int)_limit / 2) : (int)_limit;
-            if (_inFlight >= allowed)
+            if (_inFlight >= allowed && (_inFlight >= settings.Max || now - _movedAt < _stillTicks))
             {
                 _refused++;
                 return false;
             }
 
+            _movedAt = now;
             _peak = Math.Max(_peak, ++_inFlight);
             return true;
         }
     }
 
-    /// <summary>An attempt is over: its answer was read, or broke.</summary>
-    public void Leave()
+    /// <summary>An attempt is over: its answer has begun, or never will.</summary>
+    public void Leave(long now)
     {
         lock (_gate)
         {
             _inFlight--;
+            _movedAt = now;
         }
     }
 

@@ -24,15 +24,9 @@ internal sealed class AdaptiveThrottlePolicy(AdaptiveThrottleSettings settings, 
         }
 
         var pass = throttle.Enter(settings, time.GetTimestamp());
-        if (pass is null)
+        if (pass is null && settings.Mode.Refuses(exchange, Throttled))
         {
-            if (settings.Mode == PolicyMode.Enforce)
-            {
-                exchange.Reject(Throttled);
-                return;
-            }
-
-            exchange.Observe(Name, Throttled);
+            return;
         }
 
         await next(exchange);

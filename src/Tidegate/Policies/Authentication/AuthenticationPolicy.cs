@@ -35,18 +35,7 @@ internal sealed class AuthenticationPolicy : IPolicy
         var decision = Decide(exchange);
         Take(exchange, decision);
         exchange.Consumer = decision.Consumer ?? Consumer.Anonymous;
-        if (decision.Rejection is { } rejection)
-        {
-            if (_settings.Mode == PolicyMode.Enforce)
-            {
-                exchange.Reject(rejection);
-                return default;
-            }
-
-            exchange.Observe(Name, rejection);
-        }
-
-        return next(exchange);
+        return decision.Rejection is { } rejection && _settings.Mode.Refuses(exchange, rejection) ? default : next(exchange);
     }
 
     public PolicyExplanation Explain(Exchange exchange)

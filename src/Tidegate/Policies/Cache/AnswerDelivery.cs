@@ -224,9 +224,9 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
             }
         }
 
-        Note(exchange, wanted.Miss, answer.Terms.IsOverridden);
+        Note(exchange, wanted.Miss, answer.IsOverridden);
         exchange.ResponseHeaders.AddAll(source.ResponseHeaders);
-        Finish(exchange, wanted.Miss, source.ResponseStatus, answer.Content.IsKept, answer.Terms.IsOverridden ? "ttl-override" : "");
+        Finish(exchange, wanted.Miss, source.ResponseStatus, answer.Content.IsKept, answer.IsOverridden ? "ttl-override" : "");
         exchange.ResponseBody = reader;
         exchange.Answer(Outcome.Forwarded, source.ResponseStatus);
     }
@@ -255,7 +255,7 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
             return Followed.Answered;
         }
 
-        if (flight.Result is FlightResult.Stored or FlightResult.Validated && IsFor(exchange, flight.Answer!, wanted.Request) && TryFollow(exchange, seat, wanted))
+        if (flight.Result is FlightResult.Stored or FlightResult.Validated && IsFor(exchange, flight.Answer!, wanted) && TryFollow(exchange, seat, wanted))
         {
             return Followed.Answered;
         }
@@ -304,13 +304,13 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
 
     /// <summary>Uses an answer that came into the store since the last look.</summary>
     private bool TryServeNew(Exchange exchange, in Wanted wanted) =>
-        cache.Store.Find(wanted.Key.Value, exchange.RequestHeaders, out _) is { } come && come != wanted.Stored && IsFor(exchange, come, wanted.Request)
+        cache.Store.Find(wanted.Key.Value, exchange.RequestHeaders, out _) is { } come && come != wanted.Stored && IsFor(exchange, come, wanted)
         && TryServe(exchange, come, wanted.Request, CacheResult.Hit, default);
 
-    private bool IsFor(Exchange exchange, StoredAnswer answer, in RequestTerms request)
+    private bool IsFor(Exchange exchange, StoredAnswer answer, in Wanted wanted)
     {
         var now = cache.Time.GetTimestamp();
-        return VaryKey.Matches(answer.Vary, exchange.RequestHeaders) && !cache.Epochs.IsPurged(answer, exchange.Target, now) && answer.UseFor(request.Control, now, cache.Time) == StoredUse.Fresh;
+        return VaryKey.Matches(answer.Vary, exchange.RequestHeaders) && !cache.Epochs.IsPurged(answer, wanted.Key, exchange.Target, now) && answer.UseFor(wanted.Request.Control, now, cache.Time) == StoredUse.Fresh;
     }
 
     private void FailLike(Exchange exchange, Exchange source, in Wanted wanted)
@@ -408,7 +408,7 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
 
     private void ServeHead(Exchange exchange, StoredAnswer answer, CacheResult result, CacheResult miss, ReadOnlySpan<byte> detail)
     {
-        Note(exchange, result, answer.Terms.IsOverridden);
+        Note(exchange, result, answer.IsOverridden);
         var fields = exchange.ResponseHeaders;
         fields.Clear();
         StoredHead.Decode(answer.Head, fields);
@@ -426,7 +426,7 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
                 CacheStatusField.AddForward(fields, miss == CacheResult.Collapsed ? CacheResult.Miss : miss, 0, isStored: false, isCollapsed: true, detail);
                 break;
             case CacheResult.Hit or CacheResult.HitStale:
-                CacheStatusField.AddHit(fields, answer.FreshFor(now, cache.Time), answer.Terms.IsOverridden && detail.IsEmpty ? "ttl-override"u8 : detail);
+                CacheStatusField.AddHit(fields, answer.FreshFor(now, cache.Time), answer.IsOverridden && detail.IsEmpty ? "ttl-override"u8 : detail);
                 break;
             default:
                 CacheStatusField.AddForward(fields, result, answer.Status, isStored: true, isCollapsed: false, detail);

@@ -9,7 +9,7 @@ internal static class AnswerMaker
     /// <param name="cache">Where it goes.</param>
     /// <param name="settings">Of the route.</param>
     /// <param name="key">Where it is kept.</param>
-    /// <param name="credentials">Under which it can be purged, when there are several.</param>
+    /// <param name="credentials">Under which it can be purged beside its partition.</param>
     /// <param name="target">What it is the answer of.</param>
     /// <param name="status">Final.</param>
     /// <param name="fields">The answer's.</param>
@@ -23,12 +23,12 @@ internal static class AnswerMaker
         HttpCache cache,
         CacheSettings settings,
         in CacheKey key,
-        ulong[]? credentials,
+        ulong[] credentials,
         ExchangeTarget target,
         int status,
         HeaderList fields,
         StoredContent content,
-        byte[]? vary,
+        ReadOnlySpan<byte> vary,
         in AnswerTerms terms,
         long epoch,
         long now,
@@ -40,13 +40,14 @@ internal static class AnswerMaker
             return null;
         }
 
-        if (!AnswerTags.TryRead(fields, cache.Secret, settings.Api, target, out var tags))
+        if (!AnswerTags.TryRead(fields, cache.Secret, settings.Api, target, credentials, out var tags))
         {
             whyNot = "too-many-tags";
             return null;
         }
 
-        if (StoredHead.Encode(fields, terms.UnstoredFields, cache.Time.GetUtcNow()) is not { } head)
+        var packed = content.PackedBytes;
+        if (StoredHead.Encode(fields, terms.UnstoredFields, cache.Time.GetUtcNow(), tags, vary, packed) is not { } block)
         {
             whyNot = "head-too-large";
             return null;
@@ -55,14 +56,9 @@ internal static class AnswerMaker
         return new StoredAnswer
         {
             Key = key.Value,
-            Url = key.Url,
-            Api = key.Api,
-            Partition = key.Partition,
-            Tags = credentials is null ? tags : [.. credentials, .. tags ?? []],
+            Block = block,
             Status = status,
-            Head = head,
-            Content = content,
-            Vary = vary,
+            Content = packed > 0 ? content.CopyTo(block.Bytes) : content,
             Terms = terms,
             Received = now,
             Epoch = epoch,

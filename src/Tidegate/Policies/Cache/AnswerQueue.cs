@@ -1,7 +1,7 @@
 namespace Tidegate.Policies.Cache;
 
 /// <summary>Answers in the order in which they came. Links are in the answers, so that one leaves from anywhere at no cost.</summary>
-internal sealed class AnswerQueue
+internal sealed class AnswerQueue(AnswerPlace place)
 {
     private StoredAnswer? _newest;
     private StoredAnswer? _oldest;
@@ -12,7 +12,7 @@ internal sealed class AnswerQueue
 
     public void Add(StoredAnswer answer)
     {
-        answer.Queue = this;
+        answer.Place = place;
         answer.Older = _newest;
         answer.Newer = null;
         if (_newest is not null)
@@ -47,7 +47,15 @@ internal sealed class AnswerQueue
 
         answer.Newer = null;
         answer.Older = null;
-        answer.Queue = null;
+        answer.Place = AnswerPlace.None;
         Bytes -= answer.Bytes;
     }
+}
+
+/// <summary>Which queue an answer is in.</summary>
+internal enum AnswerPlace : byte
+{
+    None,
+    Small,
+    Main,
 }

@@ -17,12 +17,12 @@ internal sealed class AnswerShard
     private const int GhostCount = 8 * 1024;
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<UInt128, StoredAnswer> _index = [];
-    private readonly AnswerQueue _small = new();
-    private readonly AnswerQueue _main = new();
+    private readonly AnswerQueue _small = new(AnswerPlace.Small);
+    private readonly AnswerQueue _main = new(AnswerPlace.Main);
+    private readonly AnswerIndex _index = new();
     private uint[]? _ghosts;
 
-    public int Count { get; private set; }
+    public int Count => _index.Count;
 
     /// <summary>The newest answer that was chosen for requests like this one (RFC 9111 4.1).</summary>
     /// <param name="key">The URL and partition.</param>
@@ -30,20 +30,19 @@ internal sealed class AnswerShard
     /// <param name="hasOthers">There are answers, for other requests.</param>
     public StoredAnswer? Find(UInt128 key, HeaderList request, out bool hasOthers)
     {
+        hasOthers = false;
         lock (_gate)
         {
-            if (!_index.TryGetValue(key, out var answer))
+            for (var variant = _index.First(key); variant is not null; variant = AnswerIndex.NextVariant(variant))
             {
-                hasOthers = false;
-                return null;
-            }
-
-            hasOthers = true;
-            for (var variant = answer; variant is not null; variant = variant.NextVariant)
-            {
+                hasOthers = true;
                 if (VaryKey.Matches(variant.Vary, request))
                 {
-                    variant.Frequency = Math.Min(MaxFrequency, (byte)(variant.Frequency + 1));
+                    if (variant.Frequency < MaxFrequency)
+                    {
+                        variant.Frequency++;
+                    }
+
                     return variant;
                 }
             }
@@ -59,17 +58,17 @@ internal sealed class AnswerShard
         var freed = 0L;
         lock (_gate)
         {
-            _index.TryGetValue(answer.Key, out var first);
             var variants = 0;
-            for (var variant = first; variant is not null;)
+            for (var variant = _index.First(answer.Key); variant is not null;)
             {
-                var next = variant.NextVariant;
-                if (variant != replaced && variant.Received > answer.Received && SameVary(variant.Vary, answer.Vary))
+                var next = AnswerIndex.NextVariant(variant);
+                var isSame = variant.Vary.SequenceEqual(answer.Vary);
+                if (variant != replaced && variant.Received > answer.Received && isSame)
                 {
                     return freed + Freed(answer);
                 }
 
-                if (variant == replaced || SameVary(variant.Vary, answer.Vary) || ++variants >= MaxVariants)
+                if (variant == replaced || isSame || ++variants >= MaxVariants)
                 {
                     answer.Frequency = Math.Max(answer.Frequency, variant.Frequency);
                     freed += variant.Content == answer.Content ? variant.Bytes : Freed(variant);
@@ -79,9 +78,7 @@ internal sealed class AnswerShard
                 variant = next;
             }
 
-            answer.NextVariant = _index.GetValueOrDefault(answer.Key);
-            _index[answer.Key] = answer;
-            Count++;
+            _index.Add(answer);
             if (ForgetGhost(answer.Key) || answer.Frequency > 1)
             {
                 _main.Add(answer);
@@ -101,7 +98,7 @@ internal sealed class AnswerShard
     {
         lock (_gate)
         {
-            if (answer.Queue is null)
+            if (answer.Place == AnswerPlace.None)
             {
                 return 0;
             }
@@ -133,7 +130,7 @@ internal sealed class AnswerShard
 
                 if (oldest.Frequency > 0)
                 {
-                    oldest.Queue!.Remove(oldest);
+                    Queue(oldest).Remove(oldest);
                     oldest.Frequency = isSmall ? (byte)0 : (byte)(oldest.Frequency - 1);
                     _main.Add(oldest);
                     continue;
@@ -153,38 +150,14 @@ internal sealed class AnswerShard
 
     private void Remove(StoredAnswer answer)
     {
-        answer.Queue!.Remove(answer);
-        Count--;
-        var first = _index[answer.Key];
-        if (first == answer)
-        {
-            if (answer.NextVariant is { } next)
-            {
-                _index[answer.Key] = next;
-            }
-            else
-            {
-                _index.Remove(answer.Key);
-            }
-        }
-        else
-        {
-            var before = first;
-            while (before.NextVariant != answer)
-            {
-                before = before.NextVariant!;
-            }
-
-            before.NextVariant = answer.NextVariant;
-        }
-
-        answer.NextVariant = null;
+        Queue(answer).Remove(answer);
+        _index.Remove(answer);
     }
+
+    private AnswerQueue Queue(StoredAnswer answer) => answer.Place == AnswerPlace.Small ? _small : _main;
 
     /// <summary>What an answer that goes gives back: all but content that is still being read.</summary>
     private static long Freed(StoredAnswer answer) => answer.Bytes - answer.Content.Length + answer.Content.LetGo();
-
-    private static bool SameVary(byte[]? one, byte[]? other) => one.AsSpan().SequenceEqual(other);
 
     private bool ForgetGhost(UInt128 key)
     {

@@ -9,9 +9,10 @@ internal static class AnswerTags
     // RFC 9875 asks for 32 groups. An answer whose tags cannot all be kept could not be purged by one of them: it is not stored.
     private const int MaxTags = 128;
 
-    public static bool TryRead(HeaderList fields, UInt128 secret, string api, ExchangeTarget target, out ulong[]? tags)
+    /// <summary>The tags and groups of an answer, behind the names that it has anyway.</summary>
+    /// <returns>False when there are too many.</returns>
+    public static bool TryRead(HeaderList fields, UInt128 secret, string api, ExchangeTarget target, ulong[] others, out ulong[] tags)
     {
-        tags = null;
         List<ulong>? found = null;
         for (var i = 0; i < fields.Count; i++)
         {
@@ -38,8 +39,8 @@ internal static class AnswerTags
             }
         }
 
-        tags = found?.ToArray();
-        return tags is null || tags.Length <= MaxTags;
+        tags = found is null ? others : [.. others, .. found];
+        return found is null || found.Count <= MaxTags;
 
         void Add(ReadOnlySpan<byte> value, char separator)
         {

@@ -5,6 +5,13 @@ namespace Tidegate.Policies.Cache;
 /// <summary>On what terms an answer may be stored and used again (RFC 9111 3 and 4.2), read off its head once.</summary>
 internal readonly record struct AnswerTerms
 {
+    public const byte NeedsValidationFlag = 1;
+    public const byte ForbidsStaleFlag = 2;
+    public const byte IsImmutableFlag = 4;
+    public const byte IsOverriddenFlag = 8;
+
+    private const byte IsExplicitFlag = 16;
+
     // A guess must not outlive the day: nobody meant it.
     private static readonly TimeSpan MaxHeuristic = TimeSpan.FromDays(1);
 
@@ -43,7 +50,7 @@ internal readonly record struct AnswerTerms
     public bool IsExplicit { get; private init; }
 
     /// <summary>What is yes or no of it, in a byte.</summary>
-    public byte Flags => (byte)((NeedsValidation ? 1 : 0) | (ForbidsStale ? 2 : 0) | (IsImmutable ? 4 : 0) | (IsOverridden ? 8 : 0) | (IsExplicit ? 16 : 0));
+    public byte Flags => (byte)((NeedsValidation ? NeedsValidationFlag : 0) | (ForbidsStale ? ForbidsStaleFlag : 0) | (IsImmutable ? IsImmutableFlag : 0) | (IsOverridden ? IsOverriddenFlag : 0) | (IsExplicit ? IsExplicitFlag : 0));
 
     public bool IsStorable => WhyNot.Length == 0;
 
@@ -55,11 +62,11 @@ internal readonly record struct AnswerTerms
         Lifetime = lifetime,
         StaleWhileRevalidate = staleWhileRevalidate,
         StaleIfError = staleIfError,
-        NeedsValidation = (flags & 1) != 0,
-        ForbidsStale = (flags & 2) != 0,
-        IsImmutable = (flags & 4) != 0,
-        IsOverridden = (flags & 8) != 0,
-        IsExplicit = (flags & 16) != 0,
+        NeedsValidation = (flags & NeedsValidationFlag) != 0,
+        ForbidsStale = (flags & ForbidsStaleFlag) != 0,
+        IsImmutable = (flags & IsImmutableFlag) != 0,
+        IsOverridden = (flags & IsOverriddenFlag) != 0,
+        IsExplicit = (flags & IsExplicitFlag) != 0,
     };
 
     /// <summary>Reads an answer's terms.</summary>

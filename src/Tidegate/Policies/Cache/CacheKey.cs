@@ -16,7 +16,7 @@ internal readonly record struct CacheKey
     // A head's own bound, and room for what is added to it.
     private const int LargeBytes = 128 * 1024;
 
-    public UInt128 Value { get; private init; }
+    public UInt128 Value { get; internal init; }
 
     /// <summary>The URL in every partition.</summary>
     public ulong Url { get; private init; }
@@ -64,8 +64,12 @@ internal readonly record struct CacheKey
     /// <summary>Of a group (RFC 9875) within an origin.</summary>
     public static ulong OfGroup(UInt128 secret, string origin, string group) => OfName(secret, 'g', origin + "\0" + group);
 
-    /// <summary>Of everything that is kept under one key.</summary>
-    public static ulong OfKey(UInt128 key) => (ulong)key ^ (ulong)(key >> 64);
+    /// <summary>Of one stored answer, and those that take its place: its key and the request fields that it was chosen by.</summary>
+    public static ulong OfAnswer(StoredAnswer answer)
+    {
+        var name = (ulong)answer.Key ^ (ulong)(answer.Key >> 64);
+        return answer.Vary.IsEmpty ? name : name ^ (ulong)SipHash.Compute(answer.Key, answer.Vary);
+    }
 
     /// <summary>Of what is kept for a consumer.</summary>
     /// <param name="secret">This process's.</param>
@@ -85,19 +89,19 @@ internal readonly record struct CacheKey
     /// <summary>Of what is kept for calls that carry several, one of them this.</summary>
     public static ulong OfCredential(UInt128 secret, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) => OfCredential(secret, name, value, (byte)'c', 0);
 
-    /// <summary>The places of a request's credentials among the epochs; null when it has no more than one, which is its partition's.</summary>
-    public static ulong[]? OfCredentials(UInt128 secret, HeaderList request)
+    /// <summary>The places of a request's credentials among the epochs; none when it has no more than one, which is its partition's.</summary>
+    public static ulong[] OfCredentials(UInt128 secret, HeaderList request)
     {
-        var found = new List<ulong>();
+        List<ulong>? found = null;
         for (var i = 0; i < request.Count; i++)
         {
             if (FieldNames.IsCredential(request[i]))
             {
-                found.Add(OfCredential(secret, request[i].Name, request[i].Value));
+                (found ??= []).Add(OfCredential(secret, request[i].Name, request[i].Value));
             }
         }
 
-        return found.Count > 1 ? [.. found] : null;
+        return found?.Count > 1 ? [.. found] : [];
     }
 
     private static ulong OfCredential(UInt128 secret, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, byte kind, UInt128 injected)

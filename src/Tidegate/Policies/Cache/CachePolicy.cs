@@ -16,6 +16,9 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
 
     private readonly AnswerDelivery _delivery = new(settings, cache);
 
+    // Whoever waited for the disk while memory let go of what came reads it once more.
+    private const int MaxLoads = 2;
+
     public string Name => "cache";
 
     public PolicyStage Stage => PolicyStage.Cache;
@@ -45,7 +48,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             return PassAsync(exchange, next, CacheResult.Bypass, request.Bypass ?? "key-too-large");
         }
 
-        return AnswerAsync(exchange, next, key, request, mayLoad: true);
+        return AnswerAsync(exchange, next, key, request, loadsLeft: MaxLoads);
     }
 
     public PolicyExplanation Explain(Exchange exchange)
@@ -86,8 +89,8 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         var now = cache.Time.GetTimestamp();
-        var vary = stored.Vary is null ? "" : $", varies by {VaryKey.Describe(stored.Vary)}";
-        var use = cache.Epochs.IsPurged(stored, exchange.Target, now) ? "purged, so the upstream is asked" : Describe(stored.UseFor(request.Control, now, cache.Time), stored.HasValidator);
+        var vary = stored.Vary.IsEmpty ? "" : $", varies by {VaryKey.Describe(stored.Vary)}";
+        var use = cache.Epochs.IsPurged(stored, key, exchange.Target, now) ? "purged, so the upstream is asked" : Describe(stored.UseFor(request.Control, now, cache.Time), stored.HasValidator);
         return new PolicyExplanation(string.Create(CultureInfo.InvariantCulture, $"{text}; stored {stored.Status} of {stored.Content.Length} bytes{vary}, age {stored.Age(now, cache.Time).TotalSeconds:0} s, fresh for {stored.FreshFor(now, cache.Time).TotalSeconds:0} s: {use}"));
     }
 
@@ -101,7 +104,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
     };
 
     /// <summary>From the store when that may be, and that without waiting; else from the upstream.</summary>
-    private ValueTask AnswerAsync(Exchange exchange, ExchangeHandler next, CacheKey key, in RequestTerms asked, bool mayLoad)
+    private ValueTask AnswerAsync(Exchange exchange, ExchangeHandler next, CacheKey key, in RequestTerms asked, int loadsLeft)
     {
         var request = asked;
         request.IsPrivatePartition = key.IsPrivate;
@@ -109,9 +112,9 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
 
         // :: Step 1: What is stored, and may be used as it is.
         var stored = Find(exchange, key, request, out var miss);
-        if (stored is null && mayLoad && settings.Mode == CacheMode.Standard && !request.Control.NoStore && cache.Disk?.Find(key.Value, exchange.RequestHeaders) is { } entry)
+        if (stored is null && loadsLeft > 0 && settings.Mode == CacheMode.Standard && !request.Control.NoStore && cache.Disk?.Find(key.Value, exchange.RequestHeaders) is { } entry)
         {
-            return AnswerFromDiskAsync(exchange, next, key, request, cache.Disk, entry);
+            return AnswerFromDiskAsync(exchange, next, key, request, cache.Disk, entry, loadsLeft - 1);
         }
 
         if (stored is not null)
@@ -170,12 +173,13 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
     }
 
     /// <summary>Memory has lost it, and the disk has it: it is read into memory, and used from there. A large one is used while it comes.</summary>
-    private async ValueTask AnswerFromDiskAsync(Exchange exchange, ExchangeHandler next, CacheKey key, RequestTerms request, DiskTier disk, DiskEntry entry)
+    private async ValueTask AnswerFromDiskAsync(Exchange exchange, ExchangeHandler next, CacheKey key, RequestTerms request, DiskTier disk, DiskEntry entry, int loadsLeft)
     {
-        if (await disk.LoadAsync(entry) is { Completion.IsCompleted: false } load)
+        var load = await disk.LoadAsync(entry);
+        if (load is { Completion.IsCompleted: false })
         {
             var now = cache.Time.GetTimestamp();
-            if (!cache.Epochs.IsPurged(load.Answer, exchange.Target, now) && load.Answer.UseFor(request.Control, now, cache.Time) == StoredUse.Fresh && _delivery.TryServeFilling(exchange, load.Answer, request))
+            if (!cache.Epochs.IsPurged(load.Answer, key, exchange.Target, now) && load.Answer.UseFor(request.Control, now, cache.Time) == StoredUse.Fresh && _delivery.TryServeFilling(exchange, load.Answer, request))
             {
                 return;
             }
@@ -183,7 +187,8 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             await DiskTier.WaitAsync(load.Completion);
         }
 
-        await AnswerAsync(exchange, next, key, request, mayLoad: false);
+        // Memory may have let go of it already.
+        await AnswerAsync(exchange, next, key, request, load is null ? 0 : loadsLeft);
     }
 
     private StoredAnswer? Find(Exchange exchange, in CacheKey key, in RequestTerms request, out CacheResult miss)
@@ -200,7 +205,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             return null;
         }
 
-        if (cache.Epochs.IsPurged(stored, exchange.Target, cache.Time.GetTimestamp()))
+        if (cache.Epochs.IsPurged(stored, key, exchange.Target, cache.Time.GetTimestamp()))
         {
             cache.Drop(stored);
             return null;
@@ -278,6 +283,6 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         exchange.RequestBodyBytes = content.Value.Length;
-        await AnswerAsync(exchange, next, key, request, mayLoad: true);
+        await AnswerAsync(exchange, next, key, request, loadsLeft: MaxLoads);
     }
 }

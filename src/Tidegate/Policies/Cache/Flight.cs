@@ -319,7 +319,7 @@ internal sealed class Flight
         }
 
         var length = Exchange.ResponseBody.Length;
-        var content = new StoredContent(_cache.Store, _key.Value) { TotalLength = length };
+        var content = new StoredContent(_cache.Store, _key.Value, length);
         if (!VaryKey.TryMake(Exchange.ResponseHeaders, _requested, out var vary))
         {
             WhyNot = "vary";
@@ -347,16 +347,16 @@ internal sealed class Flight
         _cache.Uncacheable.Forget(Key);
 
         // What is there already is stored before anybody reads it: most answers are.
-        FirstReader?.TryBegin(content, FirstSeat);
+        FirstReader?.TryBegin(Answer.Content, FirstSeat);
         _storing = StoreAsync(Answer);
         Arrive(FlightResult.Stored);
     }
 
     /// <summary>The answer as it is stored; null when it is not to be.</summary>
-    private StoredAnswer? TryMake(int status, HeaderList fields, StoredContent content, byte[]? vary, long now)
+    private StoredAnswer? TryMake(int status, HeaderList fields, StoredContent content, ReadOnlySpan<byte> vary, long now)
     {
         var terms = AnswerTerms.Read(_settings, status, fields, _request, _cache.Time.GetElapsedTime(_asked, now), _cache.Time.GetUtcNow());
-        var answer = AnswerMaker.TryMake(_cache, _settings, _key, _key.IsPrivate ? CacheKey.OfCredentials(_cache.Secret, _requested) : null, Exchange.Target, status, fields, content, vary, terms, _epoch, now, out var whyNot);
+        var answer = AnswerMaker.TryMake(_cache, _settings, _key, _key.IsPrivate ? CacheKey.OfCredentials(_cache.Secret, _requested) : [], Exchange.Target, status, fields, content, vary, terms, _epoch, now, out var whyNot);
         WhyNot = whyNot;
         return answer;
     }

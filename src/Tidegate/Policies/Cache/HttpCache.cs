@@ -41,6 +41,7 @@ internal sealed class HttpCache(TimeProvider time)
     /// <param name="reserved">What of its weight is reserved already.</param>
     public void Keep(StoredAnswer answer, StoredAnswer? replaced, long reserved)
     {
+        answer.Pack();
         Store.Put(answer, replaced, reserved);
         Disk?.Offer(answer);
     }
@@ -58,7 +59,19 @@ internal sealed class HttpCache(TimeProvider time)
         Drop(answer);
         if (Disk is not null)
         {
-            Epochs.Purge(CacheKey.OfKey(answer.Key));
+            Epochs.Purge(CacheKey.OfAnswer(answer));
+        }
+    }
+
+    /// <summary>What came before an answer in its place must not come back, wherever it is.</summary>
+    public void Supersede(StoredAnswer answer)
+    {
+        var before = Epochs.Current;
+        var purged = Epochs.Purge(CacheKey.OfAnswer(answer));
+        if (purged == before + 1 && answer.Epoch == before)
+        {
+            // Nothing else was purged since it was asked for: it is newer than all of it.
+            answer.Epoch = purged;
         }
     }
 

@@ -13,11 +13,11 @@ internal readonly struct PostedAnswer
     private readonly CacheSettings _settings;
     private readonly CacheKey _key;
     private readonly RequestTerms _request;
-    private readonly ulong[]? _credentials;
+    private readonly ulong[] _credentials;
     private readonly long _asked;
     private readonly long _epoch;
 
-    private PostedAnswer(HttpCache cache, CacheSettings settings, in CacheKey key, in RequestTerms request, ulong[]? credentials)
+    private PostedAnswer(HttpCache cache, CacheSettings settings, in CacheKey key, in RequestTerms request, ulong[] credentials)
     {
         (_cache, _settings, _key, _request, _credentials) = (cache, settings, key, request, credentials);
         _asked = cache.Time.GetTimestamp();
@@ -40,7 +40,7 @@ internal readonly struct PostedAnswer
 
         request.IsPrivatePartition = key.IsPrivate;
         request.IsOneCaller = key.IsOneCaller;
-        return new PostedAnswer(cache, settings, key, request, key.IsPrivate ? CacheKey.OfCredentials(cache.Secret, exchange.RequestHeaders) : null);
+        return new PostedAnswer(cache, settings, key, request, key.IsPrivate ? CacheKey.OfCredentials(cache.Secret, exchange.RequestHeaders) : []);
     }
 
     /// <summary>
@@ -65,8 +65,8 @@ internal readonly struct PostedAnswer
             return null;
         }
 
-        var content = new StoredContent(_cache.Store, _key.Value) { TotalLength = length };
-        return AnswerMaker.TryMake(_cache, _settings, _key, _credentials, target, 200, fields, content, vary: null, terms, _epoch, now, out _) is { } answer && !_cache.Epochs.IsPurged(answer, target, now) && !answer.IsSoftPurged
+        var content = new StoredContent(_cache.Store, _key.Value, length);
+        return AnswerMaker.TryMake(_cache, _settings, _key, _credentials, target, 200, fields, content, vary: default, terms, _epoch, now, out _) is { } answer && !_cache.Epochs.IsPurged(answer, _key, target, now) && !answer.IsSoftPurged
             ? answer
             : null;
     }

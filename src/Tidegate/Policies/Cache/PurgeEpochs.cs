@@ -38,9 +38,10 @@ internal sealed class PurgeEpochs(EpochMemory memory)
 
     /// <summary>Whether a stored answer is gone. Marks one that is only stale.</summary>
     /// <param name="answer">Stored.</param>
+    /// <param name="key">Its key.</param>
     /// <param name="target">What it is the answer of.</param>
     /// <param name="now">The timestamp.</param>
-    public bool IsPurged(StoredAnswer answer, ExchangeTarget target, long now)
+    public bool IsPurged(StoredAnswer answer, in CacheKey key, ExchangeTarget target, long now)
     {
         var current = Current;
         if (answer.CheckedEpoch == current)
@@ -53,12 +54,12 @@ internal sealed class PurgeEpochs(EpochMemory memory)
             return false;
         }
 
-        if (answer.Epoch < Volatile.Read(ref memory.Floor) || IsNamed(memory.Places(isSoft: false), answer) || MatchesPrefix(answer, target, isSoft: false))
+        if (answer.Epoch < Volatile.Read(ref memory.Floor) || IsNamed(memory.Places(isSoft: false), answer, key) || MatchesPrefix(answer, target, isSoft: false))
         {
             return true;
         }
 
-        if (IsNamed(memory.Places(isSoft: true), answer) || MatchesPrefix(answer, target, isSoft: true))
+        if (IsNamed(memory.Places(isSoft: true), answer, key) || MatchesPrefix(answer, target, isSoft: true))
         {
             answer.IsSoftPurged = true;
         }
@@ -72,20 +73,20 @@ internal sealed class PurgeEpochs(EpochMemory memory)
         return false;
     }
 
-    private static bool IsNamed(Span<long> places, StoredAnswer answer)
+    private static bool IsNamed(Span<long> places, StoredAnswer answer, in CacheKey key)
     {
         if (places.IsEmpty)
         {
             return false;
         }
 
-        if (IsAfter(places, answer.Url, answer.Epoch) || IsAfter(places, answer.Api, answer.Epoch) || IsAfter(places, answer.Partition, answer.Epoch)
-            || IsAfter(places, CacheKey.OfKey(answer.Key), answer.Epoch))
+        if (IsAfter(places, key.Url, answer.Epoch) || IsAfter(places, key.Api, answer.Epoch) || IsAfter(places, key.Partition, answer.Epoch)
+            || IsAfter(places, CacheKey.OfAnswer(answer), answer.Epoch))
         {
             return true;
         }
 
-        foreach (var tag in answer.Tags ?? [])
+        foreach (var tag in answer.Tags)
         {
             if (IsAfter(places, tag, answer.Epoch))
             {

@@ -53,7 +53,7 @@ internal sealed class PurgeTemplate
     /// <summary>The names that content makes of it.</summary>
     /// <param name="content">The webhook's; of no kind when it is no JSON.</param>
     /// <param name="encode">How a value is written in a name.</param>
-    /// <returns>None when it does not speak of such a thing; null when it speaks of more than can be named.</returns>
+    /// <returns>None when it does not speak of such a thing; null when it speaks of more than can be named, or of what is no text.</returns>
     public List<string>? Fill(JsonElement content, Func<string, string> encode)
     {
         var names = new List<string> { "" };
@@ -65,7 +65,7 @@ internal sealed class PurgeTemplate
                 continue;
             }
 
-            if (Values(content, pointer) is not { } values || values.Count * names.Count > MaxNames)
+            if (ReadableValues(content, pointer) is not { } values || values.Count * names.Count > MaxNames)
             {
                 return null;
             }
@@ -86,6 +86,20 @@ internal sealed class PurgeTemplate
         }
 
         return example.ToString();
+    }
+
+    /// <summary>Escapes of half a character (RFC 8259 8.2) are JSON, but no text: whoever wrote them meant something that cannot be told.</summary>
+    private static List<string>? ReadableValues(JsonElement content, string[] pointer)
+    {
+        try
+        {
+            return Values(content, pointer);
+        }
+        catch (InvalidOperationException)
+        {
+            // The only thing that a reader of parsed JSON throws for its content; kinds are looked at before.
+            return null;
+        }
     }
 
     private static List<string>? Values(JsonElement content, string[] pointer)

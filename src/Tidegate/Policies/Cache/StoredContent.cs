@@ -24,36 +24,32 @@ internal sealed class StoredContent
     private const int Gone = 1 << 30;
     private const long Unknown = -1;
 
-    private byte[][] _pieces = [];
+    // While it comes, and for content that is not kept, what that takes (Filling); then the bytes: in one array, at its end, or in pieces.
+    private volatile object _state;
     private long _length;
-    private long _total = Unknown;
 
     // Who reads complete content that is kept; with Gone, once the store has let it go.
     private int _readers;
 
-    // What only matters while it fills, and for content that is not kept: a million stored answers do without it.
-    private volatile Filling? _filling;
-
     /// <param name="store">Where room for it is taken; null where nobody counts.</param>
     /// <param name="key">Where it belongs there.</param>
-    public StoredContent(AnswerStore? store = null, UInt128 key = default) => _filling = new Filling { Store = store, Key = key };
+    /// <param name="total">Bytes in all, where that is known.</param>
+    public StoredContent(AnswerStore? store = null, UInt128 key = default, long? total = null) => _state = new Filling { Store = store, Key = key, Total = total ?? Unknown };
+
+    private StoredContent(byte[] bytes, long length) => (_state, _length) = (bytes, length);
 
     /// <summary>Bytes in all, once known.</summary>
-    public long? TotalLength
-    {
-        get => Volatile.Read(ref _total) is var total && total == Unknown ? null : total;
-        init => _total = value ?? Unknown;
-    }
+    public long? TotalLength => _state is not Filling filling ? _length : filling.Total is var total && total == Unknown ? null : total;
 
     /// <summary>Everything is there.</summary>
-    public bool IsComplete => _filling is not { } filling || filling.IsComplete;
+    public bool IsComplete => _state is not Filling filling || filling.IsComplete;
 
     /// <summary>Somebody reads it while it comes.</summary>
     public bool HasReaders
     {
         get
         {
-            if (_filling is not { } filling)
+            if (_state is not Filling filling)
             {
                 return false;
             }
@@ -66,7 +62,7 @@ internal sealed class StoredContent
     }
 
     /// <summary>Fields behind the content. Content that has some is not kept.</summary>
-    public HeaderList? Trailers => _filling?.Trailers;
+    public HeaderList? Trailers => (_state as Filling)?.Trailers;
 
     /// <summary>Bytes so far.</summary>
     public long Length => Interlocked.Read(ref _length);
@@ -76,23 +72,55 @@ internal sealed class StoredContent
     {
         get
         {
-            var pieces = new ReadOnlyMemory<byte>[(_length + PieceBytes - 1) / PieceBytes];
-            for (var i = 0; i < pieces.Length; i++)
+            if (_length == 0)
             {
-                pieces[i] = _pieces[i].AsMemory(0, (int)Math.Min(PieceBytes, _length - ((long)i * PieceBytes)));
+                return [];
             }
 
-            return pieces;
+            if (_state is byte[] single)
+            {
+                return [single.AsMemory(single.Length - (int)_length)];
+            }
+
+            var pieces = (byte[][])_state;
+            return [.. pieces.Select(static piece => (ReadOnlyMemory<byte>)piece)];
         }
     }
 
     /// <summary>False once it is only a window: nobody may begin to read it.</summary>
-    public bool IsKept { get; private set; } = true;
+    public bool IsKept => _state is not Filling filling || filling.IsKept;
+
+    /// <summary>How much room it would take beside an answer's fields; 0 when it is large, unknown or empty.</summary>
+    public int PackedBytes => IsKept && TotalLength is > 0 and <= PieceBytes and var length ? (int)length : 0;
+
+    /// <summary>It is at the end of that array.</summary>
+    public bool IsIn(byte[] bytes) => _length == 0 || ReferenceEquals(_state, bytes);
+
+    /// <summary>Puts it at the end of an array: what is there, or, while it comes, what will be.</summary>
+    /// <returns>It. Where it was complete, another one with the same bytes.</returns>
+    public StoredContent CopyTo(byte[] bytes)
+    {
+        if (_state is Filling filling)
+        {
+            filling.Packed = bytes;
+            return this;
+        }
+
+        Copy(0, bytes.AsSpan(bytes.Length - (int)_length));
+        return new StoredContent(bytes, _length);
+    }
+
+    /// <summary>Moves complete content to the end of another array. Whoever reads it goes on there.</summary>
+    public void MoveTo(byte[] bytes)
+    {
+        Copy(0, bytes.AsSpan(bytes.Length - (int)_length));
+        _state = bytes;
+    }
 
     /// <summary>Takes room in the store for what comes next; false when there is none.</summary>
     public bool TryReserve(int bytes)
     {
-        var filling = _filling!;
+        var filling = (Filling)_state;
         if (filling.Store?.TryReserve(filling.Key, bytes) == false)
         {
             return false;
@@ -109,26 +137,26 @@ internal sealed class StoredContent
     /// <summary>Adds bytes and wakes whoever waits for them.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
-        var filling = _filling!;
+        var filling = (Filling)_state;
         lock (filling.Gate)
         {
-            if (!IsKept)
+            if (!filling.IsKept)
             {
                 // A window is small, and what it takes is counted all the same: others make room for it.
                 filling.Held += bytes.Length;
                 filling.Store?.Take(bytes.Length);
             }
 
-            while (!bytes.IsEmpty)
+            if (filling.Packed is { } packed && _length + bytes.Length > filling.Total)
             {
-                var (index, offset) = ((int)(_length / PieceBytes), (int)(_length % PieceBytes));
-                var piece = Piece(index, offset + bytes.Length);
-                var count = Math.Min(bytes.Length, piece.Length - offset);
-                bytes[..count].CopyTo(piece.AsSpan(offset));
-                bytes = bytes[count..];
-                Interlocked.Add(ref _length, count);
+                // More comes than was announced.
+                var begun = packed.AsSpan((int)filling.PackedStart, (int)_length).ToArray();
+                (filling.Packed, filling.Total) = (null, Unknown);
+                Interlocked.Exchange(ref _length, 0);
+                Add(filling, begun);
             }
 
+            Add(filling, bytes);
             filling.Wake();
         }
     }
@@ -138,7 +166,7 @@ internal sealed class StoredContent
     /// <returns>The room that was taken in the store, and is the caller's from now on; 0 when the content is not kept.</returns>
     public long Complete(HeaderList? trailers = null)
     {
-        var filling = _filling!;
+        var filling = (Filling)_state;
         lock (filling.Gate)
         {
             if (trailers is { Count: > 0 })
@@ -146,30 +174,19 @@ internal sealed class StoredContent
                 // The upstream's own list goes with its exchange.
                 filling.Trailers = new HeaderList();
                 filling.Trailers.AddAll(trailers);
-                IsKept = false;
+                filling.IsKept = false;
             }
             else
             {
-                Volatile.Write(ref _total, _length);
+                filling.Total = _length;
             }
 
-            if (!IsKept)
+            if (!filling.IsKept)
             {
                 filling.IsComplete = true;
                 Release(filling);
                 filling.Wake();
                 return 0;
-            }
-
-            if (_pieces.Length > 0)
-            {
-                var used = (int)((_length + PieceBytes - 1) / PieceBytes);
-                Array.Resize(ref _pieces, used);
-                var last = (int)(_length - ((long)(used - 1) * PieceBytes));
-                if (used > 0 && _pieces[used - 1].Length != last)
-                {
-                    Array.Resize(ref _pieces[used - 1], last);
-                }
             }
 
             foreach (var reader in filling.Readers)
@@ -178,7 +195,7 @@ internal sealed class StoredContent
             }
 
             _readers = filling.Readers.Count;
-            _filling = null;
+            _state = filling.Packed is { } packed && packed.Length == filling.PackedStart + _length ? packed : Trimmed(filling);
             filling.Wake();
             return filling.Held;
         }
@@ -187,11 +204,11 @@ internal sealed class StoredContent
     /// <summary>The rest will not come. Readers get what there is, and then the failure.</summary>
     public void Fail(Failure failure)
     {
-        var filling = _filling!;
+        var filling = (Filling)_state;
         lock (filling.Gate)
         {
             filling.Failure = failure;
-            IsKept = false;
+            filling.IsKept = false;
             Release(filling);
             filling.Wake();
         }
@@ -200,10 +217,10 @@ internal sealed class StoredContent
     /// <summary>From now on what every reader has read is let go.</summary>
     public void BecomeWindow()
     {
-        var filling = _filling!;
+        var filling = (Filling)_state;
         lock (filling.Gate)
         {
-            IsKept = false;
+            filling.IsKept = false;
             Release(filling);
         }
     }
@@ -211,7 +228,7 @@ internal sealed class StoredContent
     /// <summary>Waits until the readers have caught up: for content that is kept the fastest one, for a window the slowest.</summary>
     public ValueTask WaitForRoomAsync()
     {
-        var filling = _filling!;
+        var filling = (Filling)_state;
         lock (filling.Gate)
         {
             return HasRoom(filling) ? default : (filling.Filler ??= new HomeSignal()).WaitAsync();
@@ -221,16 +238,16 @@ internal sealed class StoredContent
     /// <summary>A reader begins; false when it comes too late for that.</summary>
     public bool TryJoin(ContentReader reader)
     {
-        if (_filling is { } filling)
+        if (_state is Filling filling)
         {
             lock (filling.Gate)
             {
-                if (!IsKept)
+                if (!filling.IsKept)
                 {
                     return false;
                 }
 
-                if (_filling is not null)
+                if (_state is Filling)
                 {
                     filling.Readers.Add(reader);
                     return true;
@@ -260,11 +277,11 @@ internal sealed class StoredContent
     /// <param name="store">Where the content was counted.</param>
     public void Leave(ContentReader reader, AnswerStore store)
     {
-        if (_filling is { } filling)
+        if (_state is Filling filling)
         {
             lock (filling.Gate)
             {
-                if (_filling is not null)
+                if (_state is Filling)
                 {
                     if (filling.Readers.Remove(reader))
                     {
@@ -299,7 +316,7 @@ internal sealed class StoredContent
     /// <exception cref="MessageBodyException">Nothing more will come.</exception>
     public int Read(ContentReader reader, long offset, Span<byte> into)
     {
-        if (_filling is not { } filling)
+        if (_state is not Filling filling)
         {
             // Nothing changes any more.
             return Copy(offset, into);
@@ -326,24 +343,88 @@ internal sealed class StoredContent
             return 0;
         }
 
-        var (index, start) = ((int)(offset / PieceBytes), (int)(offset % PieceBytes));
-        var count = Math.Min((int)Math.Min(PieceBytes - start, _length - offset), into.Length);
-        _pieces[index].AsSpan(start, count).CopyTo(into);
+        switch (_state)
+        {
+            case byte[] single:
+                return CopyFrom(single.AsSpan((int)(single.Length - _length + offset)), into);
+            case byte[][] pieces:
+                return CopyFrom(pieces[(int)(offset / PieceBytes)].AsSpan((int)(offset % PieceBytes)), into);
+            default:
+                var filling = (Filling)_state;
+                var there = filling.Packed is { } packed
+                    ? packed.AsSpan((int)(filling.PackedStart + offset), (int)(_length - offset))
+                    : filling.Pieces[(int)(offset / PieceBytes)].AsSpan((int)(offset % PieceBytes));
+                return CopyFrom(there[..(int)Math.Min(there.Length, _length - offset)], into);
+        }
+    }
+
+    private static int CopyFrom(ReadOnlySpan<byte> from, Span<byte> into)
+    {
+        var count = Math.Min(from.Length, into.Length);
+        from[..count].CopyTo(into);
         return count;
     }
 
-    private byte[] Piece(int index, int wanted)
+    private void Add(Filling filling, ReadOnlySpan<byte> bytes)
     {
-        if (index >= _pieces.Length)
+        if (filling.Packed is { } packed)
         {
-            var known = _total != Unknown && IsKept ? (int)((_total + PieceBytes - 1) / PieceBytes) : 0;
-            Array.Resize(ref _pieces, Math.Max(index + 1, Math.Max(known, _pieces.Length * 2)));
+            bytes.CopyTo(packed.AsSpan((int)(filling.PackedStart + _length)));
+            Interlocked.Add(ref _length, bytes.Length);
+            return;
         }
 
-        ref var piece = ref _pieces[index];
+        while (!bytes.IsEmpty)
+        {
+            var (index, offset) = ((int)(_length / PieceBytes), (int)(_length % PieceBytes));
+            var piece = Piece(filling, index, offset + bytes.Length);
+            var count = Math.Min(bytes.Length, piece.Length - offset);
+            bytes[..count].CopyTo(piece.AsSpan(offset));
+            bytes = bytes[count..];
+            Interlocked.Add(ref _length, count);
+        }
+    }
+
+    /// <summary>The bytes, with no spare room.</summary>
+    private object Trimmed(Filling filling)
+    {
+        if (filling.Packed is { } packed)
+        {
+            // Less came than was announced.
+            return packed.AsSpan((int)filling.PackedStart, (int)_length).ToArray();
+        }
+
+        var pieces = filling.Pieces;
+        var used = (int)((_length + PieceBytes - 1) / PieceBytes);
+        if (used == 0)
+        {
+            return Array.Empty<byte>();
+        }
+
+        Array.Resize(ref pieces, used);
+        var last = (int)(_length - ((long)(used - 1) * PieceBytes));
+        if (pieces[used - 1].Length != last)
+        {
+            Array.Resize(ref pieces[used - 1], last);
+        }
+
+        return used == 1 ? pieces[0] : pieces;
+    }
+
+    private static byte[] Piece(Filling filling, int index, int wanted)
+    {
+        if (index >= filling.Pieces.Length)
+        {
+            var known = filling.Total != Unknown && filling.IsKept ? (int)((filling.Total + PieceBytes - 1) / PieceBytes) : 0;
+            var pieces = filling.Pieces;
+            Array.Resize(ref pieces, Math.Max(index + 1, Math.Max(known, pieces.Length * 2)));
+            filling.Pieces = pieces;
+        }
+
+        ref var piece = ref filling.Pieces[index];
         if (piece is null || piece.Length < Math.Min(wanted, PieceBytes))
         {
-            var exact = _total != Unknown ? _total - ((long)index * PieceBytes) : Math.Max(FirstPieceBytes, Math.Max(wanted, (piece?.Length ?? 0) * 2L));
+            var exact = filling.Total != Unknown ? filling.Total - ((long)index * PieceBytes) : Math.Max(FirstPieceBytes, Math.Max(wanted, (piece?.Length ?? 0) * 2L));
             Array.Resize(ref piece, (int)Math.Min(PieceBytes, Math.Max(exact, Math.Min(wanted, PieceBytes))));
         }
 
@@ -352,7 +433,7 @@ internal sealed class StoredContent
 
     private void ReadersMoved(Filling filling)
     {
-        if (!IsKept)
+        if (!filling.IsKept)
         {
             Release(filling);
         }
@@ -364,22 +445,24 @@ internal sealed class StoredContent
     }
 
     private bool HasRoom(Filling filling) =>
-        filling.Readers.Count == 0 || (IsKept ? _length - filling.Fastest() < AheadBytes : _length - filling.Slowest() < WindowBytes);
+        filling.Readers.Count == 0 || (filling.IsKept ? _length - filling.Fastest() < AheadBytes : _length - filling.Slowest() < WindowBytes);
 
     /// <summary>Lets go of what every reader has read, and of everything when nobody reads and nobody will.</summary>
     private void Release(Filling filling)
     {
         if (filling.Readers.Count == 0)
         {
-            _pieces = [];
+            filling.Packed = null;
+            filling.Pieces = [];
             filling.Store?.Release(filling.Held);
             filling.Held = 0;
             return;
         }
 
-        for (var i = (int)(Math.Min(_length, filling.Slowest()) / PieceBytes) - 1; i >= 0 && _pieces[i] is not null; i--)
+        var pieces = filling.Pieces;
+        for (var i = filling.Packed is null ? (int)(Math.Min(_length, filling.Slowest()) / PieceBytes) - 1 : -1; i >= 0 && pieces[i] is not null; i--)
         {
-            _pieces[i] = null!;
+            pieces[i] = null!;
             filling.Held -= PieceBytes;
             filling.Store?.Release(PieceBytes);
         }
@@ -388,12 +471,36 @@ internal sealed class StoredContent
     private sealed class Filling
     {
         private volatile bool _isComplete;
+        private volatile bool _isKept = true;
+        private long _total;
 
         public Lock Gate { get; } = new();
 
         public AnswerStore? Store { get; init; }
 
         public UInt128 Key { get; init; }
+
+        /// <summary>Bytes in all, or <see cref="Unknown"/>.</summary>
+        public long Total { get => Interlocked.Read(ref _total); set => Interlocked.Exchange(ref _total, value); }
+
+        /// <summary>What is there, in pieces: empty where it goes to the end of <see cref="Packed"/>.</summary>
+        public byte[][] Pieces { get; set; } = [];
+
+        /// <summary>An array whose end is kept for content of the announced length.</summary>
+        public byte[]? Packed
+        {
+            get;
+            set
+            {
+                field = value;
+                PackedStart = value is null ? 0 : value.Length - Total;
+            }
+        }
+
+        public long PackedStart { get; private set; }
+
+        /// <summary>False once it is only a window.</summary>
+        public bool IsKept { get => _isKept; set => _isKept = value; }
 
         /// <summary>Bytes of the store's room that it takes.</summary>
         public long Held { get; set; }

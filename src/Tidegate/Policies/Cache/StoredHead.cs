@@ -14,8 +14,14 @@ internal static class StoredHead
     /// <summary>Larger heads are not stored.</summary>
     public const int MaxBytes = 64 * 1024;
 
-    /// <summary>Null when the head is too large.</summary>
-    public static byte[]? Encode(HeaderList fields, string? unstored, DateTimeOffset now)
+    /// <summary>An answer's block; null when the head is too large.</summary>
+    /// <param name="fields">The answer's.</param>
+    /// <param name="unstored">Names of fields that must not be stored.</param>
+    /// <param name="now">When it came.</param>
+    /// <param name="tags">What it can be purged by.</param>
+    /// <param name="vary">The request fields that it was chosen by.</param>
+    /// <param name="contentBytes">Room behind the head.</param>
+    public static AnswerBlock? Encode(HeaderList fields, string? unstored, DateTimeOffset now, ReadOnlySpan<ulong> tags, ReadOnlySpan<byte> vary, int contentBytes)
     {
         if (fields.ByteCount > MaxBytes)
         {
@@ -42,9 +48,9 @@ internal static class StoredHead
             length += Write(bytes.AsSpan(length), KnownHeader.Date, default, date);
         }
 
-        var head = bytes.AsSpan(0, length).ToArray();
+        var block = AnswerBlock.Make(tags, vary, bytes.AsSpan(0, length), contentBytes);
         ArrayPool<byte>.Shared.Return(bytes);
-        return head;
+        return block;
     }
 
     /// <summary>Appends every field to a list.</summary>

@@ -9,6 +9,8 @@ internal sealed class TakenBody(FlightSeat seat) : MessageBody
 
     public override long? Length => _inner.Length;
 
+    public override bool HasBytes => _inner.HasBytes;
+
     public override HeaderList? Trailers => _inner.Trailers;
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)

@@ -65,15 +65,15 @@ internal static class VaryKey
     }
 
     /// <summary>Whether a request would have been answered the same.</summary>
-    public static bool Matches(byte[]? key, HeaderList request)
+    public static bool Matches(ReadOnlySpan<byte> key, HeaderList request)
     {
-        if (key is null)
+        if (key.IsEmpty)
         {
             return true;
         }
 
         Span<byte> small = stackalloc byte[512];
-        var rest = key.AsSpan();
+        var rest = key;
         while (!rest.IsEmpty)
         {
             var name = rest.Slice(1, rest[0]);
@@ -99,10 +99,10 @@ internal static class VaryKey
     }
 
     /// <summary>The names in a key, for people.</summary>
-    public static string Describe(byte[]? key)
+    public static string Describe(ReadOnlySpan<byte> key)
     {
         var names = new List<string>();
-        for (var rest = key.AsSpan(); !rest.IsEmpty;)
+        for (var rest = key; !rest.IsEmpty;)
         {
             names.Add(Encoding.ASCII.GetString(rest.Slice(1, rest[0])));
             rest = rest[(1 + rest[0])..];

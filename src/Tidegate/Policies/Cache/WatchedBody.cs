@@ -13,6 +13,8 @@ internal sealed class WatchedBody(MessageBody inner, CacheAdvice advice, UInt128
 
     public override long? Length => inner.Length;
 
+    public override bool HasBytes => inner.HasBytes;
+
     public override HeaderList? Trailers => inner.Trailers;
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)

@@ -21,8 +21,8 @@ internal sealed class Circuit(TimeProvider time)
     private long _generation;
     private volatile CircuitState _state;
 
-    /// <summary>What it is now.</summary>
-    public CircuitState State => _state;
+    /// <summary>What it is now. When its time is over it stands half open: the next attempt may pass, whether or not somebody makes one.</summary>
+    public CircuitState State => _state is CircuitState.Open && time.GetTimestamp() >= Volatile.Read(ref _openUntil) ? CircuitState.HalfOpen : _state;
 
     /// <summary>How often it has opened.</summary>
     public long Opened => Interlocked.Read(ref _opened);
@@ -58,9 +58,10 @@ internal sealed class Circuit(TimeProvider time)
             // A probe that never comes back, for whatever reason, must not keep the circuit half open for ever.
             if (_state == CircuitState.HalfOpen)
             {
-                if (_probing >= settings.Probes && now - _lastProbe < Ticks(settings.OpenFor))
+                var left = _lastProbe + Ticks(settings.OpenFor) - now;
+                if (_probing >= settings.Probes && left > 0)
                 {
-                    wait = settings.OpenFor;
+                    wait = Span(left);
                     return null;
                 }
 
@@ -91,11 +92,11 @@ internal sealed class Circuit(TimeProvider time)
     }
 
     /// <summary>The answer of an attempt that had ended well broke after all: it was a failure.</summary>
-    public void Broke(CircuitBreakerSettings settings, long now)
+    public void Broke(CircuitPass pass, CircuitBreakerSettings settings, long now)
     {
         lock (_gate)
         {
-            if (_state != CircuitState.Closed)
+            if (pass.Generation != _generation || _state != CircuitState.Closed)
             {
                 return;
             }
@@ -159,8 +160,9 @@ internal sealed class Circuit(TimeProvider time)
 
     private void Open(CircuitBreakerSettings settings, long now)
     {
+        // Before the state: who sees it open must not see the time before.
+        Volatile.Write(ref _openUntil, now + Ticks(settings.OpenFor));
         Change(CircuitState.Open);
-        _openUntil = now + Ticks(settings.OpenFor);
         Interlocked.Increment(ref _opened);
     }
 

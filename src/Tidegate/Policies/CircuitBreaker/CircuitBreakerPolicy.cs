@@ -9,6 +9,9 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
 {
     public string Name => "circuit_breaker";
 
+    /// <summary>The one it asks.</summary>
+    public Circuit Circuit => circuit;
+
     public PolicyStage Stage => PolicyStage.Attempt;
 
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
@@ -21,16 +24,9 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
         }
 
         var pass = circuit.Enter(settings, time.GetTimestamp(), out var wait);
-        if (pass is null)
+        if (pass is null && settings.Mode.Refuses(exchange, Open(wait)))
         {
-            var rejection = new Rejection(Name, "circuit_open", 503, "The upstream has failed too often of late and is left alone for a while. Try again after the time in Retry-After.", wait);
-            if (settings.Mode == PolicyMode.Enforce)
-            {
-                exchange.Reject(rejection);
-                return;
-            }
-
-            exchange.Observe(Name, rejection);
+            return;
         }
 
         await next(exchange);
@@ -49,6 +45,7 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
             circuit.Succeeded(let, settings, time.GetTimestamp());
 
             // It is there, but an answer that breaks is a failure after all.
+            exchange.CircuitGeneration = let.Generation;
             exchange.WhenAnswerEnds(this);
         }
         else
@@ -64,9 +61,12 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
     {
         if (exchange.Failure?.Source == FailureSource.Upstream)
         {
-            circuit.Broke(settings, time.GetTimestamp());
+            circuit.Broke(new CircuitPass(exchange.CircuitGeneration), settings, time.GetTimestamp());
         }
     }
+
+    private static Rejection Open(TimeSpan wait) => new(
+        "circuit_breaker", "circuit_open", 503, "The upstream has failed too often of late and is left alone for a while. Try again after the time in Retry-After.", wait);
 
     // What says that nobody is there to answer. 500 is an answer, 429 one about the caller.
     private static bool IsDown(int status) => status is 502 or 503 or 504;

@@ -11,6 +11,6 @@ internal sealed class Circuits(TimeProvider time)
     /// <param name="endpoint">Empty for the API's own, which its endpoints share.</param>
     public Circuit Of(string api, string endpoint) => _circuits.GetOrAdd((api, endpoint), static (_, clock) => new Circuit(clock), time);
 
-    /// <summary>Every one of them.</summary>
+    /// <summary>Every one of them, also those of APIs that are gone.</summary>
     public IEnumerable<(string Api, string Endpoint, Circuit Circuit)> All => _circuits.Select(circuit => (circuit.Key.Api, circuit.Key.Endpoint, circuit.Value));
 }

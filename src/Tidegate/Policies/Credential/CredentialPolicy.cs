@@ -24,9 +24,8 @@ internal sealed class CredentialPolicy(string header, string value, bool require
             return next(exchange);
         }
 
-        if (_field.IsExposed(exchange))
+        if (_field.Refuses(exchange))
         {
-            exchange.Reject(CredentialField.NeedsTls);
             return default;
         }
 
@@ -34,8 +33,5 @@ internal sealed class CredentialPolicy(string header, string value, bool require
         return next(exchange);
     }
 
-    public PolicyExplanation Explain(Exchange exchange) =>
-        exchange.IsTunnel ? new PolicyExplanation("skipped: a tunnel carries no header fields of ours")
-        : _field.IsExposed(exchange) ? new PolicyExplanation($"refused with {CredentialField.NeedsTls.Status} {CredentialField.NeedsTls.Code}", CredentialField.NeedsTls)
-        : new PolicyExplanation($"sets {header} (value hidden)");
+    public PolicyExplanation Explain(Exchange exchange) => _field.ExplainAbsence(exchange) ?? new PolicyExplanation($"sets {header} (value hidden)");
 }

@@ -11,9 +11,9 @@ internal sealed class KeyHealths(TimeProvider time)
     /// <summary>Every one of them.</summary>
     public IEnumerable<KeyHealth> All => _keys.Values;
 
-    public KeyHealth Of(string api, ProviderKey key) => _keys.AddOrUpdate(
-        (api, key.Name),
-        static (_, added) => new KeyHealth(added.Api, added.Key, added.Time),
-        static (_, known, added) => known.Key == added.Key ? known : new KeyHealth(added.Api, added.Key, added.Time),
-        (Api: api, Key: key, Time: time));
+    /// <summary>What is known of a key; for one that is new, or has another value, something that nobody else sees before it is kept.</summary>
+    public KeyHealth Of(string api, ProviderKey key) => _keys.TryGetValue((api, key.Name), out var known) && known.Key == key ? known : new KeyHealth(api, key, time);
+
+    /// <summary>From now on this is what is known of the key.</summary>
+    public KeyHealth Keep(KeyHealth health) => _keys[(health.Api, health.Key.Name)] = health;
 }

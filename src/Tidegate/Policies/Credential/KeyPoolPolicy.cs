@@ -12,10 +12,14 @@ namespace Tidegate.Policies.Credential;
 /// </summary>
 internal sealed class KeyPoolPolicy : IPolicy
 {
+    // So many calls, one after the other, that two keys were refused alike for, and none that a key was taken for: by now it may as well be both keys.
+    private const int MaxAlike = 3;
+
     private readonly CredentialField _field;
     private readonly KeyPoolSettings _settings;
     private readonly KeyTurns _turns;
     private readonly TimeProvider _time;
+    private int _alike;
 
     public KeyPoolPolicy(CredentialField field, KeyPoolSettings settings, TimeProvider time)
     {
@@ -29,29 +33,14 @@ internal sealed class KeyPoolPolicy : IPolicy
 
     public PolicyStage Stage => PolicyStage.Attempt;
 
-    public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
-    {
-        if (exchange.IsTunnel)
-        {
-            return next(exchange);
-        }
-
-        if (_field.IsExposed(exchange))
-        {
-            exchange.Reject(CredentialField.NeedsTls);
-            return default;
-        }
-
-        return SendAsync(exchange, next);
-    }
+    public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next) =>
+        exchange.IsTunnel ? next(exchange) : _field.Refuses(exchange) ? default : SendAsync(exchange, next);
 
     public PolicyExplanation Explain(Exchange exchange)
     {
-        if (exchange.IsTunnel || _field.IsExposed(exchange))
+        if (_field.ExplainAbsence(exchange) is { } absence)
         {
-            return exchange.IsTunnel
-                ? new PolicyExplanation("skipped: a tunnel carries no header fields of ours")
-                : new PolicyExplanation($"refused with {CredentialField.NeedsTls.Status} {CredentialField.NeedsTls.Code}", CredentialField.NeedsTls);
+            return absence;
         }
 
         var keys = _settings.Keys.Select(key =>
@@ -68,7 +57,6 @@ internal sealed class KeyPoolPolicy : IPolicy
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     private async ValueTask SendAsync(Exchange exchange, ExchangeHandler next)
     {
-        var endings = exchange.EndingCount;
         var mustNotQueue = exchange.MustNotQueue;
         var turn = _settings.Choice == KeyChoice.Ordered ? 0 : _turns.Next();
         var (roomiest, soonest) = (-1, TimeSpan.MaxValue);
@@ -111,9 +99,9 @@ internal sealed class KeyPoolPolicy : IPolicy
                 return;
             }
 
+            // Limits that refuse hold nothing but what they have read of the content; the next key's find it there, and nobody else could give it back.
             var wait = full.RetryAfter ?? TimeSpan.MaxValue;
             (roomiest, soonest) = roomiest < 0 || wait < soonest ? (index, wait) : (roomiest, soonest);
-            exchange.EndAnswer(endings);
             exchange.ForgetAnswer();
         }
     }
@@ -133,6 +121,8 @@ internal sealed class KeyPoolPolicy : IPolicy
             if (exchange.ResponseStatus < 500)
             {
                 health.Pass(sent);
+                Volatile.Write(ref _alike, 0);
+                BlameBoth(exchange, sent);
             }
             else
             {
@@ -146,9 +136,19 @@ internal sealed class KeyPoolPolicy : IPolicy
         var isBare = refusal == KeyRefusal.NotAccepted && exchange.Signal == ProviderSignal.None;
         if (isBare && exchange.SuspectedKey is { Number: > 0 } suspected && suspected.Number != index + 1 && suspected.Status == exchange.ResponseStatus)
         {
-            // Two keys refused alike: it is the call, whose sender must not set aside one key after the other.
+            // Two keys refused alike: it is the call, whose sender must not set aside one key after the other. When that is so call after call, a third key decides.
             _settings.Keys[suspected.Number - 1].Health.Excuse(suspected.Since);
             health.Answered();
+            if (suspected.Other == 0 && Volatile.Read(ref _alike) < MaxAlike)
+            {
+                Interlocked.Increment(ref _alike);
+            }
+            else if (suspected.Other == 0 && Ready(exchange.TriedKeys) != 0)
+            {
+                exchange.SuspectedKey = suspected with { Other = index + 1 };
+                exchange.IsKeyRefused = exchange.HasOtherKey = true;
+            }
+
             return;
         }
 
@@ -166,6 +166,22 @@ internal sealed class KeyPoolPolicy : IPolicy
         }
 
         exchange.HasOtherKey = Ready(exchange.TriedKeys) != 0;
+    }
+
+    /// <summary>A third key was taken where two were refused: it was not the call.</summary>
+    private void BlameBoth(Exchange exchange, long sent)
+    {
+        if (exchange.SuspectedKey is not { Other: > 0 } suspected)
+        {
+            return;
+        }
+
+        foreach (var number in (ReadOnlySpan<int>)[suspected.Number, suspected.Other])
+        {
+            _settings.Keys[number - 1].Health.Refuse(KeyRefusal.NotAccepted, suspected.Status.ToString(CultureInfo.InvariantCulture), wait: null, _settings.SetAside, sent);
+        }
+
+        exchange.SuspectedKey = default;
     }
 
     /// <summary>What the provider's file says that it means, else what HTTP says. A bare 403 is about the call: every key would get it.</summary>

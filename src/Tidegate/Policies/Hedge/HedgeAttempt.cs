@@ -17,7 +17,7 @@ internal sealed class HedgeAttempt : IAnswerEnding
     private CancellationToken _clients;
     private bool _isDisposed;
 
-    private HedgeAttempt() => Exchange = new Exchange { Connection = null!, Client = UnheardClient.Instance };
+    private HedgeAttempt() => Exchange = new Exchange { Connection = null!, Client = AbsentClient.Instance };
 
     public Exchange Exchange { get; }
 
@@ -40,6 +40,7 @@ internal sealed class HedgeAttempt : IAnswerEnding
         attempt.Exchange.CopyRequest(exchange, attempt._broken.Token);
         attempt.Exchange.CopyTried(before?.Exchange ?? exchange);
         attempt.Exchange.Timings.Received = exchange.Timings.Received;
+        attempt.Exchange.AvoidsLastDestination = before is not null;
         attempt.Exchange.MustNotQueue = before is not null || exchange.MustNotQueue;
         attempt._clients = exchange.Aborted;
         attempt._clientLeft = exchange.Aborted.UnsafeRegister(static attempt => ((HedgeAttempt)attempt!).Break(), attempt);
@@ -81,6 +82,7 @@ internal sealed class HedgeAttempt : IAnswerEnding
         }
 
         Exchange.EndAnswer(downTo: 0);
+        exchange.UnreadCosts |= Exchange.UnreadCosts;
         Return();
     }
 

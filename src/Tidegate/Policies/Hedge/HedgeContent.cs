@@ -13,6 +13,8 @@ internal sealed class HedgeContent(HedgeAttempt attempt, MessageBody content, Ca
 
     public override long? Length => content.Length;
 
+    public override bool HasBytes => content.HasBytes;
+
     public override HeaderList? Trailers => content.Trailers;
 
     /// <summary>What breaks is for the reader to judge: who throws content away does not mind.</summary>

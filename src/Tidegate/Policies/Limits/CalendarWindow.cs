@@ -3,7 +3,10 @@ namespace Tidegate.Policies.Limits;
 /// <summary>The amount within each period of a calendar. All keys share the periods, so the current one is found once and kept.</summary>
 internal sealed class CalendarWindow(long amount, CalendarPeriod calendar, TimeProvider time) : LimitAlgorithm
 {
-    private Window _current = new(0, 0);
+    // Between two looks at the calendar's clock timestamps tell the time: a clock that is set is followed a tenth of a second later.
+    private const int LooksPerSecond = 10;
+
+    private Window _current = new(0, 0, 0, 0, 0);
 
     public override long Take(ref LimitCell cell, long cost, long now)
     {
@@ -84,13 +87,10 @@ internal sealed class CalendarWindow(long amount, CalendarPeriod calendar, TimeP
     /// <returns>Ticks of the clock until the period ends.</returns>
     private long Enter(ref LimitCell cell, long now)
     {
-        var utcTicks = time.GetUtcNow().UtcTicks;
         var window = Volatile.Read(ref _current);
-        if (utcTicks >= window.EndTicks || utcTicks < window.StartTicks)
+        if (!window.Holds(now))
         {
-            var (start, end) = calendar.Of(new DateTimeOffset(utcTicks, TimeSpan.Zero));
-            window = new Window(start.UtcTicks, end.UtcTicks);
-            Volatile.Write(ref _current, window);
+            window = Look(window, now);
         }
 
         // A clock that was set back finds the count of the later period: nothing is given twice.
@@ -100,10 +100,37 @@ internal sealed class CalendarWindow(long amount, CalendarPeriod calendar, TimeP
             cell.Level = 0;
         }
 
-        var wait = (long)Math.Ceiling((double)(cell.Time - utcTicks) / TimeSpan.TicksPerSecond * time.TimestampFrequency);
-        cell.IdleAt = now + wait;
-        return wait;
+        cell.IdleAt = cell.Time == window.EndTicks ? window.EndsAt : window.EndsAt + Timestamps(cell.Time - window.EndTicks);
+        return cell.IdleAt - now;
     }
 
-    private sealed record Window(long StartTicks, long EndTicks);
+    private Window Look(Window window, long now)
+    {
+        var utcTicks = time.GetUtcNow().UtcTicks;
+        var (start, end) = (window.StartTicks, window.EndTicks);
+        if (utcTicks >= end || utcTicks < start)
+        {
+            var (first, next) = calendar.Of(new DateTimeOffset(utcTicks, TimeSpan.Zero));
+            (start, end) = (first.UtcTicks, next.UtcTicks);
+        }
+
+        window = new Window(start, end, now, now + Timestamps(end - utcTicks), LookTicks);
+        Volatile.Write(ref _current, window);
+        return window;
+    }
+
+    private long LookTicks => time.TimestampFrequency / LooksPerSecond;
+
+    private long Timestamps(long utcTicks) => (long)Math.Ceiling((double)utcTicks / TimeSpan.TicksPerSecond * time.TimestampFrequency);
+
+    /// <summary>A period of the calendar, and what the calendar's clock said of it at a time.</summary>
+    /// <param name="StartTicks">Of the calendar.</param>
+    /// <param name="EndTicks">Of the calendar.</param>
+    /// <param name="LookedAt">A timestamp.</param>
+    /// <param name="EndsAt">The timestamp at which it ends.</param>
+    /// <param name="LookTicks">How long what was seen then is taken to hold, as far as the period reaches.</param>
+    private sealed record Window(long StartTicks, long EndTicks, long LookedAt, long EndsAt, long LookTicks)
+    {
+        public bool Holds(long now) => now >= LookedAt && now - LookedAt < LookTicks && now < EndsAt;
+    }
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -33,6 +34,9 @@ internal sealed record KeyPart(KeyPartKind Kind, string Name = "", int Segment =
         _ => Kind.ToString().ToLowerInvariant(),
     };
 
+    /// <summary>Whether it is the same of every exchange as another part.</summary>
+    public bool IsSame(KeyPart other) => Kind == other.Kind && Segment == other.Segment && Name == other.Name;
+
     /// <summary>Writes the part's value.</summary>
     /// <param name="exchange">Whose.</param>
     /// <param name="destination">At least <see cref="MaxBytes"/>.</param>
@@ -59,13 +63,32 @@ internal sealed record KeyPart(KeyPartKind Kind, string Name = "", int Segment =
             case KeyPartKind.Path:
                 return Write(SegmentOf(exchange.Target.Path, Segment), destination);
             default:
-                return WriteAddress(exchange, destination);
+                return Write(exchange.ClientAddress, destination);
         }
     }
 
-    private static int WriteAddress(Exchange exchange, Span<byte> destination)
+    /// <summary>Writes a value that the configuration names, as <see cref="Write(Exchange, Span{byte})"/> would write the exchange's.</summary>
+    /// <returns>False when no exchange has such a value.</returns>
+    public bool TryEncode(string value, Span<byte> destination, out int length)
     {
-        var address = exchange.ClientAddress;
+        length = 0;
+        if (Kind == KeyPartKind.ClientAddress)
+        {
+            if (IPAddress.TryParse(value, out var address))
+            {
+                length = Write(address, destination);
+            }
+        }
+        else if (!Encoding.UTF8.TryGetBytes(Kind == KeyPartKind.Host ? value.ToLowerInvariant() : value, destination[..MaxBytes], out length))
+        {
+            length = 0;
+        }
+
+        return length > 0;
+    }
+
+    private static int Write(IPAddress address, Span<byte> destination)
+    {
         address.TryWriteBytes(destination, out var length);
         return address.AddressFamily == AddressFamily.InterNetworkV6 && !address.IsIPv4MappedToIPv6 ? Network6Bytes : length;
     }

@@ -34,6 +34,9 @@ internal sealed class LimitLease : IAnswerEnding
     /// <summary>The provider's bucket that the exchange has taken from; null when none was known.</summary>
     public LearnedScope? Narrow { get; private set; }
 
+    /// <summary>What looks for the cost in the request's content; null where nothing does.</summary>
+    public CostedRequest? Content { get; set; }
+
     /// <summary>One from this thread's stack; back with <see cref="Return"/>.</summary>
     public static LimitLease Rent(LimitsPolicy policy, LimitStore store)
     {
@@ -48,6 +51,7 @@ internal sealed class LimitLease : IAnswerEnding
         Count = 0;
         Learned = null;
         Narrow = null;
+        Content = null;
         _wideCount = 0;
         _narrowCount = 0;
         if ((_free ??= new Stack<LimitLease>()).Count < KeptPerThread)
@@ -56,11 +60,23 @@ internal sealed class LimitLease : IAnswerEnding
         }
     }
 
-    public void Add(Limit limit, Exchange exchange)
+    /// <summary>Adds a limit.</summary>
+    /// <param name="limit">Which.</param>
+    /// <param name="exchange">Who is to be held to it.</param>
+    /// <param name="alike">The index of a limit that tells exchanges apart by the same; -1 when there is none.</param>
+    public void Add(Limit limit, Exchange exchange, int alike)
     {
-        var key = limit.KeyOf(exchange);
-        var share = limit.ShareOf(exchange);
-        _charges[Count++] = new Charge { Limit = limit, Algorithm = limit.AlgorithmOf(share), Key = key, Line = LineOf(key, share), Cost = limit.CostOf(exchange) };
+        UInt128 key;
+        if (alike < 0)
+        {
+            limit = limit.Of(exchange, out key);
+        }
+        else
+        {
+            key = limit.KeyLike(_charges[alike].Limit, _charges[alike].Key);
+        }
+
+        Add(limit, key, limit.ShareOf(exchange), limit.CostOf(exchange));
     }
 
     /// <summary>Under which key the exchanges of a count's class stand in line.</summary>
@@ -97,7 +113,7 @@ internal sealed class LimitLease : IAnswerEnding
     public UInt128 KeyAt(int index) => _charges[index].Key;
 
     /// <summary>Where the exchange waits for it: the line of its class.</summary>
-    public UInt128 LineAt(int index) => _charges[index].Line;
+    public UInt128 LineAt(int index) => LineOf(_charges[index].Key, _charges[index].Share);
 
     public long CostAt(int index) => _charges[index].Cost;
 
@@ -131,6 +147,9 @@ internal sealed class LimitLease : IAnswerEnding
         return -1;
     }
 
+    /// <summary>Nothing was sent after all: everything is as it was before.</summary>
+    public void GiveBack() => GiveBack(Count, _store.Time.GetTimestamp());
+
     /// <summary>The answer's head is there: where its content says what it cost, that is looked for while it passes.</summary>
     public void Tap(Exchange exchange)
     {
@@ -147,7 +166,8 @@ internal sealed class LimitLease : IAnswerEnding
     /// <summary>The answer is over: what was held is free, what was charged is settled.</summary>
     public void AnswerEnded(Exchange exchange)
     {
-        var now = _store.Time.GetTimestamp();
+        // What is in flight comes back at any time: the clock is asked only for what depends on it.
+        var now = _policy.EndsByClock ? _store.Time.GetTimestamp() : 0;
         var hasFreed = false;
         for (var i = 0; i < Count; i++)
         {
@@ -159,7 +179,7 @@ internal sealed class LimitLease : IAnswerEnding
 
             if (charge.Limit.IsHeld)
             {
-                _store.Cells.Give(charge.Algorithm, charge.Key, charge.Cost, charge.TakenAt, now);
+                _store.Cells.Give(charge.Algorithm, charge.Key, charge.Cost, charge.TakenAt, Math.Max(charge.TakenAt, now));
                 hasFreed = true;
             }
             else if (charge.Limit.IsSettled)
@@ -169,7 +189,11 @@ internal sealed class LimitLease : IAnswerEnding
                     _store.NoteUnreadCost(exchange, UnreadCosts.Answer);
                 }
 
-                hasFreed |= Settle(ref charge, charge.Limit.TrueCostOf(exchange, charge.Cost, charge.Tap), now);
+                hasFreed |= Settle(ref charge, charge.Limit.TrueCostOf(exchange, charge.Cost, charge.Tap, Content), now);
+                if (charge.Tap is not null)
+                {
+                    charge.Tap = null;
+                }
             }
         }
 
@@ -194,10 +218,25 @@ internal sealed class LimitLease : IAnswerEnding
     {
         for (; from < limits.Length && Count < Capacity; from++)
         {
-            _charges[Count++] = new Charge { Limit = limits[from], Algorithm = limits[from].Algorithm, Key = limits[from].OnlyKey, Line = limits[from].OnlyKey, Cost = 1 };
+            Add(limits[from], limits[from].OnlyKey, share: 0, cost: 1);
         }
 
         return from;
+    }
+
+    /// <summary>Field by field, and no reference that is there already: the same route often finds the lease that it gave back, and the garbage collector minds every reference that is written.</summary>
+    private void Add(Limit limit, UInt128 key, int share, long cost)
+    {
+        ref var charge = ref _charges[Count++];
+        if (!ReferenceEquals(charge.Limit, limit))
+        {
+            charge.Limit = limit;
+        }
+
+        charge.Key = key;
+        charge.Share = share;
+        charge.Cost = cost;
+        charge.IsTaken = false;
     }
 
     private bool Settle(ref Charge charge, long trueCost, long now)
@@ -223,7 +262,7 @@ internal sealed class LimitLease : IAnswerEnding
             ref var charge = ref _charges[i];
             if (charge.IsTaken)
             {
-                _store.Cells.Give(charge.Algorithm, charge.Key, charge.Cost, now, now);
+                _store.Cells.Give(charge.Algorithm, charge.Key, charge.Cost, charge.TakenAt, now);
                 charge.IsTaken = false;
             }
         }
@@ -232,13 +271,14 @@ internal sealed class LimitLease : IAnswerEnding
     private struct Charge
     {
         public Limit Limit;
-        public LimitAlgorithm Algorithm;
-        public UInt128 Key;
-        public UInt128 Line;
         public CostTap? Tap;
+        public UInt128 Key;
         public long Cost;
         public long TakenAt;
+        public int Share;
         public bool IsTaken;
+
+        public readonly LimitAlgorithm Algorithm => Limit.AlgorithmOf(Share);
     }
 
     [InlineArray(Capacity)]

@@ -26,6 +26,9 @@ internal sealed record LimitSettings
     /// <summary>What shares one count; empty means: everything that the limit is written for.</summary>
     public IReadOnlyList<KeyPart> Per { get; init; } = [];
 
+    /// <summary>Other amounts for some values of <see cref="Per"/>.</summary>
+    public IReadOnlyList<LimitOverride> Overrides { get; init; } = [];
+
     /// <summary>How classes of callers share the amount; null: whoever comes first has it.</summary>
     public ShareSettings? Shares { get; init; }
 
@@ -48,6 +51,11 @@ internal sealed record LimitSettings
     /// <summary>As people write it: <c>100/s</c>.</summary>
     public required string Text { get; init; }
 }
+
+/// <summary>What a limit lets pass for some of those whom it tells apart.</summary>
+/// <param name="Values">Of the first parts of <see cref="LimitSettings.Per"/>; of the rest any.</param>
+/// <param name="Settings">Kind, amount, period, burst, calendar and text; everything else is the limit's.</param>
+internal sealed record LimitOverride(IReadOnlyList<string> Values, LimitSettings Settings);
 
 /// <summary>What a limit counts over.</summary>
 internal enum LimitKind
@@ -93,6 +101,16 @@ internal enum OnError
     Deny,
 }
 
+/// <summary>What happens to an exchange whose content does not say what it costs.</summary>
+internal enum OnUnread
+{
+    /// <summary>It costs the constant.</summary>
+    Charge,
+
+    /// <summary>It is refused: whoever is held to the limit also writes the content.</summary>
+    Deny,
+}
+
 /// <summary>What happens to an exchange for which there is no room now.</summary>
 internal enum WhenExceeded
 {
@@ -109,7 +127,8 @@ internal enum WhenExceeded
 /// <param name="ResponseHeader">A field of the answer with the true cost: the difference is charged or given back.</param>
 /// <param name="RequestJson">A number in the request's content that says so; null when none does.</param>
 /// <param name="ResponseJson">A number in the answer's content with the true cost.</param>
-internal sealed record LimitCost(long Constant, string? RequestHeader = null, string? ResponseHeader = null, JsonPointer? RequestJson = null, JsonPointer? ResponseJson = null)
+/// <param name="OnUnread">What happens when the request's content was to say it, and does not.</param>
+internal sealed record LimitCost(long Constant, string? RequestHeader = null, string? ResponseHeader = null, JsonPointer? RequestJson = null, JsonPointer? ResponseJson = null, OnUnread OnUnread = OnUnread.Charge)
 {
     /// <summary>Every request is one.</summary>
     public static readonly LimitCost One = new(1);

@@ -17,6 +17,9 @@ internal sealed class LimitsPolicy : IPolicy
     private static readonly TimeSpan UnknownWait = TimeSpan.FromSeconds(1);
 
     private readonly Limit[] _limits;
+
+    // For each, the first that tells exchanges apart by the same: their keys differ in what is known beforehand.
+    private readonly int[] _alike;
     private readonly LimitStore _store;
     private readonly QueueSettings _queueSettings;
     private readonly bool _isKept;
@@ -24,6 +27,7 @@ internal sealed class LimitsPolicy : IPolicy
     private readonly bool _deniesUnkept;
     private readonly JsonPointer[] _contentCosts;
     private readonly bool _hasAnswerCosts;
+    private readonly bool _isRefusedBehind;
 
     /// <param name="stage">Admit counts exchanges, Attempt every request that is sent.</param>
     /// <param name="limits">At most <see cref="LimitLease.MaxLimits"/>.</param>
@@ -31,18 +35,22 @@ internal sealed class LimitsPolicy : IPolicy
     /// <param name="queue">Where exchanges wait; null when no limit queues.</param>
     /// <param name="queueSettings">How.</param>
     /// <param name="learning">Follows what the provider says; null when nothing is learned.</param>
-    public LimitsPolicy(PolicyStage stage, IReadOnlyList<Limit> limits, LimitStore store, LimitQueue? queue, QueueSettings queueSettings, ProviderLearning? learning = null)
+    /// <param name="isRefusedBehind">A policy behind this one may refuse what passes here.</param>
+    public LimitsPolicy(PolicyStage stage, IReadOnlyList<Limit> limits, LimitStore store, LimitQueue? queue, QueueSettings queueSettings, ProviderLearning? learning = null, bool isRefusedBehind = false)
     {
+        _isRefusedBehind = isRefusedBehind;
         Stage = stage;
         _limits = [.. limits];
+        _alike = [.. _limits.Select((limit, i) => limit.HasOverrides ? -1 : Array.FindIndex(_limits, 0, i, limit.IsAlike))];
         _store = store;
         _queueSettings = queueSettings;
         _learning = learning;
         Queue = queue;
-        _deniesUnkept = _limits.Any(limit => limit.Settings is { OnError: OnError.Deny, Mode: PolicyMode.Enforce } && limit.Algorithm.IsKept);
+        _deniesUnkept = _limits.SelectMany(limit => limit.Variants).Any(limit => limit.Settings is { OnError: OnError.Deny, Mode: PolicyMode.Enforce } && limit.Algorithm.IsKept);
         _contentCosts = [.. _limits.Select(limit => limit.Settings.Cost.RequestJson).OfType<JsonPointer>()];
         _hasAnswerCosts = _limits.Any(limit => limit.Settings.Cost.ResponseJson is not null);
         _isKept = _limits.Any(limit => limit.IsHeld || limit.IsSettled);
+        EndsByClock = _limits.Any(limit => limit.EndsByClock);
     }
 
     public string Name => "limits";
@@ -53,6 +61,9 @@ internal sealed class LimitsPolicy : IPolicy
     public LimitQueue? Queue { get; }
 
     public IReadOnlyList<Limit> Limits => _limits;
+
+    /// <summary>Whether something that the end of an answer changes depends on when that is.</summary>
+    public bool EndsByClock { get; }
 
     public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
     {
@@ -67,36 +78,54 @@ internal sealed class LimitsPolicy : IPolicy
             return default;
         }
 
-        return _contentCosts.Length > 0 && !exchange.IsTunnel ? ReadAndTakeAsync(exchange, next) : Take(exchange, next);
+        return _contentCosts.Length > 0 && !exchange.IsTunnel ? ReadAndTakeAsync(exchange, next) : Take(exchange, next, content: null);
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     private async ValueTask ReadAndTakeAsync(Exchange exchange, ExchangeHandler next)
     {
-        await CostedRequest.ReadAsync(exchange, _contentCosts);
-        foreach (var pointer in _contentCosts)
+        var content = await CostedRequest.ReadAsync(exchange, _contentCosts);
+        foreach (var limit in _limits)
         {
-            if (exchange.RequestBody is not CostedRequest content || !content.TryGet(pointer, out _))
+            if (!limit.IsUnread(exchange, content))
+            {
+                continue;
+            }
+
+            if ((exchange.UnreadCosts & UnreadCosts.Request) == 0)
             {
                 _store.NoteUnreadCost(exchange, UnreadCosts.Request);
             }
+
+            if (limit.Settings.Cost.OnUnread == OnUnread.Deny)
+            {
+                if (limit.Settings.Mode == PolicyMode.Enforce)
+                {
+                    exchange.Reject(Unread(limit));
+                    return;
+                }
+
+                exchange.Observe(Name, Unread(limit));
+            }
         }
 
-        await Take(exchange, next);
+        await Take(exchange, next, content);
     }
 
-    private ValueTask Take(Exchange exchange, ExchangeHandler next)
+    private ValueTask Take(Exchange exchange, ExchangeHandler next, CostedRequest? content)
     {
         var lease = LimitLease.Rent(this, _store);
+        lease.Content = content;
         if (_learning is not null && !exchange.IsTunnel)
         {
             // First, so that the time of a refusal is the provider's where both would refuse.
             lease.Follow(_learning.For(exchange));
         }
 
-        foreach (var limit in _limits)
+        var first = lease.Count;
+        for (var i = 0; i < _limits.Length; i++)
         {
-            lease.Add(limit, exchange);
+            lease.Add(_limits[i], exchange, _alike[i] is >= 0 and var alike ? first + alike : -1);
         }
 
         var now = _store.Time.GetTimestamp();
@@ -140,20 +169,21 @@ internal sealed class LimitsPolicy : IPolicy
     public PolicyExplanation Explain(Exchange exchange)
     {
         var now = _store.Time.GetTimestamp();
-        var parts = _limits.Select(limit =>
+        var parts = _limits.Select(written =>
         {
+            var limit = written.Of(exchange, out var key);
             var per = limit.Settings.Per.Count == 0 ? "" : " per " + string.Join(", ", limit.Settings.Per.Select(part => part.Text));
-            var used = _store.Cells.Used(limit.Algorithm, limit.KeyOf(exchange), now);
+            var used = _store.Cells.Used(limit.Algorithm, key, now);
             var exceeded = limit.Settings.WhenExceeded == WhenExceeded.Queue ? $", queues up to {limit.Settings.MaxWait.TotalSeconds:0.###} s" : "";
-            return $"{limit.Settings.Name} ({limit.Settings.Text}{per}{exceeded}{(limit.Settings.Mode == PolicyMode.Observe ? ", observe" : "")}): {used} of {limit.Settings.Amount} used{Share(limit, exchange, now)}, costs {limit.CostOf(exchange)}";
+            return $"{limit.Settings.Name} ({limit.Settings.Text}{per}{exceeded}{(limit.Settings.Mode == PolicyMode.Observe ? ", observe" : "")}): {used} of {limit.Settings.Amount} used{Share(limit, exchange, key, now)}, costs {limit.CostOf(exchange)}";
         });
         return new PolicyExplanation(string.Join("; ", _learning is null ? parts : parts.Append(_learning.Explain())));
     }
 
-    private string Share(Limit limit, Exchange exchange, long now)
+    private string Share(Limit limit, Exchange exchange, UInt128 key, long now)
     {
         var share = limit.ShareOf(exchange);
-        return limit.DescribeShare(share) is { Length: > 0 } text ? $" ({text}, {_store.Cells.Used(limit.AlgorithmOf(share), limit.KeyOf(exchange), now)} used)" : "";
+        return limit.DescribeShare(share) is { Length: > 0 } text ? $" ({text}, {_store.Cells.Used(limit.AlgorithmOf(share), key, now)} used)" : "";
     }
 
     private ValueTask Pass(Exchange exchange, LimitLease lease, ExchangeHandler next)
@@ -171,7 +201,7 @@ internal sealed class LimitsPolicy : IPolicy
         {
             exchange.WhenAnswerEnds(lease);
         }
-        else if (lease.Learned is null)
+        else if (lease.Learned is null && !_isRefusedBehind)
         {
             lease.Return();
         }
@@ -183,21 +213,50 @@ internal sealed class LimitsPolicy : IPolicy
             return PassAndTapAsync(exchange, lease, next);
         }
 
-        return lease.Learned is null ? next(exchange) : PassAndLearnAsync(exchange, lease, next);
+        return Send(exchange, lease, next);
     }
+
+    private ValueTask Send(Exchange exchange, LimitLease lease, ExchangeHandler next) =>
+        lease.Learned is not null ? PassAndLearnAsync(exchange, lease, next) : _isRefusedBehind ? PassOrGiveBackAsync(exchange, lease, next) : next(exchange);
 
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     private async ValueTask PassAndTapAsync(Exchange exchange, LimitLease lease, ExchangeHandler next)
     {
-        await (lease.Learned is null ? next(exchange) : PassAndLearnAsync(exchange, lease, next));
+        await Send(exchange, lease, next);
         lease.Tap(exchange);
     }
+
+    /// <summary>A call that a policy behind this one refuses was no call of the provider's.</summary>
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    private async ValueTask PassOrGiveBackAsync(Exchange exchange, LimitLease lease, ExchangeHandler next)
+    {
+        var attempts = exchange.Attempts;
+        try
+        {
+            await next(exchange);
+            if (WasNotSent(exchange, attempts))
+            {
+                lease.GiveBack();
+                Queue?.Wake(lease);
+            }
+        }
+        finally
+        {
+            if (!_isKept)
+            {
+                lease.Return();
+            }
+        }
+    }
+
+    private static bool WasNotSent(Exchange exchange, int attempts) => exchange.Outcome == Outcome.Rejected && exchange.Attempts == attempts;
 
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     private async ValueTask PassAndLearnAsync(Exchange exchange, LimitLease lease, ExchangeHandler next)
     {
         lease.Learned!.Value.Wide.Passed();
         var sent = _store.Time.GetTimestamp();
+        var attempts = exchange.Attempts;
         var content = ReadOnlyMemory<byte>.Empty;
         try
         {
@@ -209,7 +268,16 @@ internal sealed class LimitsPolicy : IPolicy
         }
         finally
         {
-            _learning!.Learn(exchange, lease, content.Span, sent);
+            if (WasNotSent(exchange, attempts))
+            {
+                lease.GiveBack();
+                ProviderLearning.NotSent(lease);
+            }
+            else
+            {
+                _learning!.Learn(exchange, lease, content.Span, sent);
+            }
+
             Queue?.Wake(lease);
             if (!_isKept)
             {
@@ -246,6 +314,9 @@ internal sealed class LimitsPolicy : IPolicy
     private static readonly Rejection NotKept = new("limits", "limit_unavailable", 503, "What a limit of this API counts cannot be saved, and it says on_error: deny. The gateway's log has the reason.", UnknownWait);
 
     private static readonly Rejection WaitedTooLong = new("limits", "waited_too_long", 429, "The exchange waited as long as its limit's max_wait for room, and others were first. Try again later.", UnknownWait);
+
+    private static Rejection Unread(Limit limit) => new(
+        "limits", "cost_unread", 400, $"Limit {limit.Settings.Name} ({limit.Settings.Text}) counts the number at {limit.Settings.Cost.RequestJson!.Text} of a call's JSON, and there is none in its first {CostedRequest.MaxBytes / 1024} KB. Write one, without a Content-Encoding.");
 
     private static readonly Failure ClientLeft = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "The client went away while its exchange waited for room.");
 

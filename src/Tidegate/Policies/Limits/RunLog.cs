@@ -9,38 +9,56 @@ internal sealed class RunLog : CellMemory
     /// <summary>16: takers that wait for room all take at the moment that it comes, and such a moment is one run however many take.</summary>
     public const int MaxRuns = 16;
 
-    private long[] _times = new long[2];
-    private long[] _counts = new long[2];
+    private const int FirstSize = 2;
+
+    // Of the object and of its array, as the runtime lays them out, without the runs.
+    private const int BareBytes = 64;
+    private const int BytesPerRun = 2 * sizeof(long);
+
+    private Run[] _runs = new Run[FirstSize];
+
+    // No two of the runs would delay less than this if they became one; 0 when that is not known.
+    private double _leastDelay;
+
+    public RunLog() => Bytes = BareBytes + (FirstSize * BytesPerRun);
 
     public int Count { get; private set; }
 
-    public long TimeAt(int index) => _times[index];
+    public long TimeAt(int index) => _runs[index].Time;
 
-    public long CountAt(int index) => _counts[index];
+    public long CountAt(int index) => _runs[index].Count;
 
     public void Add(long time, long count)
     {
-        if (Count > 0 && _times[Count - 1] >= time)
+        if (Count > 0)
         {
-            _counts[Count - 1] += count;
-            return;
+            ref var last = ref _runs[Count - 1];
+            if (last.Time >= time)
+            {
+                last.Count += count;
+                return;
+            }
+
+            if (Count == MaxRuns && !MergeNearest(time))
+            {
+                last.Time = time;
+                last.Count += count;
+                return;
+            }
         }
 
-        if (Count == MaxRuns && !MergeNearest(time))
+        if (Count < MaxRuns)
         {
-            _times[Count - 1] = time;
-            _counts[Count - 1] += count;
-            return;
+            _leastDelay = 0;
         }
 
-        if (Count == _times.Length)
+        if (Count == _runs.Length)
         {
-            Array.Resize(ref _times, Count * 2);
-            Array.Resize(ref _counts, Count * 2);
+            Array.Resize(ref _runs, Count * 2);
+            Bytes = BareBytes + (_runs.Length * BytesPerRun);
         }
 
-        _times[Count] = time;
-        _counts[Count] = count;
+        _runs[Count] = new Run(time, count);
         Count++;
     }
 
@@ -50,14 +68,14 @@ internal sealed class RunLog : CellMemory
     {
         var expired = 0;
         var sum = 0L;
-        while (expired < Count && _times[expired] <= upTo)
+        while (expired < Count && _runs[expired].Time <= upTo)
         {
-            sum += _counts[expired++];
+            sum += _runs[expired++].Count;
         }
 
         if (expired > 0)
         {
-            RemoveFirst(expired);
+            Remove(0, expired);
         }
 
         return sum;
@@ -69,18 +87,18 @@ internal sealed class RunLog : CellMemory
     {
         for (var i = 0; i < Count; i++)
         {
-            if (_times[i] < time)
+            ref var run = ref _runs[i];
+            if (run.Time < time)
             {
                 continue;
             }
 
-            var part = Math.Min(count, _counts[i]);
-            _counts[i] -= part;
-            if (_counts[i] == 0)
+            var part = Math.Min(count, run.Count);
+            run.Count -= part;
+            _leastDelay = 0;
+            if (run.Count == 0)
             {
-                Array.Copy(_times, i + 1, _times, i, Count - i - 1);
-                Array.Copy(_counts, i + 1, _counts, i, Count - i - 1);
-                Count--;
+                Remove(i, 1);
             }
 
             return part;
@@ -91,15 +109,23 @@ internal sealed class RunLog : CellMemory
 
     /// <summary>
     /// Makes room for a run at a time. The two become one that delay the least: so many, by so much. By time alone an even flow would end up in one run that
-    /// counts all of it from the latest time. False when it is the newest that delays the least by counting from that time.
+    /// counts all of it from the latest time. The newest is judged by all of the time that it has come to stand for, because what it has delayed already by growing
+    /// is not seen any more. False when it is the newest that delays the least by counting from that time.
     /// </summary>
     private bool MergeNearest(long next)
     {
-        var nearest = -1;
-        var least = (double)_counts[Count - 1] * (next - _times[Count - 1]);
-        for (var i = 0; i < Count - 1; i++)
+        var runs = _runs.AsSpan(0, MaxRuns);
+        var ofNewest = (double)runs[MaxRuns - 1].Count * (next - runs[MaxRuns - 2].Time);
+        if (ofNewest < _leastDelay)
         {
-            var delay = (double)_counts[i] * (_times[i + 1] - _times[i]);
+            return false;
+        }
+
+        var nearest = 0;
+        var least = double.MaxValue;
+        for (var i = 0; i < runs.Length - 1; i++)
+        {
+            var delay = (double)runs[i].Count * (runs[i + 1].Time - runs[i].Time);
             if (delay <= least)
             {
                 least = delay;
@@ -107,22 +133,24 @@ internal sealed class RunLog : CellMemory
             }
         }
 
-        if (nearest < 0)
+        // Whatever becomes one now, the others delay no less afterwards than they do now.
+        _leastDelay = least;
+        if (ofNewest < least)
         {
             return false;
         }
 
-        _counts[nearest + 1] += _counts[nearest];
-        Array.Copy(_times, nearest + 1, _times, nearest, Count - nearest - 1);
-        Array.Copy(_counts, nearest + 1, _counts, nearest, Count - nearest - 1);
+        runs[nearest + 1].Count += runs[nearest].Count;
+        runs[(nearest + 1)..].CopyTo(runs[nearest..]);
         Count--;
         return true;
     }
 
-    private void RemoveFirst(int runs)
+    private void Remove(int first, int count)
     {
-        Count -= runs;
-        Array.Copy(_times, runs, _times, 0, Count);
-        Array.Copy(_counts, runs, _counts, 0, Count);
+        _runs.AsSpan(first + count, Count - first - count).CopyTo(_runs.AsSpan(first));
+        Count -= count;
     }
+
+    private record struct Run(long Time, long Count);
 }

@@ -49,7 +49,7 @@ internal sealed class SlidingWindow(long amount, long periodTicks, double ticksP
         Expire(ref cell, now);
         if (cell.Level + cost <= amount)
         {
-            Charge(ref cell, cost, now);
+            Add(ref cell, cost, now);
             return 0;
         }
 
@@ -59,6 +59,13 @@ internal sealed class SlidingWindow(long amount, long periodTicks, double ticksP
     public override void Charge(ref LimitCell cell, long cost, long now)
     {
         Expire(ref cell, now);
+        Add(ref cell, cost, now);
+    }
+
+    public override void ChargeSeen(ref LimitCell cell, long cost, long now) => Add(ref cell, cost, now);
+
+    private void Add(ref LimitCell cell, long cost, long now)
+    {
         if (cost == 0)
         {
             return;

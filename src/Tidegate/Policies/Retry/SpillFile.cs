@@ -7,7 +7,7 @@ internal sealed class SpillFile : IDisposable
 {
     private readonly SafeFileHandle _handle;
 
-    private SpillFile(SafeFileHandle handle) => _handle = handle;
+    public SpillFile(SafeFileHandle handle) => _handle = handle;
 
     /// <summary>Bytes in it.</summary>
     public long Length { get; private set; }
@@ -27,6 +27,21 @@ internal sealed class SpillFile : IDisposable
         var handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
         File.Delete(path);
         return new SpillFile(handle);
+    }
+
+    /// <summary>Takes the first piece; a file that cannot take it is closed, because nobody has it yet.</summary>
+    public SpillFile Begin(ReadOnlySpan<byte> piece)
+    {
+        try
+        {
+            Append(piece);
+            return this;
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     public void Append(ReadOnlySpan<byte> piece)

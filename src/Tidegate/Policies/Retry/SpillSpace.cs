@@ -45,9 +45,13 @@ internal sealed class SpillSpace
         {
             return await _offload.RunAsync((directory, file, piece), static work =>
             {
-                var kept = work.file ?? SpillFile.Make(Path.Combine(work.directory, DirectoryName));
-                kept.Append(work.piece.Span);
-                return kept;
+                if (work.file is { } known)
+                {
+                    known.Append(work.piece.Span);
+                    return known;
+                }
+
+                return SpillFile.Make(Path.Combine(work.directory, DirectoryName)).Begin(work.piece.Span);
             });
         }
         catch (Exception failed) when (failed is IOException or UnauthorizedAccessException or OffloadFullException)

@@ -17,6 +17,9 @@ internal sealed class WebhookClaim
     /// <summary>When it was signed; null when the scheme does not say.</summary>
     public DateTimeOffset? Signed { get; init; }
 
+    /// <summary>Which delivery this is, where the provider says so in a field that it does not sign; else empty.</summary>
+    public string Delivery { get; init; } = "";
+
     /// <summary>Any one of them must be right.</summary>
     public required List<byte[]> Signatures { get; init; }
 
@@ -25,7 +28,7 @@ internal sealed class WebhookClaim
     {
         WebhookSignature.Stripe => ReadStripe(Single(fields, settings.Header)),
         WebhookSignature.Standard => ReadStandard(Single(fields, "webhook-id"), Single(fields, "webhook-timestamp"), Single(fields, settings.Header)),
-        _ => ReadPlain(Single(fields, settings.Header), settings),
+        _ => ReadPlain(Single(fields, settings.Header), settings.DeliveryHeader is { } delivery ? Single(fields, delivery) : null, settings),
     };
 
     private static WebhookClaim? ReadStripe(string? value)
@@ -67,7 +70,7 @@ internal sealed class WebhookClaim
         return id is null ? null : Make(time, id + "." + time + ".", signatures);
     }
 
-    private static WebhookClaim? ReadPlain(string? value, WebhookSettings settings)
+    private static WebhookClaim? ReadPlain(string? value, string? delivery, WebhookSettings settings)
     {
         if (value?.StartsWith(settings.Prefix, StringComparison.Ordinal) != true)
         {
@@ -75,7 +78,7 @@ internal sealed class WebhookClaim
         }
 
         var text = value[settings.Prefix.Length..];
-        return (settings.Signature == WebhookSignature.HmacBase64 ? FromBase64(text) : Hex(text)) is { } signature ? new WebhookClaim { SignedFirst = [], Signatures = [signature] } : null;
+        return (settings.Signature == WebhookSignature.HmacBase64 ? FromBase64(text) : Hex(text)) is { } signature ? new WebhookClaim { SignedFirst = [], Signatures = [signature], Delivery = delivery ?? "" } : null;
     }
 
     private static WebhookClaim? Make(string? time, string signedFirst, List<byte[]> signatures) =>

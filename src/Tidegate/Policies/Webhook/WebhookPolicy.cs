@@ -1,6 +1,6 @@
-using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using System.Text;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Policies.Webhook;
@@ -16,8 +16,6 @@ namespace Tidegate.Policies.Webhook;
 /// <param name="effect">The same in words.</param>
 internal sealed class WebhookPolicy(WebhookSettings settings, WebhookMemory memory, TimeProvider time, Func<ReadOnlyMemory<byte>, int> apply, string effect) : IPolicy
 {
-    private const int FirstBytes = 8 * 1024;
-
     private static readonly Rejection Unsigned = new("webhook", "webhook_unsigned", 403, "A webhook is only taken with its provider's signature, and this request has none that can be read.");
     private static readonly Rejection Expired = new("webhook", "webhook_expired", 403, "The signed time of this webhook is too far from now. Check both clocks, or set tolerance.");
     private static readonly Rejection Forged = new("webhook", "webhook_signature_wrong", 403, "The signature of this webhook is not the provider's. Check that the secret is that of this very endpoint.");
@@ -39,59 +37,46 @@ internal sealed class WebhookPolicy(WebhookSettings settings, WebhookMemory memo
             return;
         }
 
-        var held = 0L;
+        using var content = new WebhookContent(memory, exchange.ClientAddress, settings.MaxContentBytes);
+        var remembered = default(UInt128?);
         try
         {
             // :: Step 2: The content, whole.
-            var body = exchange.RequestBody;
-            if (body.Length > settings.MaxContentBytes)
+            var result = await content.ReadAsync(exchange.RequestBody, exchange.Aborted);
+            if (result != WebhookContentResult.Whole)
             {
-                exchange.Reject(TooLarge);
+                exchange.Reject(result == WebhookContentResult.TooLarge ? TooLarge : Busy);
                 return;
             }
 
-            var content = new ArrayBufferWriter<byte>(FirstBytes);
-            int read;
-            do
-            {
-                // Twice: a buffer that grows is copied.
-                if (!memory.TryHold(2 * FirstBytes))
-                {
-                    exchange.Reject(Busy);
-                    return;
-                }
-
-                held += 2 * FirstBytes;
-                read = await body.ReadAsync(content.GetMemory(FirstBytes)[..FirstBytes], exchange.Aborted);
-                content.Advance(read);
-                if (content.WrittenCount > settings.MaxContentBytes)
-                {
-                    exchange.Reject(TooLarge);
-                    return;
-                }
-            }
-            while (read > 0);
-
             // :: Step 3: Whether the provider signed it, and only once.
-            if (!IsSigned(claim, content.WrittenSpan, out var signature))
+            if (!IsSigned(claim, content.Memory.Span, out var signature))
             {
                 exchange.Reject(Forged);
                 return;
             }
 
-            if (!memory.TryRemember(signature, (claim.Signed ?? time.GetUtcNow()) + settings.Tolerance))
+            if (!settings.AllowsReplays)
             {
-                exchange.Reject(Replayed);
-                return;
+                var key = KeyOf(claim, signature);
+                if (!memory.TryRemember(key, (claim.Signed ?? time.GetUtcNow()) + settings.Tolerance))
+                {
+                    // Without a signed time this may be another event that says the same: what is stored must not outlive it.
+                    exchange.CachePurges = claim.Signed is null ? apply(content.Memory) : 0;
+                    exchange.Reject(Replayed);
+                    return;
+                }
+
+                remembered = key;
             }
 
             // :: Step 4: What it is for. Before the service hears of it, so that what the service asks for then is new.
-            exchange.CachePurges = apply(content.WrittenMemory);
-            exchange.RequestBody = new BegunBody(content.WrittenMemory, rest: null, isComplete: true);
+            exchange.CachePurges = apply(content.Memory);
+            exchange.RequestBody = new BegunBody(content.Memory, rest: null, isComplete: true);
             await next(exchange);
-            if (exchange.Outcome != Outcome.Forwarded || exchange.ResponseStatus >= 300)
+            if (exchange.Outcome == Outcome.Forwarded && exchange.ResponseStatus < 300)
             {
-                memory.Forget(signature);
+                remembered = null;
             }
         }
         catch (MessageBodyException broken)
@@ -104,7 +89,11 @@ internal sealed class WebhookPolicy(WebhookSettings settings, WebhookMemory memo
         }
         finally
         {
-            memory.Release(held);
+            // It did not reach the service, for whatever reason, a fault of ours too: the provider sends it again.
+            if (remembered is { } undelivered)
+            {
+                memory.Forget(undelivered);
+            }
         }
     }
 
@@ -118,9 +107,9 @@ internal sealed class WebhookPolicy(WebhookSettings settings, WebhookMemory memo
     }
 
     /// <summary>Takes the same time whichever byte is wrong.</summary>
-    private bool IsSigned(WebhookClaim claim, ReadOnlySpan<byte> content, out UInt128 signature)
+    private bool IsSigned(WebhookClaim claim, ReadOnlySpan<byte> content, out byte[] signature)
     {
-        Span<byte> right = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        var right = new byte[HMACSHA256.HashSizeInBytes];
         foreach (var key in settings.Keys)
         {
             using var hash = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, key);
@@ -131,13 +120,22 @@ internal sealed class WebhookPolicy(WebhookSettings settings, WebhookMemory memo
             {
                 if (CryptographicOperations.FixedTimeEquals(given, right))
                 {
-                    signature = BinaryPrimitives.ReadUInt128LittleEndian(right);
+                    signature = right;
                     return true;
                 }
             }
         }
 
-        signature = default;
+        signature = [];
         return false;
+    }
+
+    /// <summary>By what it is known again: here, this delivery, this content.</summary>
+    private UInt128 KeyOf(WebhookClaim claim, byte[] signature)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Encoding.UTF8.GetBytes($"{settings.Scope}\0{claim.Delivery}\0"));
+        hash.AppendData(signature);
+        return BinaryPrimitives.ReadUInt128LittleEndian(hash.GetHashAndReset());
     }
 }

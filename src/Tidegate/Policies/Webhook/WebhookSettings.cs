@@ -28,6 +28,12 @@ internal sealed record WebhookSettings
     /// <summary>1 MB: events are a few KB. It is held until it is verified.</summary>
     public const long DefaultMaxContentBytes = 1 << 20;
 
+    /// <summary>25 MB, which is the most that any provider sends (GitHub).</summary>
+    public const long LargestContentBytes = 25 << 20;
+
+    /// <summary>The API and the endpoint: what one of them has taken, another may still get.</summary>
+    public string Scope { get; init; } = "";
+
     public required WebhookSignature Signature { get; init; }
 
     /// <summary>The field that has the signature.</summary>
@@ -38,6 +44,12 @@ internal sealed record WebhookSettings
 
     /// <summary>The provider's key, and the one before it while it is being changed.</summary>
     public required IReadOnlyList<byte[]> Keys { get; init; }
+
+    /// <summary>A field that tells one delivery from another of the same content, where the signed text has no time; null where there is none.</summary>
+    public string? DeliveryHeader { get; init; }
+
+    /// <summary>What comes a second time passes too.</summary>
+    public bool AllowsReplays { get; init; }
 
     /// <summary>How old a signed time may be, and how long a signature is remembered.</summary>
     public TimeSpan Tolerance { get; init; } = DefaultTolerance;

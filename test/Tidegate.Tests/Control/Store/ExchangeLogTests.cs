@@ -37,10 +37,13 @@ public sealed class ExchangeLogTests : IDisposable
         var record = StoreRecords.Next(new Random(3), 1, Start) with { Cost = ExchangeCost.None };
         RecordCodec.Write(bytes, record);
 
-        // All that came with the second version is, without a cost, one byte at the end.
-        var first = new ByteSource(bytes.Written[..^1], new TextPool());
-        Assert.Equal(StoreRecords.Text(record), StoreRecords.Text(RecordCodec.Read(ref first, version: 1)));
+        // All that came with the second version is, without a cost, one byte at the end, and another with the third.
+        var first = new ByteSource(bytes.Written[..^2], new TextPool());
+        Assert.Equal(StoreRecords.Text(record with { Auth = AuthFields.None }), StoreRecords.Text(RecordCodec.Read(ref first, version: 1)));
         Assert.True(first.IsEmpty);
+        var second = new ByteSource(bytes.Written[..^1], new TextPool());
+        Assert.Equal(StoreRecords.Text(record with { Auth = AuthFields.None }), StoreRecords.Text(RecordCodec.Read(ref second, version: 2)));
+        Assert.True(second.IsEmpty);
         Assert.Equal(1, LogFrame.VersionOf("TGX1"u8));
         Assert.Equal(2, LogFrame.VersionOf("TGX2"u8));
         Assert.Equal(0, LogFrame.VersionOf("TGY1"u8));

@@ -159,12 +159,12 @@ public sealed class ExchangeStoreTests : IDisposable
         {
             await database.OpenAsync(Cancellation);
             await using var command = database.CreateCommand();
-            command.CommandText = $"COPY (SELECT * EXCLUDE (cost, currency, cost_attempts, cost_unknown) FROM read_parquet('{segment}')) TO '{segment}.old' (FORMAT parquet)";
+            command.CommandText = $"COPY (SELECT * EXCLUDE (cost, currency, cost_attempts, cost_unknown, auth) FROM read_parquet('{segment}')) TO '{segment}.old' (FORMAT parquet)";
             await command.ExecuteNonQueryAsync(Cancellation);
         }
 
         File.Move(segment + ".old", segment, overwrite: true);
-        var old = _truth.Select(record => record with { Cost = ExchangeCost.None }).ToList();
+        var old = _truth.Select(record => record with { Cost = ExchangeCost.None, Auth = AuthFields.None }).ToList();
         _truth.Clear();
         await AddAsync(store, 30);
         await using var reader = new StoreReader(store, _time);

@@ -43,6 +43,7 @@ internal static class StoreRecords
             Destination = attempts == 0 ? "" : Of(random, "https://a.test:443", "http://10.0.0.2:80"),
             Region = Of(random, "", "eu", "us"),
             Credential = Of(random, "", "first"),
+            Auth = (AuthFields)random.Next(8),
             UpstreamProtocol = (ProtocolVersion)random.Next(5),
             RequestBytes = random.Next(3) == 0 ? 0 : random.NextInt64(1L << random.Next(1, 40)),
             ResponseBytes = random.NextInt64(1L << random.Next(1, 40)),

@@ -79,7 +79,7 @@ public sealed class AdaptiveConcurrencyTests
             {
                 Assert.True(gradient.TryEnter(Default, _time.GetTimestamp(), out var generation));
                 gradient.Took(Default, generation, 1_000_000, _time.GetTimestamp());
-                gradient.Leave();
+                gradient.Leave(_time.GetTimestamp());
             }
         }
 
@@ -93,7 +93,7 @@ public sealed class AdaptiveConcurrencyTests
 
             for (var i = 0; i < entered; i++)
             {
-                gradient.Leave();
+                gradient.Leave(_time.GetTimestamp());
             }
 
             return entered;
@@ -101,36 +101,89 @@ public sealed class AdaptiveConcurrencyTests
     }
 
     [Fact]
-    public async Task What_is_too_much_is_refused_and_a_place_is_free_when_its_answer_was_read()
+    public async Task What_is_too_much_is_refused_and_a_place_is_free_when_its_answer_has_begun()
     {
         var policy = new AdaptiveConcurrencyPolicy(new AdaptiveConcurrencySettings { Max = 3 }, _gradient, _time);
-        var calls = Enumerable.Range(0, 4).Select(_ => Call()).ToList();
-        foreach (var call in calls)
-        {
-            await policy.InvokeAsync(call, Good);
-        }
+        var working = Enumerable.Range(0, 3).Select(_ => Begin(policy)).ToList();
+        var refused = Call();
+        await policy.InvokeAsync(refused, Good);
+        Assert.Equal(("adaptive_concurrency", "limited_adaptively", 503), (refused.Rejection!.Policy, refused.Rejection!.Code, refused.Rejection!.Status));
 
-        Assert.All(calls[..3], call => Assert.Null(call.Rejection));
-        Assert.Equal(("adaptive_concurrency", "limited_adaptively", 503), (calls[3].Rejection!.Policy, calls[3].Rejection!.Code, calls[3].Rejection!.Status));
-        calls[0].EndAnswer(0);
+        working[0].Answers.SetResult();
+        await working[0].Running;
         var next = Call();
         await policy.InvokeAsync(next, Good);
         Assert.Null(next.Rejection);
-        Assert.Equal(3, _gradient.InFlight);
+        Assert.Equal(2, _gradient.InFlight);
+    }
+
+    [Fact]
+    public async Task Streams_that_stay_open_do_not_keep_everything_else_out()
+    {
+        var policy = new AdaptiveConcurrencyPolicy(Default, _gradient, _time);
+        for (var i = 0; i < 200; i++)
+        {
+            var call = Call();
+            await policy.InvokeAsync(call, Good);
+            Assert.Equal(200, call.ResponseStatus);
+        }
+    }
+
+    [Fact]
+    public void When_nothing_has_begun_or_ended_for_a_second_one_more_is_let_so_that_it_shows_what_holds_now()
+    {
+        var settings = new AdaptiveConcurrencySettings { Max = 22 };
+        Assert.Equal(20, Enter(100));
+        _time.Advance(TimeSpan.FromMilliseconds(999));
+        Assert.Equal(0, Enter(100));
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Equal(1, Enter(100));
+        _time.Advance(TimeSpan.FromSeconds(60));
+        Assert.Equal(1, Enter(100));
+        _time.Advance(TimeSpan.FromSeconds(60));
+        Assert.Equal(0, Enter(100));
+
+        int Enter(int times) => Enumerable.Range(0, times).Count(_ => _gradient.TryEnter(settings, _time.GetTimestamp(), out var _));
+    }
+
+    [Theory]
+    [InlineData(0, 0, 4_000)]
+    [InlineData(3_000, 0, 1_000)]
+    [InlineData(-1, 0, 0)]
+    [InlineData(4_000, 3_000, 0)]
+    public async Task How_slowly_a_client_sends_says_nothing_about_the_upstream(int sentAfter, int answeredAfter, int measured)
+    {
+        var policy = new AdaptiveConcurrencyPolicy(Default, _gradient, _time);
+        for (var i = 0; i < 60; i++)
+        {
+            await policy.InvokeAsync(Call(), exchange =>
+            {
+                var began = _time.GetTimestamp();
+                exchange.Timings.ContentSent = sentAfter switch { 0 => 0, -1 => ExchangeTimings.NotYet, _ => began + Ticks(sentAfter / 1_000.0) };
+                exchange.Timings.ResponseStarted = began + Ticks(answeredAfter == 0 ? 4 : answeredAfter / 1_000.0);
+                _time.Advance(TimeSpan.FromSeconds(4));
+                exchange.Answer(Outcome.Forwarded, 200);
+                return default;
+            });
+        }
+
+        Assert.Equal(measured, _gradient.Minimum.TotalMilliseconds, 1.0);
+    }
+
+    [Fact]
+    public async Task A_fault_of_ours_gives_its_place_back()
+    {
+        var policy = new AdaptiveConcurrencyPolicy(Default, _gradient, _time);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => policy.InvokeAsync(Call(), _ => throw new InvalidOperationException("bug")).AsTask());
+        Assert.Equal(0, _gradient.InFlight);
     }
 
     [Fact]
     public async Task In_observe_mode_nothing_is_refused()
     {
         var policy = new AdaptiveConcurrencyPolicy(new AdaptiveConcurrencySettings { Max = 3, Mode = PolicyMode.Observe }, _gradient, _time);
-        var calls = Enumerable.Range(0, 5).Select(_ => Call()).ToList();
-        foreach (var call in calls)
-        {
-            await policy.InvokeAsync(call, Good);
-        }
-
-        Assert.All(calls, call => Assert.Equal(200, call.ResponseStatus));
-        Assert.Equal([0, 0, 0, 1, 1], calls.Select(call => call.Observed.Count));
+        var working = Enumerable.Range(0, 5).Select(_ => Begin(policy)).ToList();
+        Assert.Equal([0, 0, 0, 1, 1], working.Select(call => call.Exchange.Observed.Count));
         Assert.Contains("3 of 3 in flight", policy.Explain(Call()).Summary, StringComparison.Ordinal);
     }
 
@@ -151,6 +204,19 @@ public sealed class AdaptiveConcurrencyTests
 
         Assert.Equal(TimeSpan.Zero, _gradient.Minimum);
         Assert.Equal(0, _gradient.InFlight);
+    }
+
+    /// <summary>A call that its upstream works on until the test lets it answer.</summary>
+    private static (Exchange Exchange, Task Running, TaskCompletionSource Answers) Begin(AdaptiveConcurrencyPolicy policy)
+    {
+        var call = Call();
+        var answers = new TaskCompletionSource();
+        var running = policy.InvokeAsync(call, async exchange =>
+        {
+            await answers.Task;
+            exchange.Answer(Outcome.Forwarded, 200);
+        }).AsTask();
+        return (call, running, answers);
     }
 
     private static ValueTask Good(Exchange exchange)
@@ -180,7 +246,7 @@ public sealed class AdaptiveConcurrencyTests
             {
                 ends.Dequeue();
                 _gradient.Took(Default, call.Generation, Ticks(end - call.Began), start + Ticks(end));
-                _gradient.Leave();
+                _gradient.Leave(start + Ticks(end));
             }
 
             if (_gradient.TryEnter(Default, start + Ticks(now), out var generation))
@@ -195,7 +261,7 @@ public sealed class AdaptiveConcurrencyTests
 
         while (ends.TryDequeue(out _, out _))
         {
-            _gradient.Leave();
+            _gradient.Leave(_time.GetTimestamp());
         }
 
         _time.Advance(TimeSpan.FromSeconds(seconds));

@@ -110,6 +110,8 @@ public sealed class AdviceTests
         var report = Assert.Single(bench.Cache.Advisor.Reports);
         Assert.Equal(30_000, report.Calls);
         Assert.InRange(report.Sampled, 1000, 12_000);
-        Assert.InRange(report.HitRatio(3), 0.15, 0.5);
+
+        // A third would be hit; which URLs are samples, and how early the sample was thinned out, is chance.
+        Assert.InRange(report.HitRatio(3), 0.1, 0.5);
     }
 }

@@ -81,6 +81,9 @@ public sealed class DiskTests : IDisposable
 
         var again = Bench();
         again.Cache.Store.MaxBytes = fits ? 8 << 20 : 300_000;
+
+        // What memory cannot hold is asked for anew by whoever comes too late to read along.
+        again.Upstream = bench.Upstream;
         await using (await OpenAsync(again))
         {
             var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => Task.Run(() => again.CallAsync())));
@@ -323,6 +326,114 @@ public sealed class DiskTests : IDisposable
             Assert.Contains("kept in memory only", Assert.Single(_told), StringComparison.Ordinal);
             return Task.CompletedTask;
         });
+    }
+
+    [Theory]
+    [InlineData("Cache-Control: max-age=5")]
+    [InlineData("Cache-Control: max-age=600")]
+    public async Task A_fresh_answer_that_a_newer_one_replaced_does_not_come_back_though_the_newer_one_was_not_written(string newer)
+    {
+        await InProcessAsync(async bench =>
+        {
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=3600\nVary: Foo", "old");
+            await bench.CallAsync(fields: "Foo: 1");
+            await bench.CallAsync(fields: "Foo: 2");
+            await IdleAsync(bench);
+
+            // Too much waits to be written.
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, newer + "\nVary: Foo", "new" + new string('x', newer.Contains("600", StringComparison.Ordinal) ? 7 << 20 : 0));
+            await bench.CallAsync(fields: "Foo: 1\nCache-Control: no-cache");
+            Assert.StartsWith("new", (await bench.CallAsync(fields: "Foo: 1")).Content, StringComparison.Ordinal);
+            Assert.Equal(3, bench.Asked.Count);
+        });
+        await InProcessAsync(async bench =>
+        {
+            Assert.Equal("old", (await bench.CallAsync(fields: "Foo: 2")).Content);
+            Assert.NotEqual("old", (await bench.CallAsync(fields: "Foo: 1")).Content);
+        });
+    }
+
+    [Fact]
+    public async Task A_file_that_cannot_be_read_takes_nothing_from_the_others()
+    {
+        await InProcessAsync(async bench => await bench.CallAsync());
+        var broken = Path.Combine(_directory, "0000000000000000.answers");
+        File.Move(broken, Path.Combine(_directory, "0000000000000001.answers"));
+        File.CreateSymbolicLink(broken, Path.Combine(_directory, "nowhere"));
+        await InProcessAsync(async bench =>
+        {
+            Assert.True((await bench.CallAsync()).IsFromStore);
+            Assert.False(new FileInfo(broken).Exists || new FileInfo(broken).LinkTarget is not null);
+        });
+        Assert.Empty(_told);
+    }
+
+    [Fact]
+    public async Task An_answer_from_the_future_hides_none_that_came_after_it()
+    {
+        var bench = Bench();
+        var start = bench.Time.GetUtcNow();
+        await using (await OpenAsync(bench))
+        {
+            bench.Time.Advance(TimeSpan.FromHours(1));
+            await bench.CallAsync(path: "/future");
+            await IdleAsync(bench);
+            bench.Time.AdjustTime(start);
+            await bench.CallAsync(path: "/now");
+            await IdleAsync(bench);
+        }
+
+        await InProcessAsync(async again =>
+        {
+            Assert.False((await again.CallAsync(path: "/future")).IsFromStore);
+            Assert.True((await again.CallAsync(path: "/now")).IsFromStore);
+        });
+    }
+
+    [Fact]
+    public async Task Its_files_are_its_users_alone_also_in_a_directory_that_others_can_read()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return;
+        }
+
+        File.SetUnixFileMode(_directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+        await InProcessAsync(async bench => await bench.CallAsync());
+        foreach (var file in Directory.GetFiles(_directory))
+        {
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+        }
+    }
+
+    [Fact]
+    public void A_head_that_says_nonsense_under_a_right_checksum_is_damaged_and_no_more()
+    {
+        var random = new Random(5);
+        var whole = DiskRecord.Encode(Answer(), DateTimeOffset.UnixEpoch);
+        for (var i = 0; i < 20_000; i++)
+        {
+            var bytes = whole.ToArray();
+            for (var changes = random.Next(1, 5); changes > 0; changes--)
+            {
+                bytes[random.Next(DiskRecord.FrameBytes, bytes.Length)] = (byte)(random.Next(2) == 0 ? random.Next(256) : 255);
+            }
+
+            System.Buffers.Binary.BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(16), 0);
+            System.Buffers.Binary.BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(16), DiskRecord.Checksum(bytes));
+            if (DiskRecord.Decode(bytes, new StoredContent(total: 7), TimeProvider.System, out _, out _) is { } answer)
+            {
+                Assert.InRange(answer.Head.Length + answer.Vary.Length + answer.Tags.Length, 0, bytes.Length);
+            }
+        }
+
+        static StoredAnswer Answer()
+        {
+            var content = new StoredContent();
+            content.Append("content"u8);
+            content.Complete();
+            return new StoredAnswer { Key = 1, Block = AnswerBlock.Make([1, 2], [3, 102, 111, 111, 0, 0], [13, 0, 1, 0, 49], 0), Status = 200, Content = content, Terms = default, Received = 0, Epoch = 1 };
+        }
     }
 
     private static CacheBench Bench() => new(Shared);

@@ -26,6 +26,8 @@ public sealed class PurgePlanTests
     [InlineData("[]", "product-{/0}", "")]
     [InlineData("no json", "product-{/id}", "/1 /2 /3")]
     [InlineData("no json", "product-1", "/1")]
+    [InlineData("{\"id\":\"\\ud800\"}", "product-{/id}", "/1 /2 /3")]
+    [InlineData("{\"id\":[\"1\",\"\\udc00x\"]}", "product-{/id}", "/1 /2 /3")]
     public async Task A_tag_takes_what_the_content_says(string content, string tag, string gone)
     {
         await PurgesAsync(content, new PurgePlan { Api = "api", Tags = [Template(tag)], Targets = Targets }, gone);

@@ -204,7 +204,7 @@ public sealed class StoreTests
         static bool IsCompleted(ValueTask done) => done.IsCompletedSuccessfully;
     }
 
-    private static UInt128 Key(int i) => SplitMix((ulong)i);
+    internal static UInt128 Key(int i) => SplitMix((ulong)i);
 
     private static UInt128 SplitMix(ulong i)
     {
@@ -215,9 +215,11 @@ public sealed class StoreTests
 
     private static StoredAnswer Answer(UInt128 key, byte[]? vary = null)
     {
-        var content = new StoredContent { TotalLength = 1000 };
+        var content = new StoredContent(total: 1000);
+        var block = AnswerBlock.Make([], vary, [], 1000);
+        content.CopyTo(block.Bytes);
         content.Append(new byte[1000]);
         content.Complete();
-        return new StoredAnswer { Key = key, Url = 0, Api = 0, Partition = 0, Status = 200, Head = [], Content = content, Vary = vary, Terms = default, Received = 0, Epoch = 0 };
+        return new StoredAnswer { Key = key, Block = block, Status = 200, Content = content, Terms = default, Received = 0, Epoch = 0 };
     }
 }

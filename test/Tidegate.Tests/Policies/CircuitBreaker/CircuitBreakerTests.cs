@@ -38,6 +38,18 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
+    public async Task When_its_time_is_over_it_says_half_open_although_nobody_tries()
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 1, OpenFor = TimeSpan.FromSeconds(15) });
+        await CallAsync(policy, Reset);
+
+        _time.Advance(TimeSpan.FromSeconds(14.9));
+        Assert.Equal(CircuitState.Open, _circuit.State);
+        _time.Advance(TimeSpan.FromSeconds(0.1));
+        Assert.Equal(CircuitState.HalfOpen, _circuit.State);
+    }
+
+    [Fact]
     public async Task Too_few_results_say_nothing()
     {
         var policy = Policy(new CircuitBreakerSettings { Minimum = 20 });
@@ -155,6 +167,46 @@ public sealed class CircuitBreakerTests
         }
 
         Assert.Equal(CircuitState.Open, _circuit.State);
+    }
+
+    [Fact]
+    public async Task An_answer_that_began_before_the_last_change_and_breaks_says_nothing_about_now()
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 3, FailureRatio = 0.5, OpenFor = TimeSpan.FromSeconds(15) });
+        var streams = new List<Exchange>();
+        for (var i = 0; i < 5; i++)
+        {
+            streams.Add(await CallAsync(policy, 200));
+        }
+
+        for (var i = 0; i < 5; i++)
+        {
+            await CallAsync(policy, 503);
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(15));
+        await CallAsync(policy, 200);
+        Assert.Equal(CircuitState.Closed, _circuit.State);
+        foreach (var stream in streams)
+        {
+            stream.Fail(new Failure(FailureSource.Upstream, FailureKind.ResponseTruncated, Retryable: false, "cut"));
+            stream.EndAnswer(downTo: 0);
+        }
+
+        Assert.Equal((CircuitState.Closed, 1L), (_circuit.State, _circuit.Opened));
+    }
+
+    [Fact]
+    public void While_a_probe_is_under_way_the_wait_is_until_the_next_may_be_made()
+    {
+        var settings = new CircuitBreakerSettings { Minimum = 1, OpenFor = TimeSpan.FromSeconds(15), Probes = 1 };
+        _circuit.Failed(_circuit.Enter(settings, _time.GetTimestamp(), out _)!.Value, settings, _time.GetTimestamp());
+        _time.Advance(TimeSpan.FromSeconds(15));
+        Assert.NotNull(_circuit.Enter(settings, _time.GetTimestamp(), out _));
+        _time.Advance(TimeSpan.FromSeconds(6));
+        Assert.Null(_circuit.Enter(settings, _time.GetTimestamp(), out var wait));
+
+        Assert.Equal(TimeSpan.FromSeconds(9), wait);
     }
 
     [Fact]

@@ -119,6 +119,56 @@ public sealed class KeyPoolPolicyTests
     }
 
     [Fact]
+    public async Task Two_keys_that_are_dead_do_not_hide_a_third_that_is_taken()
+    {
+        var pool = Pool(KeyChoice.Ordered, ("a", 1), ("b", 1), ("c", 1));
+        var calls = new List<string>();
+        for (var call = 0; call < 6; call++)
+        {
+            var exchange = Call();
+            var sent = new StringBuilder();
+            do
+            {
+                exchange.ForgetAnswer();
+                await RunAsync(pool, exchange, asked => Answers(asked.ProviderKey!.Name == "c" ? 200 : 401)(asked), sent);
+            }
+            while (exchange.HasOtherKey);
+            calls.Add($"{sent} {exchange.ResponseStatus}");
+        }
+
+        Assert.Equal(["ab 401", "ab 401", "ab 401", "abc 200", "c 200", "c 200"], calls);
+        Assert.Equal((60, 60, 0), (Health("a").SetAsideSeconds(), Health("b").SetAsideSeconds(), Health("c").SetAsideSeconds()));
+    }
+
+    [Fact]
+    public async Task A_caller_whose_calls_no_key_is_taken_for_sets_none_aside_however_often_it_calls()
+    {
+        var pool = Pool(KeyChoice.Ordered, ("a", 1), ("b", 1), ("c", 1), ("d", 1));
+        var calls = new List<string>();
+        for (var call = 0; call < 5; call++)
+        {
+            var exchange = Call();
+            var sent = new StringBuilder();
+            do
+            {
+                exchange.ForgetAnswer();
+                await RunAsync(pool, exchange, Answers(401), sent);
+            }
+            while (exchange.HasOtherKey);
+            calls.Add(sent.ToString());
+        }
+
+        Assert.Equal(["ab", "ab", "ab", "abc", "abc"], calls);
+        Assert.All(_healths.All, health => Assert.Equal(0, health.SetAsideSeconds()));
+        await RunAsync(pool, Answers(200));
+        var after = Call();
+        await RunAsync(pool, after, Answers(401), null);
+        after.ForgetAnswer();
+        await RunAsync(pool, after, Answers(401), null);
+        Assert.False(after.HasOtherKey);
+    }
+
+    [Fact]
     public async Task Keys_that_are_refused_each_in_another_way_are_each_to_blame()
     {
         var pool = Pool(KeyChoice.Ordered, ("a", 1), ("b", 1), ("c", 1));
@@ -262,7 +312,7 @@ public sealed class KeyPoolPolicyTests
         await RunAsync(pool, Answers(401));
 
         Assert.Equal("b", await SendAsync(Pool(KeyChoice.Ordered, ("a", 1), ("b", 1)), 1));
-        _healths.Of("api", new ProviderKey("a", 99));
+        _healths.Keep(_healths.Of("api", new ProviderKey("a", 99)));
         Assert.False(Health("a").IsSetAside(_time.GetTimestamp()));
     }
 
@@ -278,7 +328,7 @@ public sealed class KeyPoolPolicyTests
     [Fact]
     public async Task Into_the_clear_and_into_tunnels_no_key_goes()
     {
-        var settings = new KeyPoolSettings { Keys = [new PooledKey("value of a"u8.ToArray(), 1, _healths.Of("api", new ProviderKey("a", 1)))] };
+        var settings = new KeyPoolSettings { Keys = [new PooledKey("value of a"u8.ToArray(), 1, _healths.Keep(_healths.Of("api", new ProviderKey("a", 1))))] };
         var pool = new KeyPoolPolicy(new CredentialField("Authorization", requiresTls: true), settings, _time);
         var clear = await RunAsync(pool, Answers(200));
         Assert.Equal("credential_needs_tls", clear.Rejection!.Code);
@@ -343,7 +393,7 @@ public sealed class KeyPoolPolicyTests
         new CredentialField("Authorization", requiresTls: false),
         new KeyPoolSettings
         {
-            Keys = [.. keys.Select(key => new PooledKey(Encoding.ASCII.GetBytes("value of " + key.Name), key.Weight, _healths.Of("api", new ProviderKey(key.Name, key.Name[0]))))],
+            Keys = [.. keys.Select(key => new PooledKey(Encoding.ASCII.GetBytes("value of " + key.Name), key.Weight, _healths.Keep(_healths.Of("api", new ProviderKey(key.Name, key.Name[0])))))],
             Choice = choice,
         },
         _time);

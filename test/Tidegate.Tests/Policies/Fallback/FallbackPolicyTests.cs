@@ -41,6 +41,8 @@ public sealed class FallbackPolicyTests
     [InlineData("circuit_open", "circuit_open", true)]
     [InlineData("circuit_open", "failure", false)]
     [InlineData("circuit_open", "503", false)]
+    [InlineData("circuit_open", "adaptive_throttle", true)]
+    [InlineData("limit", "adaptive_throttle", false)]
     [InlineData("limit", "limit", true)]
     [InlineData("limit", "circuit_open", false)]
     [InlineData("500", "500", true)]
@@ -70,6 +72,9 @@ public sealed class FallbackPolicyTests
                     break;
                 case "circuit_open":
                     asked.Reject(CircuitOpen);
+                    break;
+                case "adaptive_throttle":
+                    asked.Reject(new Rejection("adaptive_throttle", "throttled_adaptively", 503, "less"));
                     break;
                 case "limit":
                     asked.Reject(Limited);

@@ -296,6 +296,22 @@ public sealed class HedgePolicyTests
         Assert.Equal(Left, await _requests[0].Ended);
     }
 
+    [Fact]
+    public async Task What_the_winner_could_not_read_of_its_cost_stands_on_the_callers_record()
+    {
+        var exchange = TestExchange.Of(Direction.Egress);
+        var running = Start(exchange);
+        _requests[0].Exchange.UnreadCosts = UnreadCosts.Request;
+        _requests[0].Unread = UnreadCosts.Answer;
+        _requests[0].Answer(200, "first");
+        await running.WaitAsync(Patience, Cancellation);
+        Assert.Equal(UnreadCosts.Request, exchange.UnreadCosts);
+
+        await exchange.ResponseBody.DisposeAsync();
+        exchange.EndAnswer(downTo: 0);
+        Assert.Equal(UnreadCosts.Request | UnreadCosts.Answer, exchange.UnreadCosts);
+    }
+
     [Theory]
     [InlineData("POST", false)]
     [InlineData("PUT", false)]
@@ -466,7 +482,14 @@ public sealed class HedgePolicyTests
 
         public void Throw(Exception bug) => _answered.SetException(bug);
 
-        void IAnswerEnding.AnswerEnded(Exchange exchange) => _ended.SetResult(exchange.Failure);
+        /// <summary>What shows to be unknown when the answer is over.</summary>
+        public UnreadCosts Unread { get; set; }
+
+        void IAnswerEnding.AnswerEnded(Exchange exchange)
+        {
+            exchange.UnreadCosts |= Unread;
+            _ended.SetResult(exchange.Failure);
+        }
     }
 
     private sealed class BreakingBody : MessageBody

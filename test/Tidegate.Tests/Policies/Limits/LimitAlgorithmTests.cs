@@ -212,6 +212,22 @@ public sealed class LimitAlgorithmTests
     }
 
     [Fact]
+    public void A_key_is_the_same_whether_it_is_hashed_or_made_from_another_limits()
+    {
+        LimitSettings settings = new() { Name = "a", Kind = LimitKind.Rate, Amount = 1, Period = TimeSpan.FromSeconds(1), Text = "" };
+        var first = new Limit(settings with { Per = [new KeyPart(KeyPartKind.Header, "x-tenant"), new KeyPart(KeyPartKind.Tenant)] }, "api", 1, TimeProvider.System);
+        var alike = new Limit(settings with { Name = "b", Per = [new KeyPart(KeyPartKind.Header, "x-tenant"), new KeyPart(KeyPartKind.Tenant)] }, "api", 1, TimeProvider.System);
+        var other = new Limit(settings with { Name = "c", Per = [new KeyPart(KeyPartKind.Header, "x-tenant"), new KeyPart(KeyPartKind.Host)] }, "api", 1, TimeProvider.System);
+        var exchange = new Exchange { Connection = new ClientConnection { PeerAddress = System.Net.IPAddress.Loopback }, Client = null! };
+        exchange.RequestHeaders.Add("x-tenant", "acme");
+
+        Assert.True(alike.IsAlike(first));
+        Assert.False(other.IsAlike(first));
+        Assert.NotEqual(first.KeyOf(exchange), alike.KeyOf(exchange));
+        Assert.Equal(alike.KeyOf(exchange), alike.KeyLike(first, first.KeyOf(exchange)));
+    }
+
+    [Fact]
     public void What_costs_more_than_a_limit_ever_lets_pass_is_told_so()
     {
         foreach (var algorithm in (LimitAlgorithm[])[new SlidingWindow(10, Second), new TokenBucket(100, Second, 10), new ConcurrencyLimit(10)])

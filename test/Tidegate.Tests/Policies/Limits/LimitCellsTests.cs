@@ -77,5 +77,40 @@ public sealed class LimitCellsTests
         Assert.True(bytes < 200_000_000, $"{bytes:N0} bytes");
     }
 
+    [Fact]
+    public void Keys_that_have_much_to_remember_take_the_place_of_several()
+    {
+        const int Capacity = 64_000;
+        var random = new Random(7);
+        var cells = new LimitCells(TimeProvider.System, capacity: Capacity);
+        var window = new SlidingWindow(100, 3_600 * Second);
+        for (var i = 0L; i < Capacity / 2; i++)
+        {
+            var key = Key(random);
+            for (var taking = 0; taking < RunLog.MaxRuns; taking++)
+            {
+                cells.Take(window, key, 1, (i * RunLog.MaxRuns) + taking);
+            }
+        }
+
+        // Sixteen runs and what holds them are some 320 bytes beside the cell.
+        Assert.InRange(cells.Count, Capacity / 10, Capacity / 4);
+        Assert.True(cells.Evicted > 0);
+    }
+
+    [Fact]
+    public async Task Of_many_threads_that_take_at_once_no_more_pass_than_the_amount()
+    {
+        const int Threads = 4;
+        const int Amount = 1_000;
+        var cells = new LimitCells(TimeProvider.System);
+        var window = new SlidingWindow(Amount, 3_600 * Second);
+        var passed = await Task.WhenAll(Enumerable.Range(0, Threads).Select(_ => Task.Factory.StartNew(
+            () => Enumerable.Range(0, 5_000).Count(_ => cells.Take(window, 7, 1, Second) == 0), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
+
+        Assert.Equal(Amount, passed.Sum());
+        Assert.Equal(Amount, cells.Used(window, 7, Second));
+    }
+
     private static UInt128 Key(Random random) => new((ulong)random.NextInt64(long.MinValue, long.MaxValue), (ulong)random.NextInt64(long.MinValue, long.MaxValue));
 }

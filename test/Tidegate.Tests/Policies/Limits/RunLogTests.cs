@@ -5,6 +5,25 @@ namespace Tidegate.Tests.Policies.Limits;
 
 public sealed class RunLogTests
 {
+    [Theory]
+    [InlineData(100, 0.8)]
+    [InlineData(1_000, 0.9)]
+    [InlineData(10_000, 0.9)]
+    public void An_even_load_below_the_rate_is_hardly_ever_refused(int amount, double load)
+    {
+        const long Period = 1_000_000_000;
+        var window = new SlidingWindow(amount, Period);
+        var cell = default(LimitCell);
+        var (asked, refused) = (0, 0);
+        for (var now = Period; now < 20 * Period; now += (long)(Period / (amount * load)))
+        {
+            asked++;
+            refused += window.Take(ref cell, 1, now) == 0 ? 0 : 1;
+        }
+
+        Assert.InRange(refused, 0, asked / 300);
+    }
+
     [Fact]
     public void An_even_flow_is_remembered_nearly_as_it_was()
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Time.Testing;
@@ -22,6 +23,7 @@ public sealed class WebhookPolicyTests
     private readonly List<string> _applied = [];
     private readonly List<string> _forwarded = [];
     private int _status = 200;
+    private bool _breaks;
 
     public WebhookPolicyTests() => _memory = new WebhookMemory(_time);
 
@@ -115,6 +117,116 @@ public sealed class WebhookPolicyTests
     }
 
     [Fact]
+    public async Task Content_that_comes_byte_by_byte_holds_no_more_than_it_is()
+    {
+        var waiting = new List<(Task Running, Dripping Body)>();
+        for (var i = 0; i < 20; i++)
+        {
+            var exchange = CacheBench.Request("POST", fields: $"Stripe-Signature: {Signature(Event)}");
+            var body = new Dripping(bytes: 6_000);
+            exchange.RequestBody = body;
+            waiting.Add((Policy(Stripe()).InvokeAsync(exchange, _ => default).AsTask(), body));
+            Assert.Null(exchange.Rejection);
+        }
+
+        Assert.Equal(Outcome.Forwarded, (await SendAsync(Stripe(), Event, $"Stripe-Signature: {Signature(Event)}")).Outcome);
+        foreach (var (running, body) in waiting)
+        {
+            body.End();
+            await running;
+        }
+    }
+
+    [Fact]
+    public async Task One_client_that_never_ends_its_content_leaves_room_for_the_others()
+    {
+        // As much as it gets, and then what still fits beside that.
+        var waiting = new List<(Task Running, Dripping Body)>();
+        foreach (var bytes in (int[])[500_000, 100_000, 10_000, 1_000])
+        {
+            Exchange last;
+            do
+            {
+                last = CacheBench.Request("POST", fields: $"Stripe-Signature: {Signature(Event)}");
+                last.ClientAddress = IPAddress.Parse("192.0.2.1");
+                var body = new Dripping(bytes, piece: 50_000);
+                last.RequestBody = body;
+                waiting.Add((Policy(Stripe()).InvokeAsync(last, _ => default).AsTask(), body));
+            }
+            while (last.Rejection is null && waiting.Count < 10_000);
+            Assert.Equal("webhook_busy", last.Rejection?.Code);
+        }
+
+        var other = CacheBench.Request("POST", fields: $"Stripe-Signature: {Signature(Event)}", content: Event);
+        other.ClientAddress = IPAddress.Parse("192.0.2.2");
+        await Policy(Stripe()).InvokeAsync(other, passed =>
+        {
+            passed.Answer(Outcome.Forwarded, 200);
+            return default;
+        });
+        Assert.Equal(200, other.ResponseStatus);
+        foreach (var (running, body) in waiting)
+        {
+            body.End();
+            await running;
+        }
+
+        Assert.Equal(Outcome.Forwarded, (await SendAsync(Stripe(), Event + " ", $"Stripe-Signature: {Signature(Event + " ")}")).Outcome);
+    }
+
+    [Fact]
+    public async Task Content_of_the_largest_size_passes_and_one_byte_more_does_not()
+    {
+        var settings = Stripe() with { MaxContentBytes = WebhookSettings.LargestContentBytes };
+        foreach (var more in (int[])[0, 1])
+        {
+            var content = new string('x', (int)WebhookSettings.LargestContentBytes + more);
+            var exchange = CacheBench.Request("POST", fields: $"Stripe-Signature: {Signature(content)}");
+            exchange.RequestBody = new Unannounced(content);
+            await Policy(settings).InvokeAsync(exchange, passed =>
+            {
+                passed.Answer(Outcome.Forwarded, 200);
+                return default;
+            });
+            Assert.Equal(more == 0 ? 200 : 413, exchange.ResponseStatus);
+        }
+    }
+
+    [Fact]
+    public async Task The_same_event_for_two_endpoints_reaches_both()
+    {
+        var field = $"Stripe-Signature: {Signature(Event)}";
+        Assert.Equal(200, (await SendAsync(Stripe() with { Scope = "a" }, Event, field)).ResponseStatus);
+        Assert.Equal(200, (await SendAsync(Stripe() with { Scope = "b" }, Event, field)).ResponseStatus);
+        Assert.Equal(409, (await SendAsync(Stripe() with { Scope = "a" }, Event, field)).ResponseStatus);
+        Assert.Equal(2, _applied.Count);
+    }
+
+    [Fact]
+    public async Task Events_that_say_the_same_are_told_apart_by_their_delivery_and_never_leave_a_purge_out()
+    {
+        var settings = new WebhookSettings { Signature = WebhookSignature.Github, Header = "X-Hub-Signature-256", Prefix = "sha256=", Keys = [Key], DeliveryHeader = "X-GitHub-Delivery" };
+        var field = $"X-Hub-Signature-256: sha256={Hash(Key, Event)}\nX-GitHub-Delivery: ";
+        Assert.Equal(200, (await SendAsync(settings, Event, field + "1")).ResponseStatus);
+        Assert.Equal(200, (await SendAsync(settings, Event, field + "2")).ResponseStatus);
+        var again = await SendAsync(settings, Event, field + "1");
+        Assert.Equal((409, 1, 3), (again.ResponseStatus, again.CachePurges, _applied.Count));
+        Assert.Equal(200, (await SendAsync(settings with { AllowsReplays = true }, Event, field + "1")).ResponseStatus);
+        Assert.Equal(3, _forwarded.Count);
+    }
+
+    [Fact]
+    public async Task One_that_breaks_us_is_not_remembered()
+    {
+        var field = $"Stripe-Signature: {Signature(Event)}";
+        _breaks = true;
+        await Assert.ThrowsAsync<InvalidOperationException>(() => SendAsync(Stripe(), Event, field));
+        _breaks = false;
+        Assert.Equal(200, (await SendAsync(Stripe(), Event, field)).ResponseStatus);
+        Assert.Equal("webhook_replayed", (await SendAsync(Stripe(), Event, field)).Rejection?.Code);
+    }
+
+    [Fact]
     public async Task Content_that_breaks_is_the_clients_failure_and_does_nothing()
     {
         var exchange = CacheBench.Request("POST", fields: $"Stripe-Signature: {Signature(Event)}");
@@ -176,6 +288,11 @@ public sealed class WebhookPolicyTests
         time ?? _time,
         content =>
         {
+            if (_breaks)
+            {
+                throw new InvalidOperationException("bug");
+            }
+
             _applied.Add(Encoding.UTF8.GetString(content.Span));
             return 1;
         },
@@ -206,6 +323,24 @@ public sealed class WebhookPolicyTests
         public override long? Length => null;
 
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken) => _inner.ReadAsync(buffer, cancellationToken);
+    }
+
+    /// <summary>So many bytes, and then nothing before the test says that it is over.</summary>
+    private sealed class Dripping(int bytes, int piece = 1) : MessageBody
+    {
+        private readonly TaskCompletionSource<int> _end = new();
+        private int _left = bytes;
+
+        public override long? Length => null;
+
+        public void End() => _end.TrySetResult(0);
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+        {
+            var read = Math.Min(Math.Min(piece, buffer.Length), _left);
+            _left -= read;
+            return read == 0 ? new ValueTask<int>(_end.Task) : new ValueTask<int>(read);
+        }
     }
 
     private sealed class Broken : MessageBody

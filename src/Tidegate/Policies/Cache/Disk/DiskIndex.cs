@@ -53,11 +53,13 @@ internal sealed class DiskIndex
         }
     }
 
-    public void Remove(UInt128 key, byte[]? vary)
+    /// <summary>Forgets what is there of an answer.</summary>
+    /// <returns>What that was; null when there was nothing.</returns>
+    public DiskEntry? Remove(UInt128 key, ReadOnlySpan<byte> vary)
     {
         lock (_gate)
         {
-            RemoveLocked(key, vary);
+            return RemoveLocked(key, vary);
         }
     }
 
@@ -66,37 +68,47 @@ internal sealed class DiskIndex
     {
         lock (_gate)
         {
-            Unlink(entry.Key, known => known == entry);
+            DiskEntry? before = null;
+            for (var known = _entries.GetValueOrDefault(entry.Key); known is not null; before = known, known = known.Next)
+            {
+                if (known == entry)
+                {
+                    Unlink(before, known);
+                    return;
+                }
+            }
         }
     }
 
-    private void RemoveLocked(UInt128 key, byte[]? vary) => Unlink(key, known => known.Vary.AsSpan().SequenceEqual(vary));
-
-    private void Unlink(UInt128 key, Func<DiskEntry, bool> isMeant)
+    private DiskEntry? RemoveLocked(UInt128 key, ReadOnlySpan<byte> vary)
     {
         DiskEntry? before = null;
-        for (var entry = _entries.GetValueOrDefault(key); entry is not null; before = entry, entry = entry.Next)
+        for (var known = _entries.GetValueOrDefault(key); known is not null; before = known, known = known.Next)
         {
-            if (!isMeant(entry))
+            if (vary.SequenceEqual(known.Vary))
             {
-                continue;
+                Unlink(before, known);
+                return known;
             }
+        }
 
-            _count--;
-            if (before is not null)
-            {
-                before.Next = entry.Next;
-            }
-            else if (entry.Next is not null)
-            {
-                _entries[key] = entry.Next;
-            }
-            else
-            {
-                _entries.Remove(key);
-            }
+        return null;
+    }
 
-            return;
+    private void Unlink(DiskEntry? before, DiskEntry entry)
+    {
+        _count--;
+        if (before is not null)
+        {
+            before.Next = entry.Next;
+        }
+        else if (entry.Next is not null)
+        {
+            _entries[entry.Key] = entry.Next;
+        }
+        else
+        {
+            _entries.Remove(entry.Key);
         }
     }
 }

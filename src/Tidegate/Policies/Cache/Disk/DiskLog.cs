@@ -34,7 +34,15 @@ internal sealed class DiskLog(string directory, long maxBytes, DiskIndex index, 
             }
 
             _next = Math.Max(_next, number + 1);
-            Recover(path);
+            try
+            {
+                Recover(path);
+            }
+            catch (Exception broken) when (broken is IOException or UnauthorizedAccessException)
+            {
+                // What cannot be read would take room for ever. The others are as good as before.
+                File.Delete(path);
+            }
         }
 
         Forget(0);
@@ -58,7 +66,7 @@ internal sealed class DiskLog(string directory, long maxBytes, DiskIndex index, 
             _segments.AddLast(segment);
         }
 
-        var entry = new DiskEntry(answer.Key, answer.Vary, segment, segment.Length, head.Length - DiskRecord.FrameBytes, answer.Content.Length);
+        var entry = new DiskEntry(answer, answer.FreshUntil(time), segment, segment.Length, head.Length - DiskRecord.FrameBytes, answer.Content.Length);
         try
         {
             RandomAccess.Write(segment.Handle, [head, .. answer.Content.Pieces], segment.Length);
@@ -93,7 +101,17 @@ internal sealed class DiskLog(string directory, long maxBytes, DiskIndex index, 
         }
     }
 
-    private static SafeFileHandle Open(string path, FileMode mode) => File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete);
+    private static SafeFileHandle Open(string path, FileMode mode)
+    {
+        var handle = File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete);
+        if (!OperatingSystem.IsWindows())
+        {
+            // Before anything is in it: the directory may be one that others can read.
+            File.SetUnixFileMode(handle, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        }
+
+        return handle;
+    }
 
     /// <summary>Makes room; false when what would have to go is still being read.</summary>
     private bool Forget(long bytes)
@@ -135,31 +153,59 @@ internal sealed class DiskLog(string directory, long maxBytes, DiskIndex index, 
     {
         var handle = Open(path, FileMode.Open);
         var segment = new DiskSegment(path, handle, 0);
-        var length = RandomAccess.GetLength(handle);
-        var frame = new byte[DiskRecord.FrameBytes];
-        while (length - segment.Length >= frame.Length && RandomAccess.Read(handle, frame, segment.Length) == frame.Length && DiskRecord.TryReadFrame(frame, out var headBytes, out var contentBytes)
-            && contentBytes <= length - segment.Length - frame.Length - headBytes)
+        try
         {
-            var bytes = new byte[frame.Length + headBytes];
-            if (RandomAccess.Read(handle, bytes, segment.Length) != bytes.Length || DiskRecord.Decode(bytes, new StoredContent(), time, out _) is not { } answer)
+            var length = RandomAccess.GetLength(handle);
+            while (TryRecoverNext(segment, length))
             {
-                break;
             }
 
-            var entry = new DiskEntry(answer.Key, answer.Vary, segment, segment.Length, headBytes, contentBytes);
-            segment.Length += entry.Bytes;
+            if (segment.Length > 0)
+            {
+                RandomAccess.SetLength(handle, segment.Length);
+                _segments.AddLast(segment);
+                Interlocked.Add(ref _bytes, segment.Length);
+                return;
+            }
+        }
+        catch
+        {
+            foreach (var entry in segment.Entries)
+            {
+                index.Remove(entry);
+            }
+
+            segment.Dispose();
+            throw;
+        }
+
+        segment.Drop();
+    }
+
+    /// <summary>The answer behind those that are known; false when none is there, or a torn one.</summary>
+    private bool TryRecoverNext(DiskSegment segment, long length)
+    {
+        Span<byte> frame = stackalloc byte[DiskRecord.FrameBytes];
+        if (length - segment.Length < frame.Length || RandomAccess.Read(segment.Handle, frame, segment.Length) != frame.Length || !DiskRecord.TryReadFrame(frame, out var headBytes, out var contentBytes)
+            || contentBytes > length - segment.Length - frame.Length - headBytes)
+        {
+            return false;
+        }
+
+        var bytes = new byte[frame.Length + headBytes];
+        if (RandomAccess.Read(segment.Handle, bytes, segment.Length) != bytes.Length || DiskRecord.Decode(bytes, new StoredContent(), time, out _, out var isFromFuture) is not { } answer)
+        {
+            return false;
+        }
+
+        var entry = new DiskEntry(answer, answer.FreshUntil(time), segment, segment.Length, headBytes, contentBytes);
+        segment.Length += entry.Bytes;
+        if (!isFromFuture)
+        {
             segment.Entries.Add(entry);
             index.Put(entry);
         }
 
-        if (segment.Length == 0)
-        {
-            segment.Drop();
-            return;
-        }
-
-        RandomAccess.SetLength(handle, segment.Length);
-        _segments.AddLast(segment);
-        Interlocked.Add(ref _bytes, segment.Length);
+        return true;
     }
 }

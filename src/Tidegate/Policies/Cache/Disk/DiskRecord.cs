@@ -15,7 +15,10 @@ internal static class DiskRecord
     /// <summary>A head has fields (64 KB), tags and what it varies by.</summary>
     public const int MaxHeadBytes = 1 << 20;
 
-    private const uint Magic = 0x31414754;
+    // Key, epoch, four times and when it came, status and flags.
+    private const int FixedBytes = (8 * sizeof(long)) + 3;
+
+    private const uint Magic = 0x32414754;
 
     /// <summary>Frame and head; the content is written behind them.</summary>
     public static byte[] Encode(StoredAnswer answer, DateTimeOffset received)
@@ -25,28 +28,17 @@ internal static class DiskRecord
         writer.Write(new byte[FrameBytes]);
         writer.Write((ulong)answer.Key);
         writer.Write((ulong)(answer.Key >> 64));
-        writer.Write(answer.Url);
-        writer.Write(answer.Api);
-        writer.Write(answer.Partition);
         writer.Write(answer.Epoch);
         writer.Write(received.UtcTicks);
-        writer.Write(answer.Status);
-        var terms = answer.Terms;
-        writer.Write(terms.InitialAge.Ticks);
-        writer.Write(terms.Lifetime.Ticks);
-        writer.Write(terms.StaleWhileRevalidate.Ticks);
-        writer.Write(terms.StaleIfError.Ticks);
-        writer.Write(terms.Flags);
-        writer.Write(answer.Tags?.Length ?? 0);
-        foreach (var tag in answer.Tags ?? [])
-        {
-            writer.Write(tag);
-        }
-
-        writer.Write(answer.Vary?.Length ?? -1);
-        writer.Write(answer.Vary ?? []);
-        writer.Write(answer.Head.Length);
-        writer.Write(answer.Head);
+        writer.Write(answer.InitialAge.Ticks);
+        writer.Write(answer.Lifetime.Ticks);
+        writer.Write(answer.StaleWhileRevalidate.Ticks);
+        writer.Write(answer.StaleIfError.Ticks);
+        writer.Write((ushort)answer.Status);
+        writer.Write(answer.Flags);
+        WritePart(writer, MemoryMarshal.AsBytes(answer.Tags));
+        WritePart(writer, answer.Vary);
+        WritePart(writer, answer.Head);
         foreach (var piece in answer.Content.Pieces)
         {
             writer.Write(Checksum(piece.Span));
@@ -74,62 +66,55 @@ internal static class DiskRecord
     /// <param name="content">Where the content will be.</param>
     /// <param name="time">The clock that the answer ages by from now on.</param>
     /// <param name="checksums">One for each piece of the content.</param>
-    public static StoredAnswer? Decode(byte[] bytes, StoredContent content, TimeProvider time, out uint[] checksums)
+    /// <param name="isFromFuture">The clock was set back, and nobody knows how old it is.</param>
+    public static StoredAnswer? Decode(Span<byte> bytes, StoredContent content, TimeProvider time, out uint[] checksums, out bool isFromFuture)
     {
         checksums = [];
-        if (!TryReadFrame(bytes, out var headBytes, out var contentBytes) || headBytes != bytes.Length - FrameBytes)
+        isFromFuture = false;
+        if (!TryReadFrame(bytes, out var headBytes, out var contentBytes) || headBytes != bytes.Length - FrameBytes || headBytes < FixedBytes)
         {
             return null;
         }
 
-        var checksum = BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(16));
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(16), 0);
+        var checksum = BinaryPrimitives.ReadUInt32LittleEndian(bytes[16..]);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[16..], 0);
         if (Checksum(bytes) != checksum)
         {
             return null;
         }
 
-        using var reader = new BinaryReader(new MemoryStream(bytes, FrameBytes, headBytes));
-        var low = reader.ReadUInt64();
-        var key = new UInt128(reader.ReadUInt64(), low);
-        var (url, api, partition, epoch) = (reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64());
-        var age = time.GetUtcNow() - new DateTimeOffset(reader.ReadInt64(), TimeSpan.Zero);
-        var status = reader.ReadInt32();
-        var terms = AnswerTerms.Restore(Time(), Time(), Time(), Time(), reader.ReadByte());
-        var tags = new ulong[reader.ReadInt32()];
-        for (var i = 0; i < tags.Length; i++)
+        // A checksum can agree by chance: lengths are looked at all the same.
+        ReadOnlySpan<byte> rest = bytes[FrameBytes..];
+        var low = (ulong)Number(ref rest);
+        var key = new UInt128((ulong)Number(ref rest), low);
+        var epoch = Number(ref rest);
+        var received = Number(ref rest);
+        var (initialAge, lifetime, staleWhileRevalidate, staleIfError) = (Number(ref rest), Number(ref rest), Number(ref rest), Number(ref rest));
+        var status = BinaryPrimitives.ReadUInt16LittleEndian(rest);
+        var flags = rest[2];
+        rest = rest[3..];
+        if (!TryPart(ref rest, out var tags) || !TryPart(ref rest, out var vary) || !TryPart(ref rest, out var head) || tags.Length % sizeof(ulong) != 0
+            || received < 0 || received > DateTime.MaxValue.Ticks || rest.Length != sizeof(uint) * ((contentBytes + StoredContent.PieceBytes - 1) / StoredContent.PieceBytes))
         {
-            tags[i] = reader.ReadUInt64();
-        }
-
-        var varyLength = reader.ReadInt32();
-        var vary = varyLength < 0 ? null : reader.ReadBytes(varyLength);
-        var head = reader.ReadBytes(reader.ReadInt32());
-        checksums = MemoryMarshal.Cast<byte, uint>(reader.ReadBytes(headBytes)).ToArray();
-        if (age < TimeSpan.Zero || checksums.Length != (contentBytes + StoredContent.PieceBytes - 1) / StoredContent.PieceBytes)
-        {
-            // From the future: the clock was set back, and nobody knows how old it is.
             return null;
         }
 
+        checksums = MemoryMarshal.Cast<byte, uint>(rest).ToArray();
+        var age = time.GetUtcNow() - new DateTimeOffset(received, TimeSpan.Zero);
+        isFromFuture = age < TimeSpan.Zero;
+        var packed = content.PackedBytes;
+        var block = AnswerBlock.Make(MemoryMarshal.Cast<byte, ulong>(tags), vary, head, packed);
         return new StoredAnswer
         {
             Key = key,
-            Url = url,
-            Api = api,
-            Partition = partition,
-            Tags = tags.Length == 0 ? null : tags,
+            Block = block,
             Status = status,
-            Head = head,
-            Content = content,
-            Vary = vary,
-            Terms = terms,
+            Content = packed > 0 ? content.CopyTo(block.Bytes) : content,
+            Terms = AnswerTerms.Restore(new TimeSpan(initialAge), new TimeSpan(lifetime), new TimeSpan(staleWhileRevalidate), new TimeSpan(staleIfError), flags),
             Received = time.GetTimestamp() - (long)(age.TotalSeconds * time.TimestampFrequency),
             Epoch = epoch,
             CheckedEpoch = -1,
         };
-
-        TimeSpan Time() => new(reader.ReadInt64());
     }
 
     /// <summary>CRC-32C, which processors compute.</summary>
@@ -147,5 +132,31 @@ internal static class DiskRecord
         }
 
         return ~crc;
+    }
+
+    private static void WritePart(BinaryWriter writer, ReadOnlySpan<byte> part)
+    {
+        writer.Write(part.Length);
+        writer.Write(part);
+    }
+
+    private static long Number(ref ReadOnlySpan<byte> rest)
+    {
+        var number = BinaryPrimitives.ReadInt64LittleEndian(rest);
+        rest = rest[sizeof(long)..];
+        return number;
+    }
+
+    private static bool TryPart(ref ReadOnlySpan<byte> rest, out ReadOnlySpan<byte> part)
+    {
+        part = default;
+        if (!BinaryPrimitives.TryReadInt32LittleEndian(rest, out var length) || length < 0 || length > rest.Length - sizeof(int))
+        {
+            return false;
+        }
+
+        part = rest.Slice(sizeof(int), length);
+        rest = rest[(sizeof(int) + length)..];
+        return true;
     }
 }

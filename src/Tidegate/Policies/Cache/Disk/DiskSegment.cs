@@ -59,11 +59,14 @@ internal sealed class DiskSegment(string path, SafeFileHandle handle, long lengt
 }
 
 /// <summary>Where an answer is on the disk.</summary>
-internal sealed class DiskEntry(UInt128 key, byte[]? vary, DiskSegment segment, long offset, int headBytes, long contentBytes)
+internal sealed class DiskEntry(StoredAnswer answer, DateTimeOffset freshUntil, DiskSegment segment, long offset, int headBytes, long contentBytes)
 {
-    public UInt128 Key { get; } = key;
+    public UInt128 Key { get; } = answer.Key;
 
-    public byte[]? Vary { get; } = vary;
+    public byte[]? Vary { get; } = answer.Vary.IsEmpty ? null : answer.Vary.ToArray();
+
+    /// <summary>From when on it is stale.</summary>
+    public DateTimeOffset FreshUntil { get; } = freshUntil;
 
     public DiskSegment Segment { get; } = segment;
 

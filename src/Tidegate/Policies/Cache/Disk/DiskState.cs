@@ -43,6 +43,9 @@ internal sealed unsafe class DiskState : IDisposable
 
         (boot ?? new byte[16]).CopyTo(new Span<byte>(memory + BootAt, 16));
         memory[CleanAt] = 0;
+
+        // Before the first purge, and before the first answer is written: should the machine go down, what is on the disk must not say that all went well.
+        view.Flush();
         Epochs = new EpochMemory(memory + HeadBytes);
     }
 
@@ -56,14 +59,27 @@ internal sealed unsafe class DiskState : IDisposable
     /// <exception cref="IOException">Also <see cref="UnauthorizedAccessException"/>.</exception>
     public static DiskState Open(string directory)
     {
-        var stream = new FileStream(Path.Combine(directory, FileName), new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, BufferSize = 0 });
+        var options = new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, BufferSize = 0 };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        var stream = new FileStream(Path.Combine(directory, FileName), options);
         try
         {
-            if (stream.Length != Bytes)
+            // Written whole, also what is there already: a mapped page that the full disk has no room for would end the process when it is written to.
+            var content = new byte[Bytes];
+            if (stream.Length == Bytes)
+            {
+                stream.ReadExactly(content);
+            }
+            else
             {
                 stream.SetLength(0);
-                stream.SetLength(Bytes);
             }
+
+            RandomAccess.Write(stream.SafeFileHandle, content, 0);
 
             var file = MemoryMappedFile.CreateFromFile(stream, null, Bytes, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: false);
             var view = file.CreateViewAccessor(0, Bytes);

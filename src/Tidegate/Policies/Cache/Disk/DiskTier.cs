@@ -41,6 +41,7 @@ internal sealed class DiskTier : IAsyncDisposable
     private long _written;
     private long _notWritten;
     private long _damaged;
+    private bool _hasTold;
 
     private DiskTier(HttpCache cache, DiskState state, string directory, long maxBytes, Action<string> tell)
     {
@@ -100,14 +101,18 @@ internal sealed class DiskTier : IAsyncDisposable
     /// <summary>An answer has been stored: it is written when there is time.</summary>
     public void Offer(StoredAnswer answer)
     {
-        // What is there of it is older than what has just come.
-        _index.Remove(answer.Key, answer.Vary);
-        if (answer.Terms.Lifetime < MinLifetime && !answer.HasValidator)
+        // What is there of it is older than what has just come. It may still be fresh, and must not come back should the process end before the new one is written.
+        if (_index.Remove(answer.Key, answer.Vary) is { } older && older.FreshUntil > _cache.Time.GetUtcNow())
+        {
+            _cache.Supersede(answer);
+        }
+
+        if (answer.Lifetime < MinLifetime && !answer.HasValidator)
         {
             return;
         }
 
-        var bytes = answer.Content.Length;
+        var bytes = answer.Bytes;
         Interlocked.Increment(ref _waiting);
         if (Interlocked.Add(ref _waitingBytes, bytes) > MaxWaitingBytes || !_writes.Writer.TryWrite(answer))
         {
@@ -217,9 +222,9 @@ internal sealed class DiskTier : IAsyncDisposable
 
     private (StoredAnswer? Answer, uint[] Checksums) Read(DiskEntry entry, bool isWhole)
     {
-        var content = new StoredContent(isWhole ? null : _cache.Store, entry.Key) { TotalLength = entry.ContentBytes };
+        var content = new StoredContent(isWhole ? null : _cache.Store, entry.Key, entry.ContentBytes);
         var bytes = new byte[DiskRecord.FrameBytes + entry.HeadBytes];
-        if (!ReadExactly(entry.Segment, bytes, entry.Offset) || DiskRecord.Decode(bytes, content, _cache.Time, out var checksums) is not { } answer || answer.Key != entry.Key)
+        if (!ReadExactly(entry.Segment, bytes, entry.Offset) || DiskRecord.Decode(bytes, content, _cache.Time, out var checksums, out var isFromFuture) is not { } answer || isFromFuture || answer.Key != entry.Key)
         {
             Lose(entry);
             return (null, []);
@@ -236,6 +241,7 @@ internal sealed class DiskTier : IAsyncDisposable
 
             content.Append(all);
             content.Complete();
+            answer.Pack();
         }
 
         return (answer, checksums);
@@ -288,7 +294,11 @@ internal sealed class DiskTier : IAsyncDisposable
                 }
 
                 content.Append(piece.AsSpan(0, length));
-                await content.WaitForRoomAsync();
+                if (!content.IsKept)
+                {
+                    // What is kept has its room: a client who reads slowly must not keep a file from being deleted.
+                    await content.WaitForRoomAsync();
+                }
             }
 
             var reserved = content.Complete();
@@ -361,7 +371,7 @@ internal sealed class DiskTier : IAsyncDisposable
         {
             while (_writes.Reader.TryRead(out var answer))
             {
-                Interlocked.Add(ref _waitingBytes, -answer.Content.Length);
+                Interlocked.Add(ref _waitingBytes, -answer.Bytes);
                 Write(answer);
                 Interlocked.Decrement(ref _waiting);
             }
@@ -382,10 +392,17 @@ internal sealed class DiskTier : IAsyncDisposable
         }
         catch (Exception broken) when (broken is IOException or UnauthorizedAccessException)
         {
-            if (Interlocked.Increment(ref _notWritten) == 1)
+            Interlocked.Increment(ref _notWritten);
+            if (!_hasTold)
             {
+                _hasTold = true;
                 _tell($"A stored answer cannot be written to the disk; it is kept in memory: {broken.Message}");
             }
+        }
+        catch (Exception bug)
+        {
+            // The next one may be better.
+            _cache.OnBug(bug);
         }
     }
 }

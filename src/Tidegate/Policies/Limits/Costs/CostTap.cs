@@ -26,19 +26,20 @@ internal sealed class CostTap : MessageBody
 
     public override long? Length => _inner.Length;
 
+    public override bool HasBytes => _inner.HasBytes;
+
     public override HeaderList? Trailers => _inner.Trailers;
 
     /// <summary>Puts one in front of an answer's content; null when that is nothing that could be read.</summary>
     public static CostTap? Put(Exchange exchange, JsonPointer pointer)
     {
-        if (exchange.Outcome is not (Outcome.Forwarded or Outcome.ServedFromCache) || exchange.ResponseBody.IsEmpty || exchange.ResponseHeaders.Contains(KnownHeader.ContentEncoding)
-            || !exchange.ResponseHeaders.TryGet(KnownHeader.ContentType, out var type))
+        if (exchange.Outcome is not (Outcome.Forwarded or Outcome.ServedFromCache) || exchange.ResponseBody.IsEmpty)
         {
             return null;
         }
 
-        var hasEvents = type.StartsWith("text/event-stream"u8);
-        if (!hasEvents && type.IndexOf("json"u8) < 0)
+        var hasEvents = ReadableContent.IsEvents(exchange.ResponseHeaders);
+        if (!hasEvents && !ReadableContent.IsJson(exchange.ResponseHeaders))
         {
             return null;
         }

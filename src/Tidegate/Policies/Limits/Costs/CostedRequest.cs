@@ -1,11 +1,13 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
+using Tidegate.Transport;
 
 namespace Tidegate.Policies.Limits.Costs;
 
 /// <summary>
 /// A request's content of which the beginning was read, to know what it costs before it is sent. The upstream gets it unchanged. When the attempt is over the exchange has
-/// its own content back, so that the next attempt reads from the beginning.
+/// its own content back, so that the next attempt reads from the beginning. What comes behind the beginning is looked through while it passes: whoever is charged learns of it then.
 /// </summary>
 internal sealed class CostedRequest : MessageBody, IAnswerEnding
 {
@@ -15,6 +17,7 @@ internal sealed class CostedRequest : MessageBody, IAnswerEnding
     private const int FirstBytes = 4 * 1024;
 
     private readonly MessageBody _inner;
+    private readonly IReadOnlyList<JsonPointer> _pointers;
     private readonly (JsonPointer Pointer, JsonCostScanner Scanner)[] _scanners;
     private byte[] _begun = [];
     private int _length;
@@ -25,6 +28,7 @@ internal sealed class CostedRequest : MessageBody, IAnswerEnding
     private CostedRequest(MessageBody inner, IReadOnlyList<JsonPointer> pointers)
     {
         _inner = inner;
+        _pointers = pointers;
         _scanners = [.. pointers.Select(pointer => (pointer, new JsonCostScanner(pointer)))];
     }
 
@@ -32,23 +36,29 @@ internal sealed class CostedRequest : MessageBody, IAnswerEnding
 
     public override HeaderList? Trailers => _inner.Trailers;
 
-    /// <summary>Reads as much of a request's content as it takes to find what is pointed at, within the bound.</summary>
-    public static async ValueTask ReadAsync(Exchange exchange, IReadOnlyList<JsonPointer> pointers)
+    /// <summary>Reads a request's content as far as the bound: of several numbers in one place nobody knows which the upstream takes before all were seen.</summary>
+    /// <returns>What was read; null when nothing could be.</returns>
+    public static async ValueTask<CostedRequest?> ReadAsync(Exchange exchange, IReadOnlyList<JsonPointer> pointers)
     {
-        // Of compressed content nothing could be read.
-        if (exchange.RequestBody.IsEmpty || exchange.RequestHeaders.Contains(KnownHeader.ContentEncoding)
-            || !exchange.RequestHeaders.TryGet(KnownHeader.ContentType, out var type) || type.IndexOf("json"u8) < 0)
+        if (exchange.RequestBody is CostedRequest known && ReferenceEquals(known._pointers, pointers))
         {
-            return;
+            // Another key is asked for room, and nothing was sent.
+            return known;
+        }
+
+        if (exchange.RequestBody.IsEmpty || !ReadableContent.IsJson(exchange.RequestHeaders))
+        {
+            return null;
         }
 
         var costed = new CostedRequest(exchange.RequestBody, pointers);
         exchange.RequestBody = costed;
         exchange.WhenAnswerEnds(costed);
         await costed.BeginAsync(exchange.Aborted);
+        return costed;
     }
 
-    /// <summary>What was found; false when nothing was within the bound.</summary>
+    /// <summary>What was found; false when nothing was, as far as content has come.</summary>
     public bool TryGet(JsonPointer pointer, out long cost)
     {
         foreach (var (looked, scanner) in _scanners)
@@ -68,7 +78,7 @@ internal sealed class CostedRequest : MessageBody, IAnswerEnding
     {
         if (_position == _length)
         {
-            return _broken is not null ? throw _broken : _isComplete ? new ValueTask<int>(0) : _inner.ReadAsync(buffer, cancellationToken);
+            return _broken is not null ? throw _broken : _isComplete ? new ValueTask<int>(0) : PassAsync(buffer, cancellationToken);
         }
 
         var count = Math.Min(buffer.Length, _length - _position);
@@ -96,16 +106,11 @@ internal sealed class CostedRequest : MessageBody, IAnswerEnding
         _begun = ArrayPool<byte>.Shared.Rent((int)Math.Min(_inner.Length ?? FirstBytes, MaxBytes));
         try
         {
-            while (_length < MaxBytes && !_isComplete && !IsFound())
+            while (_length < MaxBytes && !_isComplete)
             {
                 Grow();
                 var read = await _inner.ReadAsync(_begun.AsMemory(_length, Math.Min(_begun.Length, MaxBytes) - _length), aborted);
-                _isComplete = read == 0;
-                foreach (var (_, scanner) in _scanners)
-                {
-                    scanner.Read(_begun.AsSpan(_length, read));
-                }
-
+                Look(_begun.AsSpan(_length, read));
                 _length += read;
             }
         }
@@ -119,25 +124,28 @@ internal sealed class CostedRequest : MessageBody, IAnswerEnding
             // Nobody is left to be answered; the forwarder finds the same.
             return;
         }
-
-        // At the bound a number may be cut in two.
-        for (var i = 0; _isComplete && i < _scanners.Length; i++)
-        {
-            _scanners[i].Scanner.End();
-        }
     }
 
-    private bool IsFound()
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<int> PassAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
+        var read = await _inner.ReadAsync(buffer, cancellationToken);
+        Look(buffer.Span[..read]);
+        return read;
+    }
+
+    /// <summary>Looks through the next piece; an empty one is the end.</summary>
+    private void Look(ReadOnlySpan<byte> piece)
+    {
+        _isComplete = piece.IsEmpty;
         foreach (var (_, scanner) in _scanners)
         {
-            if (scanner.Cost < 0)
+            scanner.Read(piece);
+            if (_isComplete)
             {
-                return false;
+                scanner.End();
             }
         }
-
-        return true;
     }
 
     private void Grow()

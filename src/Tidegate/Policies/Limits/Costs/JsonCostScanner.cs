@@ -1,31 +1,34 @@
 using System.Buffers;
-using System.Buffers.Text;
 
 namespace Tidegate.Policies.Limits.Costs;
 
 /// <summary>
-/// Looks for one number in JSON that passes by, in pieces of any size, and remembers nothing but where it is: content of any length takes no memory. It does not judge what it
-/// reads; of what is no JSON it finds nothing, or a number that stands where it looks. The last one that it finds counts.
+/// Looks for one number in JSON that passes by, in pieces of any size, and remembers nothing but where it is: content of any length and depth takes no memory. It does not judge
+/// what it reads; of what is no JSON it finds nothing, or a number that stands where it looks.
+/// <para>
+/// Which of several members with one name counts, parsers do not agree on (RFC 8259 4). Here it is the largest, so that no order of them is cheaper than what somebody reads; and
+/// nothing when the last of them has no number.
+/// </para>
 /// </summary>
 internal sealed class JsonCostScanner(JsonPointer pointer)
 {
     /// <summary>Absurd costs are capped where sums stay safe.</summary>
     public const long MaxCost = 1L << 40;
 
-    // One bit for each level says whether it is an object. Nobody nests deeper; what does is given up.
-    private const int MaxDepth = 64;
-
-    private const int MaxNumberBytes = 32;
+    // One bit for each level says whether it is an object. What is looked for is never deeper than a quarter of that, so for what is deeper it does not matter.
+    private const int ToldLevels = 64;
 
     private static readonly SearchValues<byte> EndsOfString = SearchValues.Create("\"\\"u8);
 
-    private readonly byte[] _number = new byte[MaxNumberBytes];
     private readonly int[] _places = new int[JsonPointer.MaxSegments + 1];
     private ulong _objects;
-    private int _depth;
-    private int _trail;
-    private int _named;
-    private int _digits;
+    private long _depth;
+    private long _trail;
+    private JsonNameMatch _name;
+    private JsonNumber _number;
+    private decimal _before = -1;
+    private decimal _largest = -1;
+    private bool _isOpen;
     private bool _inString;
     private bool _isEscaped;
     private bool _isName;
@@ -33,34 +36,38 @@ internal sealed class JsonCostScanner(JsonPointer pointer)
     private bool _isMatch;
     private bool _isAhead;
 
-    /// <summary>What was found last; -1 for nothing.</summary>
-    public long Cost { get; private set; } = -1;
+    /// <summary>What was found; -1 for nothing. Of several documents the last that has it counts. Part of a point is a point.</summary>
+    public long Cost => (long)Math.Ceiling(Amount);
 
     /// <summary>The same, to the digit; -1 for nothing.</summary>
-    public decimal Amount { get; private set; } = -1;
-
-    /// <summary>The content is nested too deeply to be followed.</summary>
-    public bool IsBeyond { get; private set; }
+    public decimal Amount => _isOpen || _largest < 0 ? _before : _largest;
 
     /// <summary>Another document begins; what was found stays.</summary>
     public void Restart()
     {
-        _depth = _trail = _digits = 0;
-        _inString = _isEscaped = _isName = _expectsName = _isMatch = _isAhead = false;
+        _before = Amount;
+        _largest = -1;
+        _depth = _trail = 0;
+        _number = default;
+        _isOpen = _inString = _isEscaped = _isName = _expectsName = _isMatch = _isAhead = false;
     }
 
     /// <summary>Looks through the next piece.</summary>
     public void Read(ReadOnlySpan<byte> piece)
     {
-        for (var i = 0; i < piece.Length && !IsBeyond; i++)
+        for (var i = 0; i < piece.Length; i++)
         {
             if (!_inString)
             {
                 Structure(piece[i]);
             }
-            else if (_isName || _isEscaped)
+            else if (_isName)
             {
-                InString(piece[i]);
+                InName(piece[i]);
+            }
+            else if (_isEscaped)
+            {
+                _isEscaped = false;
             }
             else
             {
@@ -72,7 +79,8 @@ internal sealed class JsonCostScanner(JsonPointer pointer)
                 }
 
                 i += end;
-                InString(piece[i]);
+                _isEscaped = piece[i] == (byte)'\\';
+                _inString = _isEscaped;
             }
         }
     }
@@ -80,39 +88,18 @@ internal sealed class JsonCostScanner(JsonPointer pointer)
     /// <summary>Nothing comes any more.</summary>
     public void End() => EndNumber();
 
-    private void InString(byte octet)
+    private void InName(byte octet)
     {
-        if (_isEscaped)
+        if (!_name.Read(octet))
         {
-            _isEscaped = false;
             return;
         }
 
-        switch (octet)
-        {
-            case (byte)'\\':
-                // A name with escapes is none that anybody points at.
-                _isEscaped = true;
-                _isMatch &= !_isName;
-                return;
-            case (byte)'"':
-                _inString = false;
-                if (_isName)
-                {
-                    _isMatch &= _named == pointer.Names[_depth - 1].Length;
-                    _isName = false;
-                }
+        _inString = _isName = false;
+        _isMatch = _name.IsSame;
 
-                return;
-            default:
-                if (_isMatch && _isName)
-                {
-                    var name = pointer.Names[_depth - 1];
-                    _isMatch = _named < name.Length && name[_named++] == octet;
-                }
-
-                return;
-        }
+        // It is said here, whatever was said before.
+        _isOpen |= _isMatch;
     }
 
     private void Structure(byte octet)
@@ -126,7 +113,7 @@ internal sealed class JsonCostScanner(JsonPointer pointer)
                 EndNumber();
                 _depth = Math.Max(0, _depth - 1);
                 _trail = Math.Min(_trail, _depth);
-                _isMatch = _expectsName = false;
+                _isMatch = _expectsName = _isAhead = false;
                 return;
             case (byte)',':
                 EndNumber();
@@ -138,8 +125,7 @@ internal sealed class JsonCostScanner(JsonPointer pointer)
                 _isMatch &= !_expectsName;
                 if (_isName)
                 {
-                    _isMatch = true;
-                    _named = 0;
+                    _name.Begin(pointer.Names[_depth - 1]);
                 }
 
                 // A text where the number should stand is none.
@@ -153,15 +139,10 @@ internal sealed class JsonCostScanner(JsonPointer pointer)
                 EndNumber();
                 return;
             default:
-                if (_isAhead && (octet is >= (byte)'0' and <= (byte)'9' or (byte)'.' or (byte)'-' or (byte)'+' or (byte)'e' or (byte)'E'))
+                _isAhead &= JsonNumber.IsPart(octet) || _number.HasBegun;
+                if (_isAhead)
                 {
-                    // What is too long for a number is remembered as too long.
-                    _number[Math.Min(_digits, MaxNumberBytes - 1)] = octet;
-                    _digits++;
-                }
-                else
-                {
-                    _isAhead = false;
+                    _number.Read(octet);
                 }
 
                 return;
@@ -172,19 +153,19 @@ internal sealed class JsonCostScanner(JsonPointer pointer)
 
     private void Open(bool isObject)
     {
-        if (_depth == MaxDepth)
-        {
-            IsBeyond = true;
-            return;
-        }
-
         // The whole document is on the way, and of what is in it the value of a name that fits.
         var isOnTheWay = _depth == 0 || (_depth == _trail && _isMatch && _depth < pointer.Names.Length);
         _depth++;
-        _objects = isObject ? _objects | (1UL << (_depth - 1)) : _objects & ~(1UL << (_depth - 1));
+        if (_depth <= ToldLevels)
+        {
+            var bit = 1UL << (int)(_depth - 1);
+            _objects = isObject ? _objects | bit : _objects & ~bit;
+        }
+
         _trail = isOnTheWay ? _depth : _trail;
         _expectsName = isObject;
         _isMatch = _isAhead = false;
+        _number = default;
         if (!isObject && IsOnTrail)
         {
             _places[_depth] = -1;
@@ -196,7 +177,7 @@ internal sealed class JsonCostScanner(JsonPointer pointer)
     private void Next()
     {
         _isMatch = _isAhead = false;
-        _expectsName = _depth > 0 && (_objects & (1UL << (_depth - 1))) != 0;
+        _expectsName = _depth is > 0 and <= ToldLevels && (_objects & (1UL << (int)(_depth - 1))) != 0;
         if (!_expectsName && IsOnTrail)
         {
             _isMatch = ++_places[_depth] == pointer.Indexes[_depth - 1];
@@ -206,17 +187,18 @@ internal sealed class JsonCostScanner(JsonPointer pointer)
 
     private void EndNumber()
     {
-        if (_digits > 0)
+        if (!_number.HasBegun)
         {
-            if (_digits <= MaxNumberBytes && Utf8Parser.TryParse(_number.AsSpan(0, _digits), out double number, out var read) && read == _digits && number >= 0)
-            {
-                // Part of a point is a point.
-                Cost = (long)Math.Ceiling(Math.Min(number, MaxCost));
-                Amount = number < MaxCost && Utf8Parser.TryParse(_number.AsSpan(0, _digits), out decimal exact, out _) ? exact : Cost;
-            }
-
-            _digits = 0;
-            _isAhead = false;
+            return;
         }
+
+        if (_number.TryGet(MaxCost, out var number) && number >= 0)
+        {
+            _largest = Math.Max(_largest, number);
+            _isOpen = false;
+        }
+
+        _number = default;
+        _isAhead = false;
     }
 }

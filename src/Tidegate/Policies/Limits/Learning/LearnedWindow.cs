@@ -58,7 +58,10 @@ internal sealed class LearnedWindow(long ticksPerSecond) : LimitAlgorithm
         }
     }
 
-    public override void Give(ref LimitCell cell, long cost, long takenAt, long now)
+    public override void Give(ref LimitCell cell, long cost, long takenAt, long now) => NotSent(cost);
+
+    /// <summary>An exchange that had taken was not sent: the provider knows nothing of it.</summary>
+    public void NotSent(long cost)
     {
         lock (_gate)
         {

@@ -102,6 +102,18 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
         }
     }
 
+    /// <summary>An exchange that passed was not sent. What it had taken was given back; a window that became known meanwhile had counted it all the same.</summary>
+    public static void NotSent(LimitLease lease)
+    {
+        var scope = lease.Learned!.Value.Wide;
+        for (var i = 1; i < scope.Count; i++)
+        {
+            scope.Window(i).NotSent(lease.CostIn(scope.Window(i), absent: 1));
+        }
+
+        scope.Ended();
+    }
+
     /// <param name="scope">Whose windows.</param>
     /// <param name="lease">What the exchange had taken.</param>
     /// <param name="reading">What its answer says.</param>

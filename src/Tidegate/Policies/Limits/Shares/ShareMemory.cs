@@ -3,6 +3,10 @@ namespace Tidegate.Policies.Limits.Shares;
 /// <summary>What the classes have of one shared count.</summary>
 internal sealed class ShareMemory(SharedCount shape, RunLog? runs) : CellMemory
 {
+    // Of this object and of what a class has, as the runtime lays them out.
+    private const int BareBytes = 80;
+    private const int BytesPerClass = 88;
+
     public readonly ShareState[] States = new ShareState[shape.Classes.Count];
 
     /// <summary>Whose classes these are: another configuration may have others.</summary>
@@ -13,6 +17,18 @@ internal sealed class ShareMemory(SharedCount shape, RunLog? runs) : CellMemory
 
     /// <summary>Which horizon <see cref="ShareState.High"/> is of; of a quota, when its period ends.</summary>
     public long Slot;
+
+    /// <summary>Some of the runs may have become more.</summary>
+    public void Measure()
+    {
+        var bytes = BareBytes + (States.Length * BytesPerClass) + (Runs?.Bytes ?? 0);
+        foreach (ref readonly var state in States.AsSpan())
+        {
+            bytes += state.Count.Memory?.Bytes ?? 0;
+        }
+
+        Bytes = bytes;
+    }
 }
 
 /// <summary>What one class has of a shared count, and what is kept for it.</summary>

@@ -58,6 +58,9 @@ internal sealed class SharedCount
 
     public IReadOnlyList<ShareClass> Classes => _classes;
 
+    /// <summary>The count as one class may take from it.</summary>
+    public ShareClass this[int index] => _classes[index];
+
     /// <summary>Which class an exchange belongs to.</summary>
     public int ClassOf(Exchange exchange)
     {
@@ -155,6 +158,7 @@ internal sealed class SharedCount
         if (_bucket is null)
         {
             _classes[index].Own!.Load(ref memory.States[index].Count, now, utcTicks, runs);
+            memory.Measure();
         }
         else if (runs is [var only])
         {
@@ -260,8 +264,14 @@ internal sealed class SharedCount
     private void Add(ref LimitCell cell, ShareMemory memory, int index, long cost, long now)
     {
         ref var state = ref memory.States[index];
+        var before = RunBytes(memory, in state);
         Whole.ChargeSeen(ref cell, cost, now);
         _classes[index].Own?.ChargeSeen(ref state.Count, cost, now);
+        if (RunBytes(memory, in state) != before)
+        {
+            memory.Measure();
+        }
+
         state.Level += _bucket is null ? 0 : cost;
         if (!_isLent)
         {
@@ -275,6 +285,8 @@ internal sealed class SharedCount
 
         state.High = Math.Max(state.High, UsedOf(memory, index, now));
     }
+
+    private static int RunBytes(ShareMemory memory, in ShareState state) => (memory.Runs?.Bytes ?? 0) + (state.Count.Memory?.Bytes ?? 0);
 
     private void Claim(ref ShareState state, long wait, long now)
     {
@@ -364,6 +376,7 @@ internal sealed class SharedCount
             }
         }
 
+        memory.Measure();
         cell.Memory = memory;
         return memory;
     }

@@ -18,7 +18,7 @@ internal static class ErrorContent
     {
         // Of compressed content nothing could be read. Events have no end to wait for.
         var body = exchange.ResponseBody;
-        if (body.IsEmpty || exchange.ResponseHeaders.Contains(KnownHeader.ContentEncoding) || !IsJson(exchange.ResponseHeaders))
+        if (body.IsEmpty || !ReadableContent.IsJson(exchange.ResponseHeaders))
         {
             return default;
         }
@@ -48,7 +48,7 @@ internal static class ErrorContent
 
         var prefix = buffer.AsSpan(0, length).ToArray();
         ArrayPool<byte>.Shared.Return(buffer);
-        exchange.ResponseBody = new PeekedBody(body, prefix, isComplete, broken);
+        exchange.ResponseBody = new BegunBody(prefix, body, isComplete, broken);
         return prefix;
     }
 
@@ -117,31 +117,4 @@ internal static class ErrorContent
     private static bool IsCodeName(ReadOnlySpan<byte> name) =>
         name.EndsWith("code"u8) || name.EndsWith("Code"u8) || name.EndsWith("type"u8) || name.EndsWith("reason"u8) || name.SequenceEqual("status"u8) || name.SequenceEqual("error"u8);
 
-    private static bool IsJson(HeaderList fields) =>
-        fields.TryGet(KnownHeader.ContentType, out var type) && type.IndexOf("json"u8) >= 0;
-
-    /// <summary>What was read already, and then the rest.</summary>
-    private sealed class PeekedBody(MessageBody inner, ReadOnlyMemory<byte> prefix, bool isComplete, MessageBodyException? broken) : MessageBody
-    {
-        private ReadOnlyMemory<byte> _prefix = prefix;
-
-        public override long? Length => inner.Length;
-
-        public override HeaderList? Trailers => inner.Trailers;
-
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
-        {
-            if (_prefix.IsEmpty)
-            {
-                return broken is not null ? throw broken : isComplete ? new ValueTask<int>(0) : inner.ReadAsync(buffer, cancellationToken);
-            }
-
-            var count = Math.Min(buffer.Length, _prefix.Length);
-            _prefix[..count].CopyTo(buffer);
-            _prefix = _prefix[count..];
-            return new ValueTask<int>(count);
-        }
-
-        public override ValueTask DisposeAsync() => inner.DisposeAsync();
-    }
 }

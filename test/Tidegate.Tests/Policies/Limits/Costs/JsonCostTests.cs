@@ -26,15 +26,43 @@ public sealed class JsonCostTests
     [InlineData("/usage/total_tokens", """{"usage":{"total_tokens":12.2}}""", 13)]
     [InlineData("/usage/total_tokens", """{"usage":{"total_tokens":1e3}}""", 1000)]
     [InlineData("/usage/total_tokens", """{"usage":{"total_tokens":1e300}}""", 1L << 40)]
-    [InlineData("/usage/total_tokens", """{"usage":{"total_tokens":11111111111111111111111111111111111111111111111111}}""", -1)]
+    [InlineData("/usage/total_tokens", """{"usage":{"total_tokens":11111111111111111111111111111111111111111111111111}}""", 1L << 40)]
+    [InlineData("/n", """{"n":1000.0000000000000000000000000000000000000000}""", 1000)]
+    [InlineData("/n", """{"n":0.00000000000000000000000000000000000000000001e47}""", 1000)]
+    [InlineData("/n", """{"n":100000000000000000000000000000000000000000000e-41}""", 1000)]
+    [InlineData("/n", """{"n":1e-999999999999999999999999999}""", 0)]
+    [InlineData("/n", """{"n":1e999999999999999999999999999}""", 1L << 40)]
+    [InlineData("/n", """{"n":0e999999999999999999999999999}""", 0)]
+    [InlineData("/n", """{"n":1-2}""", -1)]
+    [InlineData("/n", """{"n":1.}""", -1)]
+    [InlineData("/n", """{"n":1e}""", -1)]
+    [InlineData("/n", """{"n":-}""", -1)]
+    [InlineData("/n", """{"n":1.2.3}""", -1)]
     [InlineData("/usage/total_tokens", """{"usage":{"total_tokens_x":1,"total_token":2}}""", -1)]
-    [InlineData("/usage/total_tokens", """{"usage":{"total\u005ftokens":1}}""", -1)]
+    [InlineData("/usage/total_tokens", """{"usage":{"total\u005ftokens":1}}""", 1)]
+    [InlineData("/usage/total_tokens", """{"\u0075sage":{"\u0074otal\u005Ftokens":1}}""", 1)]
+    [InlineData("/usage/total_tokens", """{"usage":{"total\u005ftokens\u0000":1}}""", -1)]
+    [InlineData("/a~1b", """{"a\/b":3}""", 3)]
+    [InlineData("/q\"", """{"q\"":3,"q":1}""", 3)]
+    [InlineData("/q\\", """{"q\\":3}""", 3)]
+    [InlineData("/tab\t", """{"tab\t":3}""", 3)]
+    [InlineData("/é", """{"\u00e9":3}""", 3)]
+    [InlineData("/é", """{"é":3}""", 3)]
+    [InlineData("/€", """{"\u20ac":3}""", 3)]
+    [InlineData("/😀", """{"\ud83d\uDE00":3}""", 3)]
+    [InlineData("/a", """{"\ud83da":3,"\ud83d\u0061":3,"\u00zz":4,"\x61":5}""", -1)]
     [InlineData("/usage/total_tokens", """{"usage":[{"total_tokens":1}]}""", -1)]
     [InlineData("/a/1/b", """{"a":[{"b":1},{"b":2},{"b":3}]}""", 2)]
     [InlineData("/a/1", """{"a":[[5,6],7,[8]]}""", 7)]
     [InlineData("/0", "[5,6]", 5)]
     [InlineData("/a~1b/c~0d", """{"a/b":{"c~d":3}}""", 3)]
     [InlineData("/n", """{"n":1,"n":2}""", 2)]
+    [InlineData("/n", """{"n":2,"n":1}""", 2)]
+    [InlineData("/n", """{"n":2,"n":"1"}""", -1)]
+    [InlineData("/n", """{"n":2,"n":null}""", -1)]
+    [InlineData("/n", """{"n":2,"n":{}}""", -1)]
+    [InlineData("/n", """{"n":2,"n":[7]}""", -1)]
+    [InlineData("/n", """{"n":"x","n":2}""", 2)]
     [InlineData("/n", "not json at all", -1)]
     [InlineData("/n", "", -1)]
     public void A_number_is_found_where_the_pointer_says_and_nowhere_else(string pointer, string json, long expected) =>
@@ -81,12 +109,80 @@ public sealed class JsonCostTests
     }
 
     [Fact]
-    public void Content_that_is_nested_beyond_all_measure_is_given_up()
+    public void However_deep_what_is_beside_it_is_nested_it_is_found()
+    {
+        var decoy = "{\"x\":" + new string('[', 1_000_000) + "{\"n\":7}" + new string(']', 1_000_000);
+        Assert.Equal(5, Scan("/n", Encoding.UTF8.GetBytes(decoy + ",\"n\":5}"), 100));
+        Assert.Equal(5, Scan("/a/n", Encoding.UTF8.GetBytes("{\"a\":" + decoy + ",\"n\":5}}"), 100));
+        Assert.Equal(-1, Scan("/n", Encoding.UTF8.GetBytes(decoy), 100));
+    }
+
+    [Fact]
+    public void An_event_that_is_nested_too_deeply_hides_no_later_one()
     {
         var scanner = new JsonCostScanner(JsonPointer.TryParse("/n")!);
-        scanner.Read(Encoding.UTF8.GetBytes("{\"x\":" + new string('[', 1_000_000)));
-        Assert.True(scanner.IsBeyond);
-        Assert.Equal(-1, scanner.Cost);
+        new EventCostScanner(scanner).Read(Encoding.UTF8.GetBytes("data: {\"x\":" + new string('[', 1_000) + "\n\ndata: {\"n\":5}\n\ndata: {\"n\":null}\n\n"));
+        Assert.Equal(5, scanner.Cost);
+    }
+
+    [Theory]
+    [InlineData("application/JSON", "", """{"max_tokens":60}""")]
+    [InlineData("application/vnd.api+Json;charset=UTF-8", "", """{"max_tokens":60}""")]
+    [InlineData("application/json", "identity", """{"max_tokens":60}""")]
+    [InlineData("application/json", "Identity", """{"max_tokens":60}""")]
+    [InlineData("application/json", "", """{"max\u005ftokens":60}""")]
+    [InlineData("application/json", "", """{"max_tokens":1,"messages":["PAD"],"max_tokens":60}""")]
+    [InlineData("application/json", "", """{"x":DEEP,"max_tokens":60}""")]
+    [InlineData("application/json", "", """{"max_tokens":60.00000000000000000000000000000000000000}""")]
+    public async Task However_a_caller_writes_its_number_the_upstreams_reading_of_it_is_charged(string type, string coding, string content)
+    {
+        using var store = new LimitStore(TimeProvider.System);
+        var policy = Policy(store, new LimitCost(1, RequestJson: JsonPointer.TryParse("/max_tokens")));
+        content = content.Replace("PAD", new string('x', 30_000), StringComparison.Ordinal).Replace("DEEP", new string('[', 200) + new string(']', 200), StringComparison.Ordinal);
+        var call = Call(content);
+        call.RequestHeaders.Set(KnownHeader.ContentType, type);
+        if (coding.Length > 0)
+        {
+            call.RequestHeaders.Add("Content-Encoding", coding);
+        }
+
+        Assert.Equal((200, content), await SendAsync(policy, call));
+        Assert.Equal((60L, UnreadCosts.None), (Used(store, policy), call.UnreadCosts));
+    }
+
+    [Theory]
+    [InlineData("Application/JSON", "", 12)]
+    [InlineData("application/json", "identity", 12)]
+    [InlineData("application/json", "IDENTITY", 12)]
+    [InlineData("application/json", "gzip", 40)]
+    [InlineData("application/json", "identity, gzip", 40)]
+    [InlineData("Text/Event-Stream", "", 12)]
+    [InlineData(" text/event-stream;charset=utf-8", "", 12)]
+    public async Task What_was_used_is_found_whatever_the_case_of_the_type_and_in_content_that_says_identity(string type, string coding, long used)
+    {
+        using var store = new LimitStore(TimeProvider.System);
+        var policy = Policy(store, new LimitCost(40, ResponseJson: JsonPointer.TryParse("/usage/total_tokens")));
+        var call = Call("{}");
+        await policy.InvokeAsync(call, exchange =>
+        {
+            var json = """{"usage":{"total_tokens":12}}""";
+            exchange.ResponseHeaders.Add(KnownHeader.ContentType, type);
+            if (coding.Length > 0)
+            {
+                exchange.ResponseHeaders.Add("Content-Encoding", coding);
+            }
+
+            exchange.ResponseBody = new Bytes(type.Contains("vent", StringComparison.Ordinal) ? $"data: {json}\n\n" : json, piece: 5);
+            exchange.Answer(Outcome.Forwarded, 200);
+            return default;
+        });
+        var buffer = new byte[64];
+        while (await call.ResponseBody.ReadAsync(buffer, CancellationToken.None) > 0)
+        {
+        }
+
+        call.EndAnswer(0);
+        Assert.Equal(used, Used(store, policy));
     }
 
     [Theory]
@@ -121,6 +217,36 @@ public sealed class JsonCostTests
         Assert.Equal((200, "no json"), await SendAsync(policy, Call("no json")));
         Assert.Equal(429, (await SendAsync(policy, Call("{}"))).Status);
         Assert.Equal((UnreadCosts.Request, 3L), (call.UnreadCosts, store.UnreadRequests));
+    }
+
+    [Fact]
+    public async Task What_stands_behind_what_was_read_is_charged_when_it_has_passed()
+    {
+        using var store = new LimitStore(TimeProvider.System);
+        var policy = Policy(store, new LimitCost(5, RequestJson: JsonPointer.TryParse("/max_tokens")));
+        var padding = new string('x', 2 * CostedRequest.MaxBytes);
+        foreach (var (content, used) in new[] { ($$"""{"max_tokens":1,"text":"{{padding}}","max_tokens":60}""", 60), ($$"""{"text":"{{padding}}","max_tokens":30}""", 90), ($$"""{"text":"{{padding}}","max_tokens":1}""", 95) })
+        {
+            Assert.Equal((200, content), await SendAsync(policy, Call(content)));
+            Assert.Equal(used, Used(store, policy));
+        }
+    }
+
+    [Theory]
+    [InlineData("""{"max_tokens":3}""", PolicyMode.Enforce, 200)]
+    [InlineData("""{"max_tokens":"3"}""", PolicyMode.Enforce, 400)]
+    [InlineData("""{"max_tokens":3,"max_tokens":null}""", PolicyMode.Enforce, 400)]
+    [InlineData("""{"tokens":3}""", PolicyMode.Enforce, 400)]
+    [InlineData("", PolicyMode.Enforce, 400)]
+    [InlineData("""{"tokens":3}""", PolicyMode.Observe, 200)]
+    public async Task What_does_not_say_what_it_costs_is_refused_where_it_must(string content, PolicyMode mode, int status)
+    {
+        using var store = new LimitStore(TimeProvider.System);
+        var policy = Policy(store, new LimitCost(50, RequestJson: JsonPointer.TryParse("/max_tokens"), OnUnread: OnUnread.Deny), mode);
+        var call = Call(content);
+        await SendAsync(policy, call);
+        Assert.Equal((status, status == 400 ? "cost_unread" : null), (call.ResponseStatus, call.Rejection?.Code));
+        Assert.Equal(mode == PolicyMode.Observe ? ["cost_unread"] : [], call.Observed.Select(decision => decision.Code));
     }
 
     [Fact]
@@ -196,9 +322,9 @@ public sealed class JsonCostTests
         return (call.ResponseStatus, content.ToString());
     }
 
-    private static LimitsPolicy Policy(LimitStore store, LimitCost cost)
+    private static LimitsPolicy Policy(LimitStore store, LimitCost cost, PolicyMode mode = PolicyMode.Enforce)
     {
-        var settings = new LimitSettings { Name = "points", Kind = LimitKind.Rate, Unit = LimitUnit.Points, Amount = 100, Period = TimeSpan.FromHours(1), Text = "100 points/h", Cost = cost };
+        var settings = new LimitSettings { Name = "points", Kind = LimitKind.Rate, Unit = LimitUnit.Points, Amount = 100, Period = TimeSpan.FromHours(1), Text = "100 points/h", Cost = cost, Mode = mode };
         return new LimitsPolicy(PolicyStage.Attempt, [new Limit(settings, "api", store.Secret, store.Time)], store, queue: null, QueueSettings.Default);
     }
 

@@ -142,7 +142,7 @@ public sealed class ProviderPackTests
             ? [.. ProviderCompiler.LimitsOf(pack).Select(limit => limit with { WhenExceeded = WhenExceeded.Reject })]
             : [written.EndsWith("in flight", StringComparison.Ordinal) ? new LimitConfig { Concurrency = int.Parse(written.Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture) } : new LimitConfig { Rate = written }];
         var api = new ApiConfig { Name = pack.Name, Direction = Direction.Egress, Hosts = pack.Hosts, Provider = pack.Name, Limits = limits };
-        var policies = new LimitCompiler(positions, problems, store, new ProviderCompiler(positions, problems, new ProviderPacks())).Compile(api, null).ToList();
+        var policies = new LimitCompiler(positions, problems, store, new ProviderCompiler(positions, problems, new ProviderPacks()), []).Compile(api, null).ToList();
         Assert.Empty(problems);
         return (LimitsPolicy)Assert.Single(policies);
     }

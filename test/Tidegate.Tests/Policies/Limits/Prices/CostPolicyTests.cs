@@ -4,7 +4,6 @@ using Tidegate.Configuration;
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
 using Tidegate.Policies;
-using Tidegate.Policies.Fallback;
 using Tidegate.Tests.Exchanges;
 using Xunit;
 
@@ -212,7 +211,7 @@ public sealed class CostPolicyTests : IAsyncLifetime
     private static void Answer(Exchange exchange, int status, string type, string content)
     {
         exchange.ResponseHeaders.Add("Content-Type", type);
-        exchange.ResponseBody = new FixedBody(Encoding.UTF8.GetBytes(content));
+        exchange.ResponseBody = new BegunBody(Encoding.UTF8.GetBytes(content), null);
         exchange.Answer(Outcome.Forwarded, status);
     }
 

@@ -1,11 +1,12 @@
-using Tidegate.Exchanges;
+namespace Tidegate.Exchanges;
 
-namespace Tidegate.Policies.Hedge;
-
-/// <summary>The client's side of one of several requests: nobody knows yet whether its answer is the client's, so interim answers are not passed on.</summary>
-internal sealed class UnheardClient : ClientResponseWriter
+/// <summary>
+/// The client's side of an exchange that has none of its own: a cache's flight, one of several requests for the same call. Its answer is taken from it as a value, so
+/// nothing is ever written here. Interim answers go nowhere.
+/// </summary>
+internal class AbsentClient : ClientResponseWriter
 {
-    public static readonly UnheardClient Instance = new();
+    public static readonly AbsentClient Instance = new();
 
     public override bool HasStarted => false;
 
@@ -27,13 +28,13 @@ internal sealed class UnheardClient : ClientResponseWriter
 
     public override void Abort()
     {
-        // There is nothing to break off: the client is told by the relay of its own exchange.
+        // There is nothing to break off: clients are told by the relays of their own exchanges.
     }
 
     public override void CloseAfterReply()
     {
-        // The client's connection is not this request's business.
+        // The clients' connections are not this exchange's business.
     }
 
-    private static InvalidOperationException NoClient() => new("The answer of one of several requests goes onto the client's exchange, not to the client.");
+    private static InvalidOperationException NoClient() => new("This exchange has no client: its answer is taken from it, not written.");
 }

@@ -2,10 +2,12 @@ using Tidegate.Recording;
 
 namespace Tidegate.Control.Otlp;
 
-/// <summary>Keeps records that are to become spans until they are sent; what finds no room is lost and counted.</summary>
-internal sealed class SpanQueue(OtlpState state) : IExchangeSink
+/// <summary>Keeps records that are to become spans or log records until they are sent; what finds no room is lost and counted.</summary>
+/// <param name="signal">What they become.</param>
+/// <param name="isWanted">Which do.</param>
+internal sealed class RecordQueue(OtlpSignal signal, Func<ExchangeRecord, bool> isWanted) : IExchangeSink
 {
-    /// <summary>4,096, some 4 MB: half a minute of a busy gateway that traces one call in a hundred, which outlasts a collector's restart.</summary>
+    /// <summary>4,096, some 4 MB: half a minute of a busy gateway that traces one call in a hundred, which outlasts a collector's restart. Of logs, which are of every call, as long as 4,096 calls take.</summary>
     public const int Capacity = 4_096;
 
     /// <summary>512, half a megabyte: as many as are sent together, in every OpenTelemetry SDK too.</summary>
@@ -16,7 +18,7 @@ internal sealed class SpanQueue(OtlpState state) : IExchangeSink
     private readonly Queue<ExchangeRecord> _waiting = new();
 
     /// <inheritdoc/>
-    public string Name => "otlp";
+    public string Name => "otlp " + signal.Name;
 
     public ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)
     {
@@ -24,14 +26,14 @@ internal sealed class SpanQueue(OtlpState state) : IExchangeSink
         {
             foreach (ref readonly var record in batch.Span)
             {
-                if (!record.Trace.HasSpan)
+                if (!isWanted(record))
                 {
                     continue;
                 }
 
                 if (_waiting.Count == Capacity)
                 {
-                    state.AddDropped(1);
+                    signal.AddDropped(1);
                     continue;
                 }
 

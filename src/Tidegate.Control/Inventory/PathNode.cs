@@ -1,0 +1,166 @@
+namespace Tidegate.Control.Inventory;
+
+/// <summary>
+/// A tree of path segments. A segment that looks like a value is a parameter at once; where names turn out to be too many, they were values, and what is below them becomes one.
+/// Not thread-safe.
+/// </summary>
+internal sealed class PathNode
+{
+    /// <summary>Different names in one place. A service with more operations side by side is rarer than one whose ids look like words.</summary>
+    public const int MaxNames = 40;
+
+    private const int MaxDepth = 16;
+
+    private readonly Dictionary<string, PathNode> _children = [];
+    private readonly Dictionary<string, PathNode>.AlternateLookup<ReadOnlySpan<char>> _lookup;
+    private readonly List<FoundEndpoint> _methods = [];
+    private int _names;
+
+    public PathNode() => _lookup = _children.GetAlternateLookup<ReadOnlySpan<char>>();
+
+    /// <summary>What ends here, a method each.</summary>
+    public IReadOnlyList<FoundEndpoint> Methods => _methods;
+
+    /// <summary>The node of a path.</summary>
+    /// <param name="path">As a target has it, or as a template.</param>
+    /// <param name="mayAdd">Whether one is made that is not there.</param>
+    /// <returns>Null when it is not there, or holds only by names that must not be added.</returns>
+    public PathNode? Find(ReadOnlySpan<char> path, bool mayAdd)
+    {
+        var node = this;
+        var depth = 0;
+        foreach (var range in path.TrimStart('/').Split('/'))
+        {
+            var segment = path.TrimStart('/')[range];
+            if (++depth > MaxDepth)
+            {
+                return node.Child(PathSegment.Rest, mayAdd);
+            }
+
+            if (node.Child(segment, mayAdd) is not { } child)
+            {
+                return null;
+            }
+
+            node = child;
+        }
+
+        return node;
+    }
+
+    /// <summary>What a method does here; null when nothing is known and nothing may be added.</summary>
+    public FoundEndpoint? Of(string method, bool mayAdd)
+    {
+        foreach (var known in _methods)
+        {
+            if (known.Method == method)
+            {
+                return known;
+            }
+        }
+
+        if (!mayAdd)
+        {
+            return null;
+        }
+
+        var added = new FoundEndpoint { Method = method };
+        _methods.Add(added);
+        return added;
+    }
+
+    /// <summary>Everything that is known, by path.</summary>
+    public IEnumerable<(string Path, FoundEndpoint Endpoint)> All(string path = "")
+    {
+        foreach (var endpoint in _methods)
+        {
+            yield return (path.Length == 0 ? "/" : path, endpoint);
+        }
+
+        foreach (var (name, child) in _children.OrderBy(child => child.Key, StringComparer.Ordinal))
+        {
+            foreach (var found in child.All(path + "/" + name))
+            {
+                yield return found;
+            }
+        }
+    }
+
+    private PathNode? Child(ReadOnlySpan<char> segment, bool mayAdd)
+    {
+        if (_lookup.TryGetValue(segment, out var known))
+        {
+            return known;
+        }
+
+        var parameter = PathSegment.TemplateOf(segment) ?? PathSegment.ParameterOf(segment);
+        if (parameter is not null && _children.TryGetValue(parameter, out known))
+        {
+            return known;
+        }
+
+        if (parameter is null && !PathSegment.IsVersion(segment) && _children.TryGetValue(PathSegment.Value, out known))
+        {
+            // Names were too many here before.
+            return known;
+        }
+
+        if (!mayAdd)
+        {
+            return null;
+        }
+
+        var added = new PathNode();
+        _children.Add(parameter ?? segment.ToString(), added);
+        _names += parameter is null ? 1 : 0;
+        return _names > MaxNames ? Collapse() : added;
+    }
+
+    /// <summary>All names were values of one parameter.</summary>
+    private PathNode Collapse()
+    {
+        var value = _children.TryGetValue(PathSegment.Value, out var known) ? known : new PathNode();
+        foreach (var (name, child) in _children.Where(child => PathSegment.TemplateOf(child.Key) is null && !PathSegment.IsVersion(child.Key)).ToList())
+        {
+            value.Add(child);
+            _children.Remove(name);
+        }
+
+        _names = 0;
+        _children[PathSegment.Value] = value;
+        return value;
+    }
+
+    private void Add(PathNode other)
+    {
+        foreach (var endpoint in other._methods)
+        {
+            if (Of(endpoint.Method, mayAdd: false) is { } mine)
+            {
+                mine.Add(endpoint);
+            }
+            else
+            {
+                _methods.Add(endpoint);
+            }
+        }
+
+        foreach (var (name, child) in other._children)
+        {
+            if (_children.TryGetValue(name, out var mine))
+            {
+                mine.Add(child);
+            }
+            else
+            {
+                _children.Add(name, child);
+                _names += PathSegment.TemplateOf(name) is null ? 1 : 0;
+            }
+        }
+
+        if (_names > MaxNames)
+        {
+            Collapse();
+        }
+    }
+}
