@@ -13,6 +13,8 @@ install_missing() {
   command -v chromium >/dev/null || packages+=(chromium)
   # The program: a shell's own kill is nothing that a test can start.
   [ -n "$(type -P kill)" ] || packages+=(procps)
+  # The programs that make a cluster and run it are in no PATH.
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
   [ ${#packages[@]} -eq 0 ] && return
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
     echo "Missing: ${packages[*]}. Tests that need them are skipped; install them, or run this script as root on Debian." >&2

@@ -21,7 +21,7 @@ internal sealed class ControlPlane : IAsyncDisposable
 {
     private readonly AdminListener? _admin;
     private readonly OtlpExporter? _otlp;
-    private readonly ExchangeStore? _store;
+    private readonly IExchangeStore? _store;
     private readonly StoreReader? _reader;
     private readonly IDashboard? _dashboard;
     private readonly ApiInventory? _inventory;
@@ -35,7 +35,7 @@ internal sealed class ControlPlane : IAsyncDisposable
     /// <param name="store">Keeps every exchange; ended with the control plane. Null: nothing is kept.</param>
     /// <param name="auditDirectory">Where the audit log is; null: only in memory.</param>
     /// <param name="dashboard">Makes the dashboard; null: there is none.</param>
-    public ControlPlane(ControlSettings settings, IGatewayView gateway, ExchangesInFlight inFlight, Action<string> log, TimeProvider time, ExchangeStore? store, string? auditDirectory = null, Func<DashboardSources, IDashboard>? dashboard = null)
+    public ControlPlane(ControlSettings settings, IGatewayView gateway, ExchangesInFlight inFlight, Action<string> log, TimeProvider time, IExchangeStore? store, string? auditDirectory = null, Func<DashboardSources, IDashboard>? dashboard = null)
     {
         Reloads = new ReloadHistory(time);
         Audit = new AuditLog(auditDirectory, log, time);
@@ -70,7 +70,7 @@ internal sealed class ControlPlane : IAsyncDisposable
             var recent = new RecentExchanges(settings.RecentExchanges);
             var status = new StatusDocument(version, started, gateway, Readiness, Reloads, inFlight, exchanges, settings.Otlp, otlpState, time);
             _reader = store is null ? null : new StoreReader(store, time);
-            var past = new PastExchanges(_reader, recent, time);
+            var past = new PastExchanges(_reader, recent, time, log);
             var seconds = new RecentSeconds(time);
             _tail = new ExchangeTail();
             _dashboard = dashboard?.Invoke(new DashboardSources(version, started, gateway, _reader, recent, apis, seconds, Readiness, Reloads, inFlight, otlpState, Audit, _inventory, log, time));

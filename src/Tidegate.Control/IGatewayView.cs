@@ -57,7 +57,7 @@ internal interface IGatewayView
     CaptureStore Captures { get; }
 
     /// <summary>Where exchanges are kept; null when they are not.</summary>
-    ExchangeStore? Store { get; }
+    IExchangeStore? Store { get; }
 
     /// <summary>Records handed to the sinks.</summary>
     long Recorded { get; }

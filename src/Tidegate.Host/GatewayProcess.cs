@@ -33,14 +33,14 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     private readonly EdgeServer _edge;
     private readonly SnapshotHolder _snapshots;
     private readonly LimitLedger? _ledger;
-    private readonly ExchangeStore? _store;
+    private readonly IExchangeStore? _store;
     private readonly DiskTier? _disk;
     private readonly Stream? _accessLog;
     private readonly ReactorTransport? _transport;
     private volatile CompiledConfiguration _configuration;
 
     /// <exception cref="IOException">The access log cannot be opened; also <see cref="UnauthorizedAccessException"/>.</exception>
-    public GatewayProcess(CompiledConfiguration compiled, CompilerServices services, Action<string> log, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null, LimitLedger? ledger = null, ExchangeStore? store = null, string? auditDirectory = null)
+    public GatewayProcess(CompiledConfiguration compiled, CompilerServices services, Action<string> log, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null, LimitLedger? ledger = null, IExchangeStore? store = null, string? auditDirectory = null)
     {
         _ledger = ledger;
         _store = store;
@@ -137,7 +137,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
 
     CaptureStore IGatewayView.Captures => _services.Captures;
 
-    ExchangeStore? IGatewayView.Store => _store;
+    IExchangeStore? IGatewayView.Store => _store;
 
     long IGatewayView.Recorded => _recorder.Recorded;
 

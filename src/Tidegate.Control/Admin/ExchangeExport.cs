@@ -78,7 +78,9 @@ internal sealed class ExchangeExport(StoreReader reader)
                     using var appender = engine.CreateAppender("exchanges");
                     foreach (var record in page)
                     {
-                        ExchangeTable.Add(appender, in record);
+                        var row = SegmentRow.Begin(appender);
+                        ExchangeTable.Add(row, in record);
+                        row.End();
                     }
                 }
 

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
@@ -12,7 +13,8 @@ namespace Tidegate.Control.Admin;
 /// <param name="reader">Null where nothing is kept.</param>
 /// <param name="recent">Looked at first for one exchange: what ended a moment ago is there.</param>
 /// <param name="time">The clock.</param>
-internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent, TimeProvider time)
+/// <param name="log">Told what people are not.</param>
+internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent, TimeProvider time, Action<string> log)
 {
     public const string SeriesPath = "/api/v1/series";
     public const string SearchPath = "/api/v1/exchanges/search";
@@ -71,6 +73,11 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
         {
             await AdminReply.ProblemAsync(context, 400, "query_too_wide", tooWide.Message);
         }
+        catch (DbException broken)
+        {
+            log($"The sums of the exchange store cannot be read: {broken.Message}");
+            await AdminReply.ProblemAsync(context, 503, "store_unreadable", "The sums of the exchange store cannot be read now. The log says why. Try again in a moment.");
+        }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
         {
             await TooSlowAsync(context);
@@ -121,6 +128,11 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
                 json.WriteEndObject();
             });
         }
+        catch (Exception unsearchable) when ((unsearchable is SegmentTroubleException or DbException) && !context.Response.HasStarted)
+        {
+            log($"A search of the exchange store failed: {unsearchable.Message}");
+            await AdminReply.ProblemAsync(context, 503, "store_unreadable", "The exchange store cannot be searched now. The log says why. Shorten the time or filter by an API, and try again.");
+        }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested && !context.Response.HasStarted)
         {
             await TooSlowAsync(context);
@@ -164,7 +176,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
                 case "top":
                     return $"'top' must be a whole number from 1 to {SeriesQuery.MaxGroups}";
                 case "group_by":
-                    query = query with { GroupBy = [.. values.SelectMany(value => value!.Split(',')).Where(value => value.Length > 0)] };
+                    query = query with { GroupBy = [.. values.SelectMany(value => value!.Split(',')).Where(value => value.Length > 0).Distinct()] };
                     break;
                 default:
                     query = query with { Filters = [.. query.Filters, .. values.Select(value => (name, value!))] };
@@ -189,6 +201,11 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
             if (values is not [{ } value])
             {
                 return $"'{OneLine(name)}' is given more than once; give it once";
+            }
+
+            if (value.Contains('\0', StringComparison.Ordinal))
+            {
+                return $"'{OneLine(name)}' has a character that no exchange has";
             }
 
             if (name == ExportFormats.Parameter)
@@ -241,7 +258,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
         "status" when value is [>= '1' and <= '9', 'x', 'x'] => (search with { Status = ((value[0] - '0') * 100, ((value[0] - '0') * 100) + 99) }, null),
         "status" when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var status) && status <= 999 => (search with { Status = (status, status) }, null),
         "status" => (search, "'status' must be a status such as 503, a class such as 5xx, or 0 for exchanges whose client got no answer"),
-        "min_ms" when double.TryParse(value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var milliseconds) && milliseconds < 1e9 => (search with { AtLeast = TimeSpan.FromMilliseconds(milliseconds) }, null),
+        "min_ms" when double.TryParse(value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var milliseconds) && milliseconds is >= 0 and < 1e9 => (search with { AtLeast = TimeSpan.FromMilliseconds(milliseconds) }, null),
         "min_ms" => (search, "'min_ms' must be a number of milliseconds"),
         "limit" when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) && limit is > 0 and <= ExchangeSearch.MaxLimit => (search with { Limit = limit }, null),
         "limit" => (search, $"'limit' must be a whole number from 1 to {ExchangeSearch.MaxLimit}"),
@@ -272,9 +289,9 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
         from = to.AddHours(-1);
         if (parameters.TryGetValue("last", out var last))
         {
-            if (!Configuration.ScalarParser.TryDuration(last.ToString(), out var span) || span <= TimeSpan.Zero || span > TimeSpan.FromDays(400))
+            if (!Configuration.ScalarParser.TryDuration(last.ToString(), out var span) || span <= TimeSpan.Zero || span > TimeSpan.FromDays(366))
             {
-                return "'last' must be a duration up to 400d, such as 24h";
+                return "'last' must be a duration up to 366d, such as 24h";
             }
 
             from = to - span;
@@ -286,7 +303,12 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
             return "'from' must be a time such as 2026-11-26T10:00:00Z";
         }
 
-        return parameters.TryGetValue("to", out var end) && !DateTimeOffset.TryParse(end, CultureInfo.InvariantCulture, Utc, out to) ? "'to' must be a time such as 2026-11-26T10:00:00Z" : null;
+        if (parameters.TryGetValue("to", out var end) && !DateTimeOffset.TryParse(end, CultureInfo.InvariantCulture, Utc, out to))
+        {
+            return "'to' must be a time such as 2026-11-26T10:00:00Z";
+        }
+
+        return from < to ? null : "from must be before to";
     }
 
     private static string OneLine(string name) => string.Concat(name.Take(40).Select(character => char.IsControl(character) ? ' ' : character));

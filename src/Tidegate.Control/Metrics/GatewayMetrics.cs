@@ -21,6 +21,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription Records = new("tidegate_records_total", "tidegate.records", "{record}", MetricKind.Counter, "Records handed to the sinks.");
     private static readonly MetricDescription Dropped = new("tidegate_records_dropped_total", "tidegate.records_dropped", "{record}", MetricKind.Counter, "Records lost because the sinks were too slow. They are missing in every other number here.");
     private static readonly MetricDescription StoreFailures = new("tidegate_store_failures_total", "tidegate.store.failures", "{failure}", MetricKind.Counter, "Times that the exchange store could not bring what it has to the disk.");
+    private static readonly MetricDescription StoreDropped = new("tidegate_store_dropped_total", "tidegate.store.dropped", "{record}", MetricKind.Counter, "Records that found no room while PostgreSQL could not take them.");
     private static readonly MetricDescription StoreBytes = new("tidegate_store_bytes", "tidegate.store.size", "By", MetricKind.Gauge, "What kept exchanges take on the disk, their sums aside.");
     private static readonly MetricDescription SinkFailures = new("tidegate_sink_failures_total", "tidegate.sink_failures", "{batch}", MetricKind.Counter, "Batches of records that a sink could not take.");
     private static readonly MetricDescription LimitKeys = new("tidegate_limit_keys", "tidegate.limit.keys", "{key}", MetricKind.Gauge, "Counts that limits keep, one for each limit and key.");
@@ -150,11 +151,12 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         writer.Write(gateway.Dropped);
         if (gateway.Store is { } store)
         {
-            var (segments, logs) = store.Files;
             writer.Begin(StoreFailures);
             writer.Write(store.Failures);
+            writer.Begin(StoreDropped);
+            writer.Write(store.Dropped);
             writer.Begin(StoreBytes);
-            writer.Write(segments.Sum(segment => segment.Bytes) + logs.Sum(log => log.Length));
+            writer.Write(store.Bytes);
         }
 
         writer.Begin(SinkFailures);

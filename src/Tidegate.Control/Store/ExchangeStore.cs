@@ -2,6 +2,7 @@ using DuckDB.NET.Data;
 using Microsoft.Data.Sqlite;
 using Tidegate.Control.Store.Files;
 using Tidegate.Control.Store.Log;
+using Tidegate.Control.Store.Queries;
 using Tidegate.Control.Store.Rollups;
 using Tidegate.Control.Store.Segments;
 using Tidegate.Recording;
@@ -12,7 +13,7 @@ namespace Tidegate.Control.Store;
 /// Keeps every exchange. The recorder's thread adds records to a log, frame by frame, and to sums since the last second in memory; a thread of its own brings both to the disk each second,
 /// makes a Parquet segment of each hour's log, and lets go of what is too old or too much. After any death the log says what is true: what the sums lack is counted again, nothing twice.
 /// </summary>
-internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
+internal sealed class ExchangeStore : IExchangeStore
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestRest = TimeSpan.FromMinutes(1);
@@ -76,8 +77,17 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
     /// <summary>For readers of the sums.</summary>
     public string RollupConnection => _sums.ConnectionString;
 
-    /// <summary>Times that something could not be brought to the disk.</summary>
+    /// <inheritdoc/>
     public long Failures => Interlocked.Read(ref _failures);
+
+    /// <inheritdoc/>
+    public string Place => Folder;
+
+    /// <summary>None: what the disk does not take is the sink's failure.</summary>
+    public long Dropped => 0;
+
+    /// <inheritdoc/>
+    public long Bytes => Files is var (segments, logs) ? segments.Sum(segment => segment.Bytes) + logs.Sum(log => log.Length) : 0;
 
     /// <summary>What is kept.</summary>
     public (IReadOnlyList<SegmentFile> Segments, IReadOnlyList<LogFile> Logs) Files
@@ -99,8 +109,11 @@ internal sealed class ExchangeStore : IExchangeSink, IAsyncDisposable
     /// <exception cref="IOException">The directory cannot be used; also <see cref="UnauthorizedAccessException"/>.</exception>
     public static ExchangeStore Open(StoreSettings settings, Action<string> log, TimeProvider time) => new(settings, log, time);
 
-    /// <summary>From now on what is written comes to the disk each second.</summary>
+    /// <inheritdoc/>
     public void Start() => _loop.Start();
+
+    /// <inheritdoc/>
+    public IStoreSource OpenSource() => new FileSource(this);
 
     /// <inheritdoc/>
     public ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)

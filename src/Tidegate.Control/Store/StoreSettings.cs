@@ -16,6 +16,6 @@ internal sealed record StoreSettings
 
     public required TimeSpan MaxAge { get; init; }
 
-    /// <summary>A file of the log becomes a segment at this size, or when the hour is over: some 200,000 exchanges, which take 100 MB while they are turned into one.</summary>
-    public long MaxLogBytes { get; init; } = 32 * 1024 * 1024;
+    /// <summary>A file of the log becomes a segment at this size, or when the hour is over: some 50,000 exchanges, which take 100 MB while they are turned into one; small ones are put together.</summary>
+    public long MaxLogBytes { get; init; } = 8 * 1024 * 1024;
 }

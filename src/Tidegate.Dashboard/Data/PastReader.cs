@@ -1,5 +1,5 @@
+using System.Data.Common;
 using System.Text.Json;
-using DuckDB.NET.Data;
 using Tidegate.Control;
 using Tidegate.Control.Admin;
 using Tidegate.Control.Store.Segments;
@@ -61,7 +61,7 @@ internal sealed class PastReader(DashboardSources sources)
         {
             return new FoundExchanges([], "Searching took longer than 20 s. Choose a shorter time, or more filters.");
         }
-        catch (Exception unreadable) when (unreadable is DuckDBException or IOException or InvalidDataException)
+        catch (Exception unreadable) when (unreadable is DbException or IOException or InvalidDataException)
         {
             sources.Log($"The dashboard cannot search the exchange store: {unreadable.Message}");
             return new FoundExchanges([], "The exchange store cannot be searched. The log says why.");

@@ -1,5 +1,5 @@
+using System.Data.Common;
 using System.Text.Json;
-using Microsoft.Data.Sqlite;
 using Tidegate.Control;
 using Tidegate.Control.Admin;
 using Tidegate.Control.Store.Queries;
@@ -45,7 +45,7 @@ internal sealed class TrafficReader(DashboardSources sources)
                 _begins = await sources.Store.BeginsAsync();
                 _beginsRead = sources.Time.GetTimestamp();
             }
-            catch (Exception unreadable) when (unreadable is SqliteException or ObjectDisposedException or OperationCanceledException)
+            catch (Exception unreadable) when (unreadable is DbException or ObjectDisposedException or OperationCanceledException)
             {
                 // The sums themselves will say so.
                 return null;
@@ -80,7 +80,7 @@ internal sealed class TrafficReader(DashboardSources sources)
         {
             return new SeriesAnswers([], "Reading took longer than 20 s. Choose a shorter time.");
         }
-        catch (SqliteException unreadable)
+        catch (DbException unreadable)
         {
             sources.Log($"The dashboard cannot read the exchange store: {unreadable.Message}");
             return new SeriesAnswers([], "The exchange store cannot be read. The log says why.");

@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using Tidegate.Configuration;
 using Tidegate.Control.Admin;
 using Tidegate.Control.Ledger;
-using Tidegate.Control.Store;
 using Tidegate.Edge;
 using Tidegate.Forwarding;
 using Tidegate.Host.Warming;
@@ -58,25 +57,12 @@ internal static class RunCommand
             return ExitCode.Configuration;
         }
 
-        ExchangeStore? store = null;
-        try
-        {
-            store = compiled.Control.Store is { } keep
-                ? ExchangeStore.Open(new StoreSettings { Directory = keep.Directory ?? Path.Combine(StateDirectory.Of(compiled.Config, file, loaded.Environment), "exchanges"), MaxBytes = keep.MaxBytes, MaxAge = keep.MaxAge }, log.WriteLine, time)
-                : null;
-        }
-        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException)
-        {
-            // What is in the way of looking back must not be in the way of traffic.
-            log.WriteLine($"Exchanges are not kept: {unusable.Message} Set recording.store.path to a directory that can be written, or to off.");
-        }
-
         using var stop = new StopSignal();
         var systemd = new SystemdNotifier(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), time, log.WriteLine);
         GatewayProcess gateway;
         try
         {
-            gateway = new GatewayProcess(compiled, services, log.WriteLine, [], ledger: ledger, store: store, auditDirectory: StateDirectory.Of(compiled.Config, file, loaded.Environment));
+            gateway = new GatewayProcess(compiled, services, log.WriteLine, [], ledger: ledger, store: StoreChoice.Open(compiled, log.WriteLine, time), auditDirectory: StateDirectory.Of(compiled.Config, file, loaded.Environment));
         }
         catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
         {

@@ -46,7 +46,12 @@ internal sealed class ControlCompiler(ConfigPositions positions, List<ConfigProb
             Error(store, "max_age", "max_age is at least 1h; to keep nothing write path: off");
         }
 
-        return store.Path == Off ? null : new KeepSettings(store.Path, store.MaxSize ?? KeepSettings.DefaultMaxBytes, store.MaxAge ?? KeepSettings.DefaultMaxAge);
+        if (store is { Postgresql: not null, Path: not null })
+        {
+            Error(store, "postgresql", "exchanges are kept in one place: leave out path or postgresql");
+        }
+
+        return store.Path == Off ? null : new KeepSettings(store.Path, store.MaxSize ?? KeepSettings.DefaultMaxBytes, store.MaxAge ?? KeepSettings.DefaultMaxAge, store.Postgresql);
     }
 
     private AdminSettings? Admin(AdminListenerConfig admin, IReadOnlyList<ListenerSettings> listeners)

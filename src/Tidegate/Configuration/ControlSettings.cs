@@ -14,7 +14,8 @@ internal sealed record ControlSettings(AdminSettings? Admin, OtlpSettings? Otlp,
 /// <param name="Directory">Null: in the state directory.</param>
 /// <param name="MaxBytes">Of segments and log.</param>
 /// <param name="MaxAge">Of an exchange.</param>
-internal sealed record KeepSettings(string? Directory, long MaxBytes, TimeSpan MaxAge)
+/// <param name="Database">Where PostgreSQL is; null: in files.</param>
+internal sealed record KeepSettings(string? Directory, long MaxBytes, TimeSpan MaxAge, Secret? Database = null)
 {
     /// <summary>A laptop's share and a server's month: about sixty million exchanges.</summary>
     public const long DefaultMaxBytes = 2L << 30;

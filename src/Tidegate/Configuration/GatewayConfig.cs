@@ -513,6 +513,9 @@ internal sealed record StoreConfig
     [Doc("A directory, or off. Default: exchanges in state_directory."), Path("off")]
     public string? Path { get; init; }
 
+    [Doc("A database for several gateways together instead of a directory, such as postgresql://tidegate@db.internal/tidegate, best as ${secret:name}. Default: none.")]
+    public Secret? Postgresql { get; init; }
+
     [Doc("What exchanges may take on the disk; the oldest go first. Default: 2GB, about sixty million."), Size]
     public long? MaxSize { get; init; }
 

@@ -42,6 +42,35 @@ public sealed class StoreTests
         Assert.Equal("/orders/last", one.RootElement.GetProperty("path").GetString());
     }
 
+    [Fact]
+    public async Task Two_gateways_with_one_database_answer_for_both()
+    {
+        Assert.SkipWhen(PostgresCluster.Programs() is null, "PostgreSQL is not installed: apt-get install postgresql.");
+        using var cluster = new PostgresCluster(PostgresCluster.Programs()!);
+        await using var upstream = await EchoUpstream.StartAsync();
+        using var first = new RunningGateway();
+        using var second = new RunningGateway();
+        using var client = new HttpClient();
+        foreach (var gateway in (RunningGateway[])[first, second])
+        {
+            gateway.Start($$"""
+                listeners: { ingress: { address: 127.0.0.1:0 }, admin: { address: 127.0.0.1:0 } }
+                recording: { access_log: { path: "off" }, store: { postgresql: "{{cluster.Address}}" } }
+                apis: [{ name: orders, direction: ingress, upstream: { destinations: ["http://127.0.0.1:{{upstream.Port}}"] } }]
+                """);
+            var address = await gateway.ListensAsync("ingress");
+            for (var i = 0; i < 10; i++)
+            {
+                await client.GetStringAsync($"http://{address}/orders/{i}", Cancellation);
+            }
+        }
+
+        await SumsAsync(client, first, 20);
+        var admin = await SumsAsync(client, second, 20);
+        using var found = JsonDocument.Parse(await client.GetStringAsync($"http://{admin}/api/v1/exchanges/search?path=/orders/7", Cancellation));
+        Assert.Equal(2, found.RootElement.GetProperty("exchanges").GetArrayLength());
+    }
+
     private static async Task<System.Net.IPEndPoint> SumsAsync(HttpClient client, RunningGateway gateway, int expected)
     {
         var admin = await gateway.ListensAsync("admin");

@@ -20,6 +20,14 @@ internal ref struct ByteSource(ReadOnlySpan<byte> bytes, TextPool texts)
     /// <exception cref="InvalidDataException">The bytes end before it does, or it does not end.</exception>
     public ulong Unsigned()
     {
+        if (!_rest.IsEmpty && _rest[0] < 0x80)
+        {
+            // As most are.
+            var small = _rest[0];
+            _rest = _rest[1..];
+            return small;
+        }
+
         var value = 0UL;
         for (var shift = 0; shift < 64; shift += 7)
         {

@@ -19,7 +19,8 @@ internal sealed class SeriesBuilder(SeriesQuery query)
     /// <summary>Where a key's rows are counted.</summary>
     public SeriesSum SumOf(string[] key)
     {
-        var text = string.Join('\u001f', key);
+        // Names may hold anything: their lengths keep them apart.
+        var text = string.Concat(key.Select(name => $"{name.Length}:{name}"));
         if (_groups.TryGetValue(text, out var known))
         {
             return known;

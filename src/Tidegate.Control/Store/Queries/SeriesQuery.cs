@@ -1,5 +1,5 @@
+using System.Data.Common;
 using System.Globalization;
-using Microsoft.Data.Sqlite;
 
 namespace Tidegate.Control.Store.Queries;
 
@@ -14,6 +14,9 @@ internal sealed record SeriesQuery
 
     // More points than a chart has pixels to spare for.
     private const int MaxPoints = 1_000;
+
+    // More than a page has fields for.
+    private const int MaxFilters = 50;
 
     private static readonly TimeSpan[] Steps = [TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(15), TimeSpan.FromHours(1), TimeSpan.FromHours(6), TimeSpan.FromDays(1)];
 
@@ -73,13 +76,33 @@ internal sealed record SeriesQuery
             return string.Create(CultureInfo.InvariantCulture, $"that would be {(To - From) / Step:0} points; the most is {MaxPoints}: make step larger or the time shorter");
         }
 
+        if (Filters.Count > MaxFilters)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"there are {Filters.Count} filters; the most is {MaxFilters}");
+        }
+
+        if (Filters.FirstOrDefault(filter => filter.Value.Contains('\0', StringComparison.Ordinal)) is { Dimension: { } odd })
+        {
+            return $"'{(odd.Length > 40 ? odd[..40] : odd)}' has a character that no exchange has";
+        }
+
+        if (GroupBy.Distinct().Count() != GroupBy.Count)
+        {
+            return "group_by names something twice";
+        }
+
+        if (Filters.FirstOrDefault(filter => filter.Dimension == "status" && Statuses(filter.Value) is null) is { Value: { } strange })
+        {
+            return $"'status' must be a status such as 503, a class such as 5xx, or 0, and not '{(strange.Length > 20 ? strange[..20] : strange)}'";
+        }
+
         if (Top is < 1 or > MaxGroups)
         {
             return string.Create(CultureInfo.InvariantCulture, $"top is 1 to {MaxGroups}");
         }
 
         return GroupBy.Concat(Filters.Select(filter => filter.Dimension)).FirstOrDefault(dimension => !Dimensions.Contains(dimension)) is { } unknown
-            ? $"'{unknown}' is nothing that exchanges can be told apart by; there are {string.Join(", ", Dimensions)}"
+            ? $"'{(unknown.Length > 40 ? unknown[..40] : unknown)}' is nothing that exchanges can be told apart by; there are {string.Join(", ", Dimensions)}"
             : null;
     }
 
@@ -88,7 +111,7 @@ internal sealed record SeriesQuery
     public bool Fits(IReadOnlyList<string> values) => Filters.GroupBy(filter => filter.Dimension).All(dimension => dimension.Any(filter => Fits(values, filter.Dimension, filter.Value)));
 
     /// <summary>The filters that all of some queries have, as SQL.</summary>
-    public static string Where(IReadOnlyList<SeriesQuery> queries, SqliteCommand command)
+    public static string Where(IReadOnlyList<SeriesQuery> queries, DbCommand command)
     {
         var sql = new System.Text.StringBuilder();
         foreach (var dimension in queries[0].Filters.Where(filter => queries.All(query => Same(query, queries[0], filter.Dimension))).GroupBy(filter => filter.Dimension))
@@ -100,7 +123,7 @@ internal sealed record SeriesQuery
         if (queries[0].Tenants is { } tenants)
         {
             // Without any it is false: nothing is shown.
-            sql.Append(" AND (0").Append(string.Concat(tenants.Select(tenant => " OR " + Condition(command, "tenant", tenant)))).Append(')');
+            sql.Append(" AND (1 = 0").Append(string.Concat(tenants.Select(tenant => " OR " + Condition(command, "tenant", tenant)))).Append(')');
         }
 
         return sql.ToString();
@@ -113,27 +136,30 @@ internal sealed record SeriesQuery
     private static bool Fits(IReadOnlyList<string> values, string dimension, string wanted)
     {
         var value = values[Dimensions.IndexOf(dimension)];
-        return dimension == "status" && IsClass(wanted) ? value.Length == 3 && value[0] == wanted[0] : value == wanted;
+        return dimension == "status" && Statuses(wanted) is var (from, to) ? int.Parse(value, CultureInfo.InvariantCulture) is var status && status >= from && status <= to : value == wanted;
     }
 
-    private static bool IsClass(string status) => status.Length == 3 && char.IsAsciiDigit(status[0]) && status.EndsWith("xx", StringComparison.Ordinal);
-
-    private static string Condition(SqliteCommand command, string dimension, string value)
+    /// <summary>The statuses that a filter means, both inclusive; null when it is none.</summary>
+    private static (int From, int To)? Statuses(string value) => value switch
     {
-        string Parameter(object given)
-        {
-            var name = "$p" + command.Parameters.Count.ToString(CultureInfo.InvariantCulture);
-            command.Parameters.AddWithValue(name, given);
-            return name;
-        }
+        [>= '1' and <= '9', 'x', 'x'] => ((value[0] - '0') * 100, ((value[0] - '0') * 100) + 99),
+        { Length: <= 3 } when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var status) => (status, status),
+        _ => null,
+    };
 
-        if (dimension == "status" && IsClass(value))
-        {
-            var begin = (value[0] - '0') * 100;
-            return $"k.status BETWEEN {Parameter(begin)} AND {Parameter(begin + 99)}";
-        }
+    private static string Condition(DbCommand command, string dimension, string value) =>
+        dimension == "status" && Statuses(value) is var (from, to)
+            ? $"k.status BETWEEN {Parameter(command, from)} AND {Parameter(command, to)}"
+            : $"k.{dimension} = {Parameter(command, value)}";
 
-        return dimension == "status" && int.TryParse(value, CultureInfo.InvariantCulture, out var status) ? $"k.status = {Parameter(status)}" : $"k.{dimension} = {Parameter(value)}";
+    /// <summary>A value's place in SQL.</summary>
+    public static string Parameter(DbCommand command, object value)
+    {
+        var parameter = command.CreateParameter();
+        parameter.ParameterName = "@p" + command.Parameters.Count.ToString(CultureInfo.InvariantCulture);
+        parameter.Value = value;
+        command.Parameters.Add(parameter);
+        return parameter.ParameterName;
     }
 }
 

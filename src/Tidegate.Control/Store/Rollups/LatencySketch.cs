@@ -29,9 +29,10 @@ internal sealed class LatencySketch
     /// <summary>Adds all of another's.</summary>
     public void Add(LatencySketch other)
     {
+        var at = 0;
         for (var i = 0; i < other._used; i++)
         {
-            Add(other._buckets[i], other._counts[i]);
+            Add(other._buckets[i], other._counts[i], ref at);
         }
     }
 
@@ -89,10 +90,11 @@ internal sealed class LatencySketch
     public void Read(ref ByteSource bytes)
     {
         var bucket = 0;
+        var at = 0;
         for (var left = bytes.Count(MaxBucket + 1); left > 0; left--)
         {
             bucket += bytes.Count(MaxBucket);
-            Add((short)Math.Min(bucket, MaxBucket), (long)bytes.Unsigned());
+            Add((short)Math.Min(bucket, MaxBucket), (long)bytes.Unsigned(), ref at);
         }
     }
 
@@ -103,9 +105,21 @@ internal sealed class LatencySketch
 
     private void Add(short bucket, long count)
     {
-        Count += count;
         var at = Array.BinarySearch(_buckets, 0, _used, bucket);
-        if (at >= 0)
+        at = at < 0 ? ~at : at;
+        Add(bucket, count, ref at);
+    }
+
+    /// <summary>Adds to a bucket that is at a place or behind it: whoever adds many comes in their order.</summary>
+    private void Add(short bucket, long count, ref int at)
+    {
+        Count += count;
+        while (at < _used && _buckets[at] < bucket)
+        {
+            at++;
+        }
+
+        if (at < _used && _buckets[at] == bucket)
         {
             _counts[at] += count;
             return;
@@ -117,7 +131,6 @@ internal sealed class LatencySketch
             Array.Resize(ref _counts, _used * 2);
         }
 
-        at = ~at;
         Array.Copy(_buckets, at, _buckets, at + 1, _used - at);
         Array.Copy(_counts, at, _counts, at + 1, _used - at);
         _buckets[at] = bucket;

@@ -5,17 +5,15 @@ using Tidegate.Recording;
 namespace Tidegate.Control.Store.Rollups;
 
 /// <summary>
-/// Minutes and hours of exchanges in SQLite, with how far into the log they go, in one transaction: after any death the log from there on is counted again, and nothing twice.
+/// Sums of exchanges in SQLite, with how far into the log they go, in one transaction: after any death the log from there on is counted again, and nothing twice.
 /// One thread writes; readers open connections of their own.
 /// </summary>
 internal sealed class RollupDatabase : IDisposable
 {
     public const string FileName = "rollups.db";
 
-    public static readonly long MinuteTicks = TimeSpan.TicksPerMinute;
-    public static readonly long HourTicks = TimeSpan.TicksPerHour;
-
-    private const string Sums = "count, attempts, retries, request_bytes, response_bytes, queue_ticks, policy_ticks, connect_ticks, first_byte_ticks, total_ticks, longest_ticks";
+    /// <summary>The columns, in the order of <see cref="RollupCell.CopySums"/>.</summary>
+    public const string Sums = "count, attempts, retries, request_bytes, response_bytes, queue_ticks, policy_ticks, connect_ticks, first_byte_ticks, total_ticks, longest_ticks";
 
     private readonly SqliteConnection _database;
     // Each is some 300 bytes here; what is not known is asked for.
@@ -48,8 +46,7 @@ internal sealed class RollupDatabase : IDisposable
                 CREATE TABLE IF NOT EXISTS keys (id INTEGER PRIMARY KEY, direction TEXT NOT NULL, api TEXT NOT NULL, endpoint TEXT NOT NULL, method TEXT NOT NULL, status INTEGER NOT NULL, outcome TEXT NOT NULL,
                   reason TEXT NOT NULL, code TEXT NOT NULL, consumer TEXT NOT NULL, tenant TEXT NOT NULL, environment TEXT NOT NULL, destination TEXT NOT NULL, region TEXT NOT NULL, cache TEXT NOT NULL,
                   UNIQUE (direction, api, endpoint, method, status, outcome, reason, code, consumer, tenant, environment, destination, region, cache));
-                {Table("minutes")}
-                {Table("hours")}
+                {string.Join('\n', RollupWidth.All.Select(width => Table(width.Table)))}
                 """);
         }
         catch
@@ -84,7 +81,7 @@ internal sealed class RollupDatabase : IDisposable
 
     /// <summary>Saves cells and how far they go.</summary>
     /// <exception cref="SqliteException">Nothing was saved.</exception>
-    public void Save(IEnumerable<ChangedCell> minutes, IEnumerable<ChangedCell> hours, long sequence, long offset, bool isDurable)
+    public void Save(IEnumerable<(string Table, IEnumerable<ChangedCell> Cells)> changed, long sequence, long offset, bool isDurable)
     {
         // In the write-ahead log of SQLite a commit is on the disk only when it is asked to be.
         Run(isDurable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
@@ -97,8 +94,11 @@ internal sealed class RollupDatabase : IDisposable
         using var transaction = _database.BeginTransaction();
         try
         {
-            Save("minutes", minutes);
-            Save("hours", hours);
+            foreach (var (table, cells) in changed)
+            {
+                Save(table, cells);
+            }
+
             using var position = Command("INSERT OR REPLACE INTO position (one, sequence, offset) VALUES (1, $sequence, $offset)");
             position.Parameters.AddWithValue("$sequence", sequence);
             position.Parameters.AddWithValue("$offset", offset);
@@ -139,13 +139,17 @@ internal sealed class RollupDatabase : IDisposable
         return cell;
     }
 
-    /// <summary>Forgets what began before the given times; and as long as the rest is more than it may be, the oldest of the minutes, then of the hours.</summary>
-    public void Prune(long minutesBefore, long hoursBefore, long maxBytes)
+    /// <summary>Forgets what is older than it is kept; and as long as the rest is more than it may be, the oldest of what is told apart best.</summary>
+    public void Prune(DateTimeOffset now, long maxBytes)
     {
-        Run($"DELETE FROM minutes WHERE begin < {minutesBefore}; DELETE FROM hours WHERE begin < {hoursBefore};");
+        foreach (var width in RollupWidth.All)
+        {
+            Run($"DELETE FROM {width.Table} WHERE begin < {(now - width.Age).UtcTicks}");
+        }
+
         for (var tries = 0; UsedBytes() > maxBytes && tries < MaxPrunes; tries++)
         {
-            var table = Number("SELECT EXISTS (SELECT 1 FROM minutes)") == 1 ? "minutes" : "hours";
+            var table = RollupWidth.All.Select(width => width.Table).FirstOrDefault(table => Number($"SELECT EXISTS (SELECT 1 FROM {table})") == 1, RollupWidth.All[^1].Table);
             Run($"DELETE FROM {table} WHERE begin <= (SELECT MIN(begin) + (MAX(begin) - MIN(begin)) / 8 FROM {table})");
 
             // Names that came once may be most of it.
@@ -159,7 +163,7 @@ internal sealed class RollupDatabase : IDisposable
     /// <summary>Forgets kinds of which nothing is kept. Reads everything.</summary>
     public void ForgetKeys()
     {
-        Run("DELETE FROM keys WHERE id NOT IN (SELECT key FROM minutes UNION SELECT key FROM hours)");
+        Run($"DELETE FROM keys WHERE id NOT IN ({string.Join(" UNION ", RollupWidth.All.Select(width => $"SELECT key FROM {width.Table}"))})");
         _keys.Clear();
     }
 

@@ -22,7 +22,7 @@ internal sealed class RollupDelta
     {
         // By its end: then a minute is over when its time is.
         var at = record.Started.UtcTicks + Math.Max(0, record.Total.Ticks);
-        var kind = new RollupKind(at - (at % RollupDatabase.MinuteTicks), RollupKey.Of(in record));
+        var kind = new RollupKind(at - (at % RollupWidth.Minute.Ticks), RollupKey.Of(in record));
         IsEmpty = false;
         CellOf(kind).Add(in record);
     }

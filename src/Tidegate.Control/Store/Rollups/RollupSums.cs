@@ -6,7 +6,7 @@ using Tidegate.Recording;
 namespace Tidegate.Control.Store.Rollups;
 
 /// <summary>
-/// The sums of minutes and hours: what is still changing in memory, and all of it in the database, together with how far into the log it goes. Belongs to the store's thread.
+/// The sums of minutes, hours and what is between: what is still changing in memory, and all of it in the database, together with how far into the log it goes. Belongs to the store's thread.
 /// </summary>
 internal sealed class RollupSums : IDisposable
 {
@@ -20,9 +20,8 @@ internal sealed class RollupSums : IDisposable
     private readonly StoreSettings _settings;
     private readonly Action<string> _log;
     private readonly TimeProvider _time;
-    private readonly RollupTable _minutes;
-    private readonly RollupTable _hours;
-    private readonly List<(RollupCell From, RollupCell Minute, RollupCell Hour)> _merging = [];
+    private readonly IReadOnlyList<(string Name, RollupTable Table)> _tables;
+    private readonly List<(RollupCell From, RollupCell To)> _merging = [];
     private RollupDatabase _database;
     private (long Sequence, long Offset) _position;
     private long _nextPrune;
@@ -35,8 +34,7 @@ internal sealed class RollupSums : IDisposable
         _log = log;
         _time = time;
         var now = time.GetUtcNow().UtcTicks;
-        _minutes = new RollupTable(RollupDatabase.MinuteTicks, now, (begin, key) => _database!.Load("minutes", begin, key));
-        _hours = new RollupTable(RollupDatabase.HourTicks, now, (begin, key) => _database!.Load("hours", begin, key));
+        _tables = [.. RollupWidth.All.Select(width => (width.Table, new RollupTable(width.Ticks, now, (begin, key) => _database!.Load(width.Table, begin, key))))];
         (_database, _position) = Open();
     }
 
@@ -46,7 +44,7 @@ internal sealed class RollupSums : IDisposable
     /// <summary>How far into the log everything is counted.</summary>
     public long Sequence => _position.Sequence;
 
-    public bool HasChanged => _minutes.HasChanged || _hours.HasChanged;
+    public bool HasChanged => _tables[0].Table.HasChanged;
 
     /// <summary>Adds what the sums lack of the log.</summary>
     public void CountAgain(IReadOnlyList<LogFile> logs)
@@ -57,8 +55,7 @@ internal sealed class RollupSums : IDisposable
         }
         catch (SqliteException broken) when (RollupDatabase.IsBroken(broken))
         {
-            _minutes.Clear();
-            _hours.Clear();
+            Each(table => table.Clear());
             BeginAnew(broken);
             _position = default;
             CountFrom(logs, _position);
@@ -74,13 +71,15 @@ internal sealed class RollupSums : IDisposable
         _merging.Clear();
         foreach (var (kind, cell) in delta.Cells)
         {
-            _merging.Add((cell, _minutes.CellOf(kind.Minute, kind.Key), _hours.CellOf(kind.Minute, kind.Key)));
+            foreach (var (_, table) in _tables)
+            {
+                _merging.Add((cell, table.CellOf(kind.Minute, kind.Key)));
+            }
         }
 
-        foreach (var (from, minute, hour) in _merging)
+        foreach (var (from, to) in _merging)
         {
-            minute.Add(from);
-            hour.Add(from);
+            to.Add(from);
         }
 
         _merging.Clear();
@@ -92,14 +91,12 @@ internal sealed class RollupSums : IDisposable
     /// <exception cref="SqliteException">Nothing was saved.</exception>
     public void Save(bool isDurable)
     {
-        _database.Save(_minutes.Changed, _hours.Changed, _position.Sequence, _position.Offset, isDurable);
-        _minutes.MarkSaved();
-        _hours.MarkSaved();
+        _database.Save(_tables.Select(table => (table.Name, table.Table.Changed)), _position.Sequence, _position.Offset, isDurable);
+        Each(table => table.MarkSaved());
 
         // A record comes when its exchange is over: a minute's last ones are a moment late.
         var past = _time.GetUtcNow().AddMinutes(-1).UtcTicks;
-        _minutes.Forget(past);
-        _hours.Forget(past);
+        Each(table => table.Forget(past));
     }
 
     /// <summary>Looks at all of the database, as somebody does who opens it now.</summary>
@@ -123,8 +120,7 @@ internal sealed class RollupSums : IDisposable
         RollupDatabase.SetAside(_settings.Directory);
         Tell(broken);
         _database = new RollupDatabase(_settings.Directory);
-        _minutes.MarkUnsaved();
-        _hours.MarkUnsaved();
+        Each(table => table.MarkUnsaved());
     }
 
     /// <summary>Forgets what is too old, and the oldest minutes of what is too much. Each minute; by the machine's own clock, because the other may be set.</summary>
@@ -137,8 +133,7 @@ internal sealed class RollupSums : IDisposable
         }
 
         _nextPrune = now + (_time.TimestampFrequency * 60);
-        var today = _time.GetUtcNow();
-        _database.Prune((today - StoreSettings.MinutesAge).UtcTicks, (today - StoreSettings.HoursAge).UtcTicks, Math.Max(_settings.MaxBytes / ShareOfSize, LeastMaxBytes));
+        _database.Prune(_time.GetUtcNow(), Math.Max(_settings.MaxBytes / ShareOfSize, LeastMaxBytes));
         if (now >= _nextSweep)
         {
             _nextSweep = now + (_time.TimestampFrequency * 86_400);
@@ -147,6 +142,14 @@ internal sealed class RollupSums : IDisposable
     }
 
     public void Dispose() => _database.Dispose();
+
+    private void Each(Action<RollupTable> action)
+    {
+        foreach (var (_, table) in _tables)
+        {
+            action(table);
+        }
+    }
 
     private (RollupDatabase Database, (long Sequence, long Offset) Position) Open()
     {

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using System.Text;
 using DuckDB.NET.Data;
@@ -84,7 +85,7 @@ internal sealed record ExchangeSearch
         && (AtLeast is not { } least || record.Total >= least);
 
     /// <summary>As a condition of SQL, whose values are the command's parameters.</summary>
-    public string Condition(DuckDBCommand command)
+    public string Condition(DbCommand command)
     {
         var sql = new StringBuilder("started >= ").Append(Parameter(command, From.UtcDateTime)).Append(" AND started <= ").Append(Parameter(command, To.UtcDateTime));
         void Is(string column, object? value)
@@ -95,7 +96,7 @@ internal sealed record ExchangeSearch
             }
         }
 
-        Is("id", Id);
+        Is("id", Id is { } id ? IdOf(command, id) : null);
         Is("direction", Direction);
         Is("api", Api);
         Is("endpoint", Endpoint);
@@ -115,7 +116,7 @@ internal sealed record ExchangeSearch
             sql.Append(" AND (false").Append(string.Concat(Tenants.Select(tenant => $" OR tenant = {Parameter(command, tenant)}"))).Append(')');
         }
 
-        if (Path is not null)
+        if (Path is { Length: > 0 })
         {
             sql.Append(CultureInfo.InvariantCulture, $" AND contains(path, {Parameter(command, Path)})");
         }
@@ -133,15 +134,21 @@ internal sealed record ExchangeSearch
         if (After is { } after)
         {
             var started = Parameter(command, after.Started.UtcDateTime);
-            sql.Append(CultureInfo.InvariantCulture, $" AND (started < {started} OR (started = {started} AND id < {Parameter(command, after.Id)}))");
+            sql.Append(CultureInfo.InvariantCulture, $" AND (started < {started} OR (started = {started} AND id < {Parameter(command, IdOf(command, after.Id))}))");
         }
 
         return sql.ToString();
     }
 
-    private static string Parameter(DuckDBCommand command, object value)
+    // PostgreSQL knows no number without a sign.
+    private static object IdOf(DbCommand command, ulong id) => command is DuckDBCommand ? id : ExchangeTable.Signed(id);
+
+    private static string Parameter(DbCommand command, object value)
     {
-        command.Parameters.Add(new DuckDBParameter(value));
+        // By position.
+        var parameter = command.CreateParameter();
+        parameter.Value = value;
+        command.Parameters.Add(parameter);
         return string.Create(CultureInfo.InvariantCulture, $"${command.Parameters.Count}");
     }
 }

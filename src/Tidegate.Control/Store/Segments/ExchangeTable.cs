@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using System.Net;
 using DuckDB.NET.Data;
@@ -17,18 +18,21 @@ internal static class ExchangeTable
         cost DECIMAL(38, 12), currency VARCHAR, cost_attempts INTEGER, cost_unknown INTEGER, auth VARCHAR
         """;
 
-    /// <summary>The columns' names, in this order.</summary>
-    public static readonly string Names = string.Join(", ", Columns.Split(',').Select(column => column.Trim().Split(' ')[0]).Where(name => char.IsAsciiLetterLower(name[0])));
+    /// <summary>The columns, in this order; a type may have a comma in its brackets.</summary>
+    public static readonly IReadOnlyList<(string Name, string Type)> All =
+        [.. Columns.Replace(", ", ",", StringComparison.Ordinal).Split([",", "\n"], StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Aggregate(new List<string>(), Join).Select(column => (column[..column.IndexOf(' ', StringComparison.Ordinal)], column[(column.IndexOf(' ', StringComparison.Ordinal) + 1)..]))];
+
+    /// <summary>Their names.</summary>
+    public static readonly string Names = string.Join(", ", All.Select(column => column.Name));
 
     private const char Between = '\n';
     private const char Within = '\t';
 
-    /// <param name="appender">Of a table with <see cref="Columns"/>.</param>
-    /// <param name="record">What is added.</param>
-    /// <param name="log">For a table that has the log file's number behind them.</param>
-    public static void Add(DuckDBAppender appender, in ExchangeRecord record, long? log = null)
+    /// <summary>Adds a record's values, in the order of <see cref="Columns"/>.</summary>
+    public static void Add<TRow>(TRow row, in ExchangeRecord record)
+        where TRow : IExchangeRow<TRow>
     {
-        var row = appender.CreateRow()
+        row
             .AppendValue(record.Started.UtcDateTime)
             .AppendValue(record.Id)
             .AppendValue(ExchangeWords.Of(record.Direction))
@@ -78,19 +82,16 @@ internal static class ExchangeTable
             .AppendValue(record.Cost.Billed)
             .AppendValue(record.Cost.Unknown)
             .AppendValue(ExchangeWords.Of(record.Auth));
-        if (log is { } sequence)
-        {
-            row.AppendValue(sequence);
-        }
-
-        row.EndRow();
     }
 
+    /// <summary>Numbers without a sign as numbers with one, in the same order.</summary>
+    public static long Signed(ulong number) => unchecked((long)(number ^ (1UL << 63)));
+
     /// <summary>A row of <see cref="Names"/>. What a segment of an earlier version has no column for is as if it were not there.</summary>
-    public static ExchangeRecord Read(DuckDBDataReader row) => new()
+    public static ExchangeRecord Read(DbDataReader row) => new()
     {
         Started = new DateTimeOffset(DateTime.SpecifyKind(row.GetDateTime(0), DateTimeKind.Utc)),
-        Id = Value<ulong>(row, 1),
+        Id = Number(row, 1),
         Direction = Word(row, 2) == "egress" ? Direction.Egress : Direction.Ingress,
         Api = Word(row, 3),
         Endpoint = Word(row, 4),
@@ -100,10 +101,10 @@ internal static class ExchangeTable
         Method = Word(row, 10),
         Scheme = Word(row, 11),
         Host = Word(row, 12),
-        Port = Value<ushort>(row, 13),
+        Port = Whole(row, 13),
         Path = Word(row, 14),
         Query = row.IsDBNull(15) ? null : row.GetString(15),
-        Status = Value<ushort>(row, 16),
+        Status = Whole(row, 16),
         Outcome = ExchangeWords.TryOutcome(Word(row, 17), out var outcome) ? outcome : Outcome.Pending,
         Reason = Word(row, 18),
         Code = Word(row, 19),
@@ -111,9 +112,9 @@ internal static class ExchangeTable
         Observed = ReadObserved(Word(row, 21)),
         Cache = Cache(Word(row, 22)),
         IsCacheOverridden = Value<bool>(row, 23),
-        UnreadCosts = (UnreadCosts)Value<byte>(row, 24),
-        CachePurges = Value<int>(row, 25),
-        Attempts = Value<int>(row, 26),
+        UnreadCosts = (UnreadCosts)Whole(row, 24),
+        CachePurges = Whole(row, 25),
+        Attempts = Whole(row, 26),
         Retries = ReadRetries(Word(row, 27)),
         Destination = Word(row, 28),
         Region = Word(row, 29),
@@ -126,14 +127,32 @@ internal static class ExchangeTable
         Connect = TimeSpan.FromMicroseconds(Value<long>(row, 36)),
         TimeToFirstByte = TimeSpan.FromMicroseconds(Value<long>(row, 37)),
         Total = TimeSpan.FromMicroseconds(Value<long>(row, 38)),
-        Trace = new TraceContext(Value<ulong>(row, 39), Value<ulong>(row, 40), Value<ulong>(row, 41), Value<ulong>(row, 42), Value<byte>(row, 43)),
-        Cost = row.IsDBNull(44) ? ExchangeCost.None : new ExchangeCost(row.GetDecimal(44), Word(row, 45), Value<int>(row, 46), Value<int>(row, 47)),
+        Trace = new TraceContext(Number(row, 39), Number(row, 40), Number(row, 41), Number(row, 42), (byte)Whole(row, 43)),
+        Cost = row.IsDBNull(44) ? ExchangeCost.None : new ExchangeCost(row.GetDecimal(44), Word(row, 45), Whole(row, 46), Whole(row, 47)),
         Auth = row.IsDBNull(48) ? AuthFields.None : ExchangeWords.AuthOf(row.GetString(48)),
     };
 
-    private static string Word(DuckDBDataReader row, int column) => row.IsDBNull(column) ? "" : row.GetString(column);
+    private static List<string> Join(List<string> columns, string part)
+    {
+        if (part.Contains(' ', StringComparison.Ordinal))
+        {
+            columns.Add(part);
+        }
+        else
+        {
+            columns[^1] += "," + part;
+        }
 
-    private static T Value<T>(DuckDBDataReader row, int column)
+        return columns;
+    }
+
+    private static string Word(DbDataReader row, int column) => row.IsDBNull(column) ? "" : row.GetString(column);
+
+    private static int Whole(DbDataReader row, int column) => row.IsDBNull(column) ? 0 : Convert.ToInt32(row.GetValue(column), CultureInfo.InvariantCulture);
+
+    private static ulong Number(DbDataReader row, int column) => row.IsDBNull(column) ? 0 : row is DuckDBDataReader ? row.GetFieldValue<ulong>(column) : unchecked((ulong)row.GetInt64(column)) ^ (1UL << 63);
+
+    private static T Value<T>(DbDataReader row, int column)
         where T : struct => row.IsDBNull(column) ? default : row.GetFieldValue<T>(column);
 
     private static long Microseconds(TimeSpan duration) => Math.Max(0, duration.Ticks) / TimeSpan.TicksPerMicrosecond;

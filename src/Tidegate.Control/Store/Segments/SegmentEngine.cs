@@ -11,7 +11,11 @@ namespace Tidegate.Control.Store.Segments;
 /// </summary>
 internal sealed class SegmentEngine : IDisposable
 {
-    private const string MemoryLimit = "256MB";
+    private const string SearchMemory = "256MB";
+
+    // A row group is put together in memory: with four times the rows a segment is as large and takes twice the memory.
+    private const string SegmentMemory = "128MB";
+    private const int RowGroup = 30_720;
 
     // What does not fit into that, for a wide search over a busy hour.
     private const string SpillLimit = "1GB";
@@ -23,11 +27,12 @@ internal sealed class SegmentEngine : IDisposable
     private readonly Dictionary<long, LogReader> _tails = [];
 
     /// <param name="directory">The only one that it may read and write.</param>
-    public SegmentEngine(string directory)
+    /// <param name="isMaker">It makes segments; else it searches them.</param>
+    public SegmentEngine(string directory, bool isMaker = false)
     {
         _database.Open();
         var folder = Path.GetFullPath(directory) + Path.DirectorySeparatorChar;
-        Run($"SET threads = 1; SET memory_limit = '{MemoryLimit}'; SET temp_directory = {Literal(folder + "spill")}; SET max_temp_directory_size = '{SpillLimit}'; SET autoinstall_known_extensions = false; SET autoload_known_extensions = false;");
+        Run($"SET threads = 1; SET memory_limit = '{(isMaker ? SegmentMemory : SearchMemory)}'; SET temp_directory = {Literal(folder + "spill")}; SET max_temp_directory_size = '{SpillLimit}'; SET autoinstall_known_extensions = false; SET autoload_known_extensions = false;");
         Run($"SET allowed_directories = [{Literal(folder)}]; SET enable_external_access = false; SET lock_configuration = true;");
         Run($"CREATE TABLE tail ({ExchangeTable.Columns}, log BIGINT)");
     }
@@ -52,7 +57,9 @@ internal sealed class SegmentEngine : IDisposable
                 {
                     foreach (ref readonly var record in records.AsSpan())
                     {
-                        ExchangeTable.Add(appender, in record);
+                        var row = SegmentRow.Begin(appender);
+                        ExchangeTable.Add(row, in record);
+                        row.End();
                         earliest = record.Started < earliest ? record.Started : earliest;
                         latest = record.Started > latest ? record.Started : latest;
                     }
@@ -156,7 +163,7 @@ internal sealed class SegmentEngine : IDisposable
         var unfinished = path + SegmentFile.Unfinished;
         try
         {
-            Run($"COPY {source} TO {Literal(unfinished)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)");
+            Run($"COPY {source} TO {Literal(unfinished)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {RowGroup})");
             using (var file = File.OpenHandle(unfinished, FileMode.Open, FileAccess.ReadWrite))
             {
                 RandomAccess.FlushToDisk(file);
@@ -232,7 +239,9 @@ internal sealed class SegmentEngine : IDisposable
             {
                 foreach (ref readonly var record in records.AsSpan())
                 {
-                    ExchangeTable.Add(appender, in record, log.Sequence);
+                    var row = SegmentRow.Begin(appender);
+                    ExchangeTable.Add(row, in record);
+                    row.AppendValue(log.Sequence).End();
                 }
 
                 cancellationToken.ThrowIfCancellationRequested();
@@ -262,7 +271,7 @@ internal sealed class SegmentEngine : IDisposable
 }
 
 /// <summary>One of some segments may be broken.</summary>
-internal sealed class SegmentTroubleException(IReadOnlyList<SegmentFile> segments, Exception trouble) : Exception(trouble.Message, trouble)
+internal sealed class SegmentTroubleException(IReadOnlyList<SegmentFile> segments, Exception trouble) : IOException(trouble.Message, trouble)
 {
     public IReadOnlyList<SegmentFile> Segments => segments;
 }

@@ -1,0 +1,51 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Npgsql;
+using Tidegate.Control.Store.Rollups;
+using Tidegate.Recording;
+
+namespace Tidegate.Control.Store.Postgres;
+
+/// <summary>A kind of exchanges in PostgreSQL: its number is a hash of its names, so that several gateways agree about it without asking one another.</summary>
+internal static class PostgresKey
+{
+    public static long IdOf(in RollupKey key)
+    {
+        var names = new StringBuilder(256);
+        foreach (var name in Names(key))
+        {
+            names.Append(name.Length).Append(':').Append(name);
+        }
+
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(Encoding.UTF8.GetBytes(names.ToString()), hash);
+        return BinaryPrimitives.ReadInt64LittleEndian(hash);
+    }
+
+    public static void Add(NpgsqlConnection database, long id, RollupKey key)
+    {
+        using var command = new NpgsqlCommand(
+            """
+            INSERT INTO keys (id, status, direction, api, endpoint, method, outcome, reason, code, consumer, tenant, environment, destination, region, cache)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING
+            """,
+            database);
+        command.Parameters.Add(new NpgsqlParameter { Value = id });
+        command.Parameters.Add(new NpgsqlParameter { Value = key.Status });
+        foreach (var name in Names(key).Skip(1))
+        {
+            command.Parameters.Add(new NpgsqlParameter { Value = name.Replace('\0', '\ufffd') });
+        }
+
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>The status first, then in the order of the table.</summary>
+    private static IReadOnlyList<string> Names(RollupKey key) =>
+    [
+        key.Status.ToString(CultureInfo.InvariantCulture), ExchangeWords.Of(key.Direction), key.Api, key.Endpoint, key.Method, ExchangeWords.Of(key.Outcome), key.Reason, key.Code,
+        key.Consumer, key.Tenant, key.Environment, key.Destination, key.Region, ExchangeWords.Of(key.Cache),
+    ];
+}

@@ -1,0 +1,53 @@
+using Tidegate.Configuration;
+using Tidegate.Control.Store;
+using Tidegate.Control.Store.Postgres;
+
+namespace Tidegate.Host;
+
+/// <summary>Where exchanges are kept, by the configuration.</summary>
+internal static class StoreChoice
+{
+    /// <returns>Null when nothing is kept: it is off, or cannot be, which the log says. What is in the way of looking back must not be in the way of traffic.</returns>
+    public static IExchangeStore? Open(CompiledConfiguration compiled, Action<string> log, TimeProvider time)
+    {
+        if (compiled.Control.Store is not { } keep)
+        {
+            return null;
+        }
+
+        var settings = new StoreSettings { Directory = keep.Directory ?? Path.Combine(compiled.StateDirectory, "exchanges"), MaxBytes = keep.MaxBytes, MaxAge = keep.MaxAge };
+        if (keep.Database is { } database)
+        {
+            if (PostgresAddress.Parse(database.Value) is { } address)
+            {
+                return new PostgresStore(address, settings with { Directory = CanMake(settings.Directory) ? settings.Directory : "" }, log, time);
+            }
+
+            log("Exchanges are not kept: recording.store.postgresql is no address of a database; write postgresql://USER:PASSWORD@HOST/DATABASE.");
+            return null;
+        }
+
+        try
+        {
+            return ExchangeStore.Open(settings, log, time);
+        }
+        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException)
+        {
+            log($"Exchanges are not kept: {unusable.Message} Set recording.store.path to a directory that can be written and that no other gateway has, or to off.");
+            return null;
+        }
+    }
+
+    private static bool CanMake(string directory)
+    {
+        try
+        {
+            Directory.CreateDirectory(directory);
+            return true;
+        }
+        catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+}

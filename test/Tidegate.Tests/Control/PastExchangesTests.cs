@@ -1,0 +1,162 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Time.Testing;
+using Tidegate.Control.Admin;
+using Tidegate.Control.Live;
+using Tidegate.Control.Store;
+using Tidegate.Control.Store.Queries;
+using Tidegate.Tests.Control.Store;
+using Xunit;
+
+namespace Tidegate.Tests.Control;
+
+/// <summary>What strangers may ask of the store, and what they get: an answer, or 400 with what is wrong.</summary>
+public sealed class PastExchangesTests : IDisposable
+{
+    private static readonly DateTimeOffset Start = new(2026, 11, 26, 10, 15, 0, TimeSpan.Zero);
+
+    private readonly FakeTimeProvider _time = new(Start);
+    private readonly string _directory = Directory.CreateTempSubdirectory("tidegate-store-").FullName;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Theory]
+    [InlineData("?last=400d")]
+    [InlineData("?last=-1h")]
+    [InlineData("?last=1h&last=2h")]
+    [InlineData("?from=2026-11-26T10:00:00Z&to=2026-11-26T09:00:00Z")]
+    [InlineData("?from=0001-01-01T00:00:00Z&step=1m")]
+    [InlineData("?from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z&step=366d")]
+    [InlineData("?from=yesterday")]
+    [InlineData("?step=90s")]
+    [InlineData("?step=90m")]
+    [InlineData("?step=")]
+    [InlineData("?top=0")]
+    [InlineData("?top=-1")]
+    [InlineData("?top=99999999999999999999")]
+    [InlineData("?group_by=api;DROP")]
+    [InlineData("?group_by=k.api")]
+    [InlineData("?sketches=1")]
+    [InlineData("?status=abc")]
+    [InlineData("?status=9999")]
+    [InlineData("?status=5xx%00")]
+    [InlineData("?api=%00")]
+    [InlineData("?%27%20OR%201=1")]
+    public async Task A_series_that_makes_no_sense_is_refused_with_what_is_wrong(string query)
+    {
+        var (status, answer) = await AskAsync(query, isSearch: false);
+        Assert.Equal(400, status);
+        Assert.Contains(answer.GetProperty("code").GetString(), (string[])["parameter_invalid", "query_too_wide"]);
+        Assert.InRange(answer.GetProperty("detail").GetString()!.Length, 10, 400);
+    }
+
+    [Theory]
+    [InlineData("?last=400d")]
+    [InlineData("?from=2026-11-26T10:00:00Z&to=2026-11-26T09:00:00Z")]
+    [InlineData("?min_ms=NaN")]
+    [InlineData("?min_ms=Infinity")]
+    [InlineData("?min_ms=-Infinity")]
+    [InlineData("?min_ms=-5")]
+    [InlineData("?min_ms=1e300")]
+    [InlineData("?limit=0")]
+    [InlineData("?limit=1001")]
+    [InlineData("?status=1000")]
+    [InlineData("?status=xx5")]
+    [InlineData("?after=1-2-3")]
+    [InlineData("?after=ffffffffffffffff-0")]
+    [InlineData("?after=7fffffffffffffff-0")]
+    [InlineData("?outcome=lost")]
+    [InlineData("?api=a&api=b")]
+    [InlineData("?path=%00")]
+    [InlineData("?nonsense=1")]
+    public async Task A_search_that_makes_no_sense_is_refused_with_what_is_wrong(string query)
+    {
+        var (status, answer) = await AskAsync(query, isSearch: true);
+        Assert.Equal(400, status);
+        Assert.Equal("parameter_invalid", answer.GetProperty("code").GetString());
+        Assert.InRange(answer.GetProperty("detail").GetString()!.Length, 10, 400);
+    }
+
+    [Theory]
+    [InlineData("?group_by=api,api,status,,api")]
+    [InlineData("?from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z&api=x&step=366d&last=1h")]
+    [InlineData("?last=366d&step=24h")]
+    [InlineData("?api=%27;--&consumer=%22&tenant=%25&endpoint=_&destination=%F0%9F%92%A5")]
+    [InlineData("?api=")]
+    [InlineData("?api")]
+    [InlineData("?status=0&status=5xx&status=404")]
+    public async Task A_series_that_is_odd_is_answered(string query)
+    {
+        var (status, answer) = await AskAsync(query, isSearch: false);
+        Assert.True(status == 200 || query.Contains("9999", StringComparison.Ordinal), $"{status}");
+        Assert.True(status != 200 || answer.GetProperty("total").GetProperty("exchanges").GetInt64() >= 0);
+    }
+
+    [Theory]
+    [InlineData("?from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z")]
+    [InlineData("?path=&min_ms=0&limit=1000")]
+    [InlineData("?api=%27%20OR%20%271%27=%271&path=%25&host=$1&code=%5C")]
+    [InlineData("?after=0-0")]
+    [InlineData("?after=2bca2875f4373fff-ffffffffffffffff")]
+    public async Task A_search_that_is_odd_is_answered(string query) => Assert.Equal(200, (await AskAsync(query, isSearch: true)).Status);
+
+    [Fact]
+    public async Task Filters_have_a_bound()
+    {
+        Assert.Equal(200, (await AskAsync("?" + string.Join('&', Enumerable.Range(0, 50).Select(i => "api=a" + i)), isSearch: false)).Status);
+        Assert.Equal(400, (await AskAsync("?" + string.Join('&', Enumerable.Range(0, 1_500).Select(i => "api=a" + i)), isSearch: false)).Status);
+    }
+
+    [Fact]
+    public async Task Names_may_hold_whatever_separates_names()
+    {
+        await using var store = Open();
+        ulong id = 0;
+        var random = new Random(1);
+        var records = StoreRecords.Batch(random, ref id, Start, 3);
+        records[0] = records[0] with { Api = "a\u001fb", Consumer = new("c", "", "") };
+        records[1] = records[1] with { Api = "a", Consumer = new("b\u001fc", "", "") };
+        records[2] = records[2] with { Api = "a1:", Consumer = new("", "", "") };
+        await store.WriteAsync(records, Cancellation);
+        store.BringToDisk(isLast: false);
+        await using var reader = new StoreReader(store, _time);
+        var result = await reader.SeriesAsync(new SeriesQuery { From = Start.AddDays(-1), To = Start.AddDays(1), Step = TimeSpan.FromHours(1), GroupBy = ["api", "consumer"] }, Cancellation);
+        Assert.Equal(records.Select(record => (record.Api, record.Consumer.Name)).Order(), result.Groups.Select(group => (group.Key[0], group.Key[1])).Order());
+    }
+
+    [Fact]
+    public async Task A_store_that_cannot_be_read_is_said_so()
+    {
+        await using var store = Open();
+        await using var reader = new StoreReader(store, _time);
+        await File.WriteAllTextAsync(Path.Combine(_directory, "rollups.db"), "no database", Cancellation);
+        File.Delete(Path.Combine(_directory, "rollups.db-wal"));
+        var log = new List<string>();
+        var (status, answer) = await AskAsync(new PastExchanges(reader, new RecentExchanges(10), _time, log.Add), "", isSearch: false);
+        Assert.Equal((503, "store_unreadable"), (status, answer.GetProperty("code").GetString()));
+        Assert.Single(log);
+    }
+
+    private ExchangeStore Open() => ExchangeStore.Open(new StoreSettings { Directory = _directory, MaxBytes = 1 << 30, MaxAge = TimeSpan.FromDays(30) }, _ => { }, _time);
+
+    private async Task<(int Status, JsonElement Answer)> AskAsync(string query, bool isSearch)
+    {
+        await using var store = Open();
+        await using var reader = new StoreReader(store, _time);
+        return await AskAsync(new PastExchanges(reader, new RecentExchanges(10), _time, line => throw new InvalidOperationException(line)), query, isSearch);
+    }
+
+    private static async Task<(int Status, JsonElement Answer)> AskAsync(PastExchanges past, string query, bool isSearch)
+    {
+        var context = new DefaultHttpContext();
+        context.Request.Method = "GET";
+        context.Request.QueryString = new QueryString(query);
+        using var body = new MemoryStream();
+        context.Response.Body = body;
+        await (isSearch ? past.SearchAsync(context) : past.SeriesAsync(context));
+        using var answer = JsonDocument.Parse(body.ToArray());
+        return (context.Response.StatusCode, answer.RootElement.Clone());
+    }
+}

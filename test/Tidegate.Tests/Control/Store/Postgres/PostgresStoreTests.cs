@@ -1,0 +1,225 @@
+using Microsoft.Extensions.Time.Testing;
+using Npgsql;
+using Tidegate.Control.Store;
+using Tidegate.Control.Store.Postgres;
+using Tidegate.Control.Store.Queries;
+using Tidegate.Control.Store.Segments;
+using Xunit;
+
+namespace Tidegate.Tests.Control.Store.Postgres;
+
+/// <summary>Several gateways and one PostgreSQL, which goes away and comes back.</summary>
+public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
+{
+    private static readonly DateTimeOffset Start = new(2026, 11, 26, 10, 15, 0, TimeSpan.Zero);
+
+    private readonly PostgresServer _server;
+    private readonly FakeTimeProvider _time = new(Start);
+    private readonly List<string> _log = [];
+    private readonly Random _random = new(1);
+    private readonly string _address = "";
+    private ulong _id;
+
+    public PostgresStoreTests(PostgresServer server)
+    {
+        _server = server;
+        if (server.Cluster is not null)
+        {
+            _address = PostgresAddress.Parse(server.Cluster.Address)!;
+            Run("DROP SCHEMA IF EXISTS tidegate CASCADE");
+        }
+    }
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_several_gateways_write_adds_up()
+    {
+        await using var first = Open();
+        await using var second = Open();
+        await AddAsync(first, 300);
+        await AddAsync(second, 200);
+        first.BringToDatabase();
+        second.BringToDatabase();
+        await AddAsync(second, 100);
+        second.BringToDatabase();
+        Assert.Equal((600, 600), await CountAsync(first));
+        Assert.Equal((600, 600), await CountAsync(second));
+        Assert.Empty(_log);
+    }
+
+    [Fact]
+    public async Task What_comes_in_an_outage_waits_up_to_the_bound_and_the_rest_is_counted_and_lost()
+    {
+        var store = Open(maxWaiting: 500);
+        await AddAsync(store, 50);
+        store.BringToDatabase();
+        _server.Cluster!.Stop();
+        for (var i = 0; i < 8; i++)
+        {
+            await AddAsync(store, 100);
+            store.BringToDatabase();
+        }
+
+        Assert.Equal(300, store.Dropped);
+        Assert.Equal(8, store.Failures);
+        _server.Cluster.Start();
+        store.BringToDatabase();
+        Assert.Equal((550, 550), await CountAsync(store));
+        Assert.Contains("300 found no room", _log[^1], StringComparison.Ordinal);
+        await AddAsync(store, 10);
+        await store.DisposeAsync();
+        await using var next = Open();
+        Assert.Equal((560, 560), await CountAsync(next));
+    }
+
+    [Fact]
+    public async Task A_commit_whose_answer_was_lost_is_not_made_twice()
+    {
+        var written = StoreRecords.Batch(_random, ref _id, Start, 40);
+        await using (var store = Open())
+        {
+            store.BringToDatabase();
+        }
+
+        var batch = new PostgresBatch(7);
+        for (var tries = 0; tries < 2; tries++)
+        {
+            await using var connection = new NpgsqlConnection(_address);
+            await connection.OpenAsync(Cancellation);
+            batch.Connection = connection;
+            batch.Write(1, [written], [], Start);
+        }
+
+        await using var reader = Open();
+        Assert.Equal(40, (await CountAsync(reader)).Found);
+    }
+
+    [Fact]
+    public async Task A_minute_that_was_forgotten_is_added_to_and_not_written_over()
+    {
+        await using var store = Open();
+        await AddAsync(store, 50);
+        store.BringToDatabase();
+        _time.Advance(TimeSpan.FromHours(8));
+        await AddAsync(store, 1);
+        store.BringToDatabase();
+        await store.WriteAsync(StoreRecords.Batch(_random, ref _id, Start, 30), Cancellation);
+        store.BringToDatabase();
+        Assert.Equal((81, 81), await CountAsync(store));
+    }
+
+    [Fact]
+    public async Task Days_that_are_too_old_go_as_a_whole_and_the_sums_stay()
+    {
+        await using var store = Open();
+        for (var day = 0; day < 3; day++)
+        {
+            await AddAsync(store, 20);
+            _time.Advance(TimeSpan.FromDays(day == 1 ? 30 : 1));
+            store.BringToDatabase();
+        }
+
+        _time.Advance(TimeSpan.FromMinutes(2));
+        store.BringToDatabase();
+        Assert.Equal((20, 60), await CountAsync(store));
+        Assert.True(store.Bytes > 0);
+    }
+
+    [Fact]
+    public async Task Columns_that_an_update_brings_are_added_and_what_was_written_before_is_found()
+    {
+        await using (var store = Open())
+        {
+            await AddAsync(store, 20);
+            store.BringToDatabase();
+        }
+
+        Run("ALTER TABLE exchanges DROP COLUMN cost, DROP COLUMN region; ALTER TABLE hours DROP COLUMN retries");
+        await using var next = Open();
+        next.BringToDatabase();
+        await AddAsync(next, 10);
+        next.BringToDatabase();
+        Assert.Equal((30, 30), await CountAsync(next));
+        Assert.Empty(_log);
+    }
+
+    [Fact]
+    public async Task Who_may_not_make_tables_finds_those_that_are_there()
+    {
+        await using (var store = Open())
+        {
+            store.BringToDatabase();
+        }
+
+        Run("""
+            DROP ROLE IF EXISTS writer; CREATE ROLE writer LOGIN;
+            GRANT USAGE ON SCHEMA tidegate TO writer; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA tidegate TO writer;
+            """);
+        await using (var connection = Connect(_address.Replace("Username=tidegate", "Username=writer", StringComparison.Ordinal)))
+        {
+            PostgresSchema.Make(connection);
+        }
+
+        Run("DROP OWNED BY writer; DROP ROLE writer");
+    }
+
+    [Fact]
+    public async Task What_the_database_does_not_take_is_counted_and_does_not_stop_what_comes_later()
+    {
+        await using var store = Open();
+        var bad = StoreRecords.Next(_random, ++_id, Start) with { Path = "/a\0b" };
+        await store.WriteAsync(new[] { bad }, Cancellation);
+        store.BringToDatabase();
+        await AddAsync(store, 5);
+        store.BringToDatabase();
+        Assert.Equal((6, 6), await CountAsync(store));
+    }
+
+    [Theory]
+    [InlineData("postgresql://user:p%40ss@db.internal/exchanges", "Host=db.internal", "Password=p@ss", "Database=exchanges")]
+    [InlineData("postgres://db.internal:5433/x?sslmode=verify-full", "Port=5433", "SSL Mode=VerifyFull", "Host=db.internal")]
+    [InlineData("Host=db.internal;Username=me", "Host=db.internal", "Username=me", "Search Path=tidegate")]
+    public void Where_a_database_is_can_be_written_as_people_do(string text, params string[] expected)
+    {
+        var parsed = PostgresAddress.Parse(text)!;
+        Assert.All(expected, part => Assert.Contains(part, parsed, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("nonsense")]
+    [InlineData("Username=me")]
+    [InlineData("postgresql://h/x?nonsense=1")]
+    [InlineData("https://example.com/")]
+    public void What_is_no_address_of_a_database_is_none(string text) => Assert.Null(PostgresAddress.Parse(text));
+
+    private PostgresStore Open(int maxWaiting = PostgresStore.DefaultMaxWaiting)
+    {
+        Assert.SkipWhen(_server.Cluster is null, PostgresServer.Missing);
+        return new PostgresStore(_address, new StoreSettings { Directory = "", MaxBytes = 1 << 30, MaxAge = TimeSpan.FromDays(30) }, _log.Add, _time, maxWaiting);
+    }
+
+    private async Task AddAsync(PostgresStore store, int count) => await store.WriteAsync(StoreRecords.Batch(_random, ref _id, _time.GetUtcNow(), count), Cancellation);
+
+    private async Task<(int Found, long Summed)> CountAsync(PostgresStore store)
+    {
+        await using var reader = new StoreReader(store, _time);
+        var found = await reader.FindAsync(new ExchangeSearch { From = Start.AddDays(-1), To = _time.GetUtcNow().AddDays(1), Limit = ExchangeSearch.MaxLimit }, Cancellation);
+        var series = await reader.SeriesAsync(new SeriesQuery { From = Start.AddDays(-1), To = _time.GetUtcNow().AddDays(1), Step = TimeSpan.FromHours(1) }, Cancellation);
+        return (found.Select(record => record.Id).Distinct().Count() == found.Count ? found.Count : -1, series.Total.Cell.Count);
+    }
+
+    private static NpgsqlConnection Connect(string address)
+    {
+        var connection = new NpgsqlConnection(address);
+        connection.Open();
+        return connection;
+    }
+
+    private void Run(string sql)
+    {
+        using var connection = Connect(_address);
+        PostgresSchema.Run(connection, sql);
+    }
+}
