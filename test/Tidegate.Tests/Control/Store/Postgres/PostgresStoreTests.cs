@@ -212,7 +212,8 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
 
     private static NpgsqlConnection Connect(string address)
     {
-        var connection = new NpgsqlConnection(address);
+        // Of a pool one may be dead that a server had which ended in another test.
+        var connection = new NpgsqlConnection(address + ";Pooling=false");
         connection.Open();
         return connection;
     }
