@@ -85,7 +85,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await visitor.SeesAsync("The end must be after the beginning.");
         await visitor.Page.GetByLabel("To", new() { Exact = true }).FillAsync("2026-01-02T05:30");
         await visitor.Page.Keyboard.PressAsync("Enter");
-        await visitor.Page.WaitForURLAsync(new Regex("/egress.from=2026-01-02T03%3A00%3A00Z&to=2026-01-02T05%3A30%3A00Z&zone=utc$"));
+        await visitor.LandsAtAsync(new Regex("/egress.from=2026-01-02T03%3A00%3A00Z&to=2026-01-02T05%3A30%3A00Z&zone=utc$"));
         Assert.Equal(0, await visitor.Page.Locator("#own-time").CountAsync());
         visitor.HasNoComplaint();
     }
@@ -166,11 +166,11 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await gateway.BusyAsync(Cancellation);
         await visitor.OpenAsync("/?last=6h&zone=utc");
         await visitor.Page.GetByRole(AriaRole.Link, new() { Name = "Exchanges", Exact = true }).ClickAsync();
-        await visitor.Page.WaitForURLAsync("**/exchanges?last=6h&zone=utc");
+        await visitor.LandsAtAsync("**/exchanges?last=6h&zone=utc");
         await visitor.Page.GetByLabel("Status").FillAsync("4xx");
         await visitor.Page.GetByLabel("API", new() { Exact = true }).FillAsync("orders");
         await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Search" }).ClickAsync();
-        await visitor.Page.WaitForURLAsync("**/exchanges?api=orders&last=6h&status=4xx&zone=utc");
+        await visitor.LandsAtAsync("**/exchanges?api=orders&last=6h&status=4xx&zone=utc");
         await visitor.SeesAsync("credential_unknown");
         Assert.Equal(1, await visitor.Page.Locator("tbody tr").CountAsync());
 
@@ -191,7 +191,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await gateway.BusyAsync(Cancellation);
         await visitor.OpenAsync("/exchanges?outcome=rejected&api=orders");
         await visitor.Page.Locator("tbody tr td.status").First.ClickAsync();
-        await visitor.Page.WaitForURLAsync(new Regex("/exchanges/[0-9a-f]{16}$"));
+        await visitor.LandsAtAsync(new Regex("/exchanges/[0-9a-f]{16}$"));
         await visitor.SeesAsync("Where the time went");
         await visitor.SeesAsync("Refused by authenticate");
         await visitor.Page.GetByText("The record, as in").ClickAsync();
@@ -243,7 +243,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await using var visitor = await browser.VisitAsync(gateway.Root);
         await visitor.OpenAsync("/");
         await visitor.Page.GetByRole(AriaRole.Link, new() { Name = "UTC+9:00" }).ClickAsync();
-        await visitor.Page.WaitForURLAsync("**/?zone=utc");
+        await visitor.LandsAtAsync("**/?zone=utc");
         await visitor.Page.GetByRole(AriaRole.Link, new() { Name = "UTC", Exact = true }).WaitForAsync();
     }
 
@@ -291,7 +291,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await visitor.Page.Mouse.DownAsync();
         await visitor.Page.Mouse.MoveAsync(box.X + (box.Width * 0.6f), box.Y + (box.Height / 2));
         await visitor.Page.Mouse.UpAsync();
-        await visitor.Page.WaitForURLAsync("**/egress?from=*&to=*");
+        await visitor.LandsAtAsync("**/egress?from=*&to=*");
         var range = Tidegate.Dashboard.Views.View.Of(visitor.Page.Url).Range;
 
         // A fifth of the picture, whose axis takes a little of it.
@@ -318,7 +318,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await visitor.Page.Keyboard.PressAsync("Tab");
         Assert.Equal("Egress", await Focused());
         await visitor.Page.Keyboard.PressAsync("Enter");
-        await visitor.Page.WaitForURLAsync("**/egress");
+        await visitor.LandsAtAsync("**/egress");
     }
 
     [Fact]

@@ -22,21 +22,21 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
         await using var gateway = await SeenGateway.StartAsync(Cancellation, admin: WithToken);
         await using var visitor = await browser.VisitAsync(gateway.Root);
         await visitor.Page.GotoAsync("/egress?last=6h");
-        await visitor.Page.WaitForURLAsync("**/sign-in?to=*");
+        await visitor.LandsAtAsync("**/sign-in?to=*");
         await visitor.Page.GetByLabel("Admin token").FillAsync("not-the-token-at-all");
         await visitor.Page.Keyboard.PressAsync("Enter");
         await visitor.SeesAsync("That is not the token");
         await visitor.Page.GetByLabel("Admin token").FillAsync(Token);
         await visitor.Page.Keyboard.PressAsync("Enter");
-        await visitor.Page.WaitForURLAsync("**/egress?last=6h");
+        await visitor.LandsAtAsync("**/egress?last=6h");
         await visitor.OpenAsync("/egress");
         var session = (await visitor.Page.Context.CookiesAsync()).Single(cookie => cookie.Name == "__Host-tidegate");
         Assert.True(session.HttpOnly && session.Secure && session.SameSite == Microsoft.Playwright.SameSiteAttribute.Strict);
         Assert.Equal(["Failed to load resource: the server responded with a status of 401 (Unauthorized)"], visitor.Complaints);
         await visitor.Page.GetByRole(Microsoft.Playwright.AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
-        await visitor.Page.WaitForURLAsync("**/sign-in");
+        await visitor.LandsAtAsync("**/sign-in");
         await visitor.Page.GotoAsync("/");
-        await visitor.Page.WaitForURLAsync("**/sign-in?to=*");
+        await visitor.LandsAtAsync("**/sign-in?to=*");
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
         await elsewhere.GotoAsync("/configuration");
         await elsewhere.GetByRole(Microsoft.Playwright.AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
 
-        await visitor.Page.WaitForURLAsync(new System.Text.RegularExpressions.Regex("/sign-in.to=%2Fegress%3Flast%3D6h$"));
+        await visitor.LandsAtAsync(new System.Text.RegularExpressions.Regex("/sign-in.to=%2Fegress%3Flast%3D6h$"));
         await visitor.SeesAsync("Admin token");
     }
 
@@ -206,7 +206,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
         await visitor.Page.GetByLabel("Name").FillAsync("mine");
         await visitor.Page.GetByLabel("Password").FillAsync(Password);
         await visitor.Page.Keyboard.PressAsync("Enter");
-        await visitor.Page.WaitForURLAsync("**/exchanges");
+        await visitor.LandsAtAsync("**/exchanges");
         await visitor.OpenAsync("/exchanges?tail=on");
         Assert.Equal(5, await visitor.Page.Locator("main tbody tr").CountAsync());
         Assert.Equal(0, await visitor.Page.GetByRole(Microsoft.Playwright.AriaRole.Link, new() { Name = "Configuration" }).CountAsync());
@@ -275,7 +275,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
         await using var visitor = await browser.VisitAsync(gateway.Root);
         await visitor.Page.GotoAsync("/configuration?last=6h");
         await visitor.Page.GetByRole(Microsoft.Playwright.AriaRole.Link, new() { Name = "Sign in with 127.0.0.1" }).ClickAsync();
-        await visitor.Page.WaitForURLAsync("**/configuration?last=6h");
+        await visitor.LandsAtAsync("**/configuration?last=6h");
         await visitor.OpenAsync("/audit");
         await visitor.SeesAsync("by the identity provider");
         await visitor.SeesAsync("ana@example.com");

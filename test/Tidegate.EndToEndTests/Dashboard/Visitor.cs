@@ -68,6 +68,12 @@ internal sealed class Visitor : IAsyncDisposable
             .Select(violation => $"{new Uri(Page.Url).PathAndQuery}: {violation.Id}: {violation.Help}\n{string.Join('\n', violation.Nodes.Take(5).Select(node => "    " + node.Html))}"));
     }
 
+    /// <summary>Waits until the address is such a one. A page that is drawn in place loads nothing that could be waited for.</summary>
+    public Task LandsAtAsync(string url) => Page.WaitForURLAsync(url, new() { WaitUntil = WaitUntilState.Commit });
+
+    /// <inheritdoc cref="LandsAtAsync(string)"/>
+    public Task LandsAtAsync(System.Text.RegularExpressions.Regex url) => Page.WaitForURLAsync(url, new() { WaitUntil = WaitUntilState.Commit });
+
     /// <summary>Waits until the page says something.</summary>
     public Task SeesAsync(string text) => Page.GetByText(text).First.WaitForAsync();
 
