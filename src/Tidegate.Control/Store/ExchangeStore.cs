@@ -18,8 +18,9 @@ internal sealed class ExchangeStore : IExchangeStore
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestRest = TimeSpan.FromMinutes(1);
 
-    // A save may take a twentieth of the time between two.
+    // A save may take a twentieth of the time between two, and whoever looks does not wait longer than that for one.
     private const int SaveShare = 20;
+    private static readonly TimeSpan LongestBetweenSaves = TimeSpan.FromSeconds(10);
 
     private readonly Lock _gate = new();
     private readonly Lock _diskGate = new();
@@ -48,7 +49,7 @@ internal sealed class ExchangeStore : IExchangeStore
         _settings = settings;
         _log = log;
         _time = time;
-        _loop = new StoreLoop("Tidegate store", () => BringToDisk(isLast: false), Interval, LongestRest);
+        _loop = new StoreLoop("Tidegate store", BringToDisk, Interval, LongestRest);
         _files = new StoreFiles(settings, log);
         _segments = new SegmentMaker(_files, settings);
         try
@@ -178,6 +179,16 @@ internal sealed class ExchangeStore : IExchangeStore
         }
     }
 
+    private bool BringToDisk()
+    {
+        BringToDisk(isLast: false);
+        lock (_gate)
+        {
+            // What came since the last save, when that is not long ago.
+            return !_delta.IsEmpty || !_taken.IsEmpty;
+        }
+    }
+
     private static DateTimeOffset HourOf(DateTimeOffset time) => new(time.UtcTicks - (time.UtcTicks % TimeSpan.TicksPerHour), TimeSpan.Zero);
 
     private void TryBringToDisk(bool isLast)
@@ -233,7 +244,7 @@ internal sealed class ExchangeStore : IExchangeStore
         }
 
         var now = _time.GetTimestamp();
-        _nextSave = now + ((now - began) * SaveShare);
+        _nextSave = now + Math.Min((now - began) * SaveShare, (long)(LongestBetweenSaves.TotalSeconds * _time.TimestampFrequency));
     }
 
     private void MergeTaken()

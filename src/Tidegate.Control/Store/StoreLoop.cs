@@ -7,10 +7,10 @@ namespace Tidegate.Control.Store;
 /// that is kept depends on it.
 /// </summary>
 /// <param name="name">What the thread is called.</param>
-/// <param name="work">What is to be done a while after something came; it does not throw.</param>
+/// <param name="work">What is to be done a while after something came, and whether some of it is left for the next time; it does not throw.</param>
 /// <param name="interval">How long things are let come together.</param>
 /// <param name="longestRest">How long nothing is done at most: an hour ends also when nobody calls.</param>
-internal sealed class StoreLoop(string name, Action work, TimeSpan interval, TimeSpan longestRest) : IAsyncDisposable
+internal sealed class StoreLoop(string name, Func<bool> work, TimeSpan interval, TimeSpan longestRest) : IAsyncDisposable
 {
     // Set at first: what was counted again is to be saved.
     private readonly AutoResetEvent _changed = new(initialState: true);
@@ -62,7 +62,11 @@ internal sealed class StoreLoop(string name, Action work, TimeSpan interval, Tim
             }
 
             Interlocked.Exchange(ref _isWoken, 0);
-            work();
+            if (work())
+            {
+                // Nothing may come that would wake it.
+                _changed.Set();
+            }
         }
 
         _ended.SetResult();

@@ -53,7 +53,16 @@ internal sealed class PostgresStore : IExchangeStore
         var address = new NpgsqlConnectionStringBuilder(connection);
         Place = $"PostgreSQL at {address.Host}/{address.Database}";
         _database = NpgsqlDataSource.Create(connection);
-        _loop = new StoreLoop("Tidegate store", () => BringToDatabase(), Interval, LongestRest);
+        _loop = new StoreLoop(
+            "Tidegate store",
+            () =>
+            {
+                // What is left after a failure wakes the loop itself.
+                BringToDatabase();
+                return false;
+            },
+            Interval,
+            LongestRest);
 
         // Of this process alone: nothing was saved before it began.
         _tables = [.. RollupWidth.All.Select(width => (width.Table, new RollupTable(width.Ticks, 0, (begin, key) => _batch.Load(width.Table, begin, key))))];

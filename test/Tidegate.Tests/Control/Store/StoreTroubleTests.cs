@@ -27,6 +27,17 @@ public sealed class StoreTroubleTests : IDisposable
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
     [Fact]
+    public async Task What_came_right_after_a_slow_save_is_counted_soon_although_nothing_else_comes()
+    {
+        await using var store = ExchangeStore.Open(Settings(), _log.Add, new SlowTime());
+        store.Start();
+        await AddAsync(store, 10);
+        await UntilAsync(store, 10);
+        await AddAsync(store, 5);
+        await UntilAsync(store, 15);
+    }
+
+    [Fact]
     public async Task A_directory_that_another_process_uses_is_not_used_by_a_second()
     {
         await using var store = Open();
@@ -375,6 +386,16 @@ public sealed class StoreTroubleTests : IDisposable
 
     private StoreSettings Settings(long maxBytes = 1 << 20) => new() { Directory = _directory, MaxBytes = maxBytes, MaxAge = TimeSpan.FromDays(30) };
 
+    /// <summary>Much sooner than the minute after which the store looks by itself.</summary>
+    private async Task UntilAsync(ExchangeStore store, long count)
+    {
+        for (var tries = 0; await CountAsync(store) != count; tries++)
+        {
+            Assert.True(tries < 300, $"{count} exchanges were not counted in 30 s.");
+            await Task.Delay(100, Cancellation);
+        }
+    }
+
     private ExchangeStore Open() => ExchangeStore.Open(Settings(), _log.Add, _time);
 
     private async Task AddAsync(ExchangeStore store, int count) => await store.WriteAsync(StoreRecords.Batch(_random, ref _id, _time.GetUtcNow(), count), Cancellation);
@@ -397,5 +418,13 @@ public sealed class StoreTroubleTests : IDisposable
         await using var reader = new StoreReader(store, _time);
         var query = new SeriesQuery { From = from ?? Start.AddDays(-5), To = _time.GetUtcNow().AddHours(1), Step = step ?? TimeSpan.FromHours(1) };
         return (await reader.SeriesAsync(step is null ? query : query with { From = query.To.AddHours(-4) }, Cancellation)).Total.Cell.Count;
+    }
+
+    /// <summary>Whatever lies between two looks at the clock takes two seconds.</summary>
+    private sealed class SlowTime() : FakeTimeProvider(StoreTroubleTests.Start)
+    {
+        private long _looks;
+
+        public override long GetTimestamp() => Interlocked.Increment(ref _looks) * 2 * TimestampFrequency;
     }
 }
