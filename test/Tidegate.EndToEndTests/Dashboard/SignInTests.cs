@@ -188,11 +188,21 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
                 Assert.Equal(calls, found.RootElement.GetProperty("exchanges").GetArrayLength());
             }
 
+            using var file = await client.SendAsync(Request(gateway.Root + "/api/v1/exchanges/search?last=1h&format=csv", session), Cancellation);
+            Assert.Equal(calls + 1, (await file.Content.ReadAsStringAsync(Cancellation)).Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+            Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync(client, gateway.Root + "/api/v1/inventory", session));
+
             // Asking for another tenant must not widen what is seen.
             using var asked = await JsonAsync(client, gateway.Root + "/api/v1/exchanges/search?last=1h&tenant=", session);
             Assert.Equal(0, asked.RootElement.GetProperty("exchanges").GetArrayLength());
             using var sums = await UntilAsync(() => JsonAsync(client, gateway.Root + "/api/v1/series?last=1h&group_by=tenant&tenant=acme&tenant=", session), json => Groups(json).Sum(group => group.Calls) == calls);
             Assert.All(Groups(sums), group => Assert.Equal("acme", group.Tenant));
+
+            using var tail = await client.SendAsync(Request(gateway.Root + "/api/v1/exchanges/tail", session), HttpCompletionOption.ResponseHeadersRead, Cancellation);
+            using var events = new StreamReader(await tail.Content.ReadAsStreamAsync(Cancellation));
+            await gateway.GetAsync("/orders", "no-key-of-ours", Cancellation);
+            await gateway.GetAsync("/orders", SeenGateway.Key, Cancellation);
+            Assert.Equal(name == "mine" ? "acme" : "", await NextTenantAsync(events));
         }
     }
 
@@ -337,6 +347,26 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
         using var answer = await client.PostAsync(gateway.Root + "/sign-in", new FormUrlEncodedContent([new("token", new string('x', 5_000))]), Cancellation);
 
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, answer.StatusCode);
+    }
+
+    /// <summary>Of the next exchange that a tail shows; empty when only a sign of life comes.</summary>
+    private static async Task<string> NextTenantAsync(StreamReader events)
+    {
+        while (await events.ReadLineAsync(Cancellation) is { } line)
+        {
+            if (line.StartsWith("data: {", StringComparison.Ordinal))
+            {
+                using var exchange = System.Text.Json.JsonDocument.Parse(line["data: ".Length..]);
+                return exchange.RootElement.TryGetProperty("tenant", out var tenant) ? tenant.GetString()! : "none";
+            }
+
+            if (line == ":")
+            {
+                return "";
+            }
+        }
+
+        return "the end";
     }
 
     private static HttpClient Client() => new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false });
