@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 using Xunit;
@@ -68,11 +69,18 @@ internal sealed class Visitor : IAsyncDisposable
             .Select(violation => $"{new Uri(Page.Url).PathAndQuery}: {violation.Id}: {violation.Help}\n{string.Join('\n', violation.Nodes.Take(5).Select(node => "    " + node.Html))}"));
     }
 
-    /// <summary>Waits until the address is such a one. A page that is drawn in place loads nothing that could be waited for.</summary>
-    public Task LandsAtAsync(string url) => Page.WaitForURLAsync(url, new() { WaitUntil = WaitUntilState.Commit });
+    /// <summary>Waits until the address is such a one, with * for a part and ** for all before. By looking: what waits for the event of it may begin to do so just after it came.</summary>
+    public Task LandsAtAsync(string url) => LandsAtAsync(new Regex("^" + Regex.Escape(url).Replace("\\*\\*", ".*", StringComparison.Ordinal).Replace("\\*", "[^/]*", StringComparison.Ordinal) + "$"));
 
     /// <inheritdoc cref="LandsAtAsync(string)"/>
-    public Task LandsAtAsync(System.Text.RegularExpressions.Regex url) => Page.WaitForURLAsync(url, new() { WaitUntil = WaitUntilState.Commit });
+    public async Task LandsAtAsync(Regex url)
+    {
+        for (var waited = 0; !url.IsMatch(Page.Url); waited += 50)
+        {
+            Assert.True(waited < PatienceMilliseconds, $"The address is {Page.Url}, and not such as {url}.");
+            await Task.Delay(50, TestContext.Current.CancellationToken);
+        }
+    }
 
     /// <summary>Waits until the page says something.</summary>
     public Task SeesAsync(string text) => Page.GetByText(text).First.WaitForAsync();
