@@ -186,6 +186,12 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         _snapshots.Current = compiled.Snapshot;
         _services.Cache.Store.MaxBytes = compiled.Config.Cache.Memory ?? AnswerStore.DefaultMaxBytes;
         _services.Captures.MaxBytes = compiled.Config.Recording.Capture?.Memory ?? CaptureSettings.DefaultMaxBytes;
+        if (compiled.Config.Recording.Capture is not { } capture || _configuration.Config.Recording.Capture is not { } before
+            || !capture.Apis.SequenceEqual(before.Apis) || !capture.Redact.SequenceEqual(before.Redact))
+        {
+            _services.Captures.Clear();
+        }
+
         _control.Apply(compiled.Control);
         _configuration = compiled;
         return Told(_control.Reloads.Add(isInForce: true, problems));

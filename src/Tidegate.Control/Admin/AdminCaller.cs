@@ -29,6 +29,9 @@ internal sealed record AdminCaller(string Name, AdminRole Role, IReadOnlyList<st
 
     public bool SeesAudit => SeesAll && Role >= AdminRole.Admin;
 
+    /// <summary>Whether somebody is called the same and may the same.</summary>
+    public bool IsSame(AdminCaller other) => Name == other.Name && Role == other.Role && (Tenants is null ? other.Tenants is null : other.Tenants is not null && Tenants.SequenceEqual(other.Tenants));
+
     /// <summary>Of tenants as they are written, where none means all.</summary>
     public static AdminCaller Of(string name, AdminRole role, IReadOnlyList<string> tenants) => new(name, role, tenants.Count == 0 ? null : tenants);
 

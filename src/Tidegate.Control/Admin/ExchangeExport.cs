@@ -33,7 +33,6 @@ internal sealed class ExchangeExport(StoreReader reader)
 
         try
         {
-            context.Response.Headers.ContentDisposition = format == ExportFormat.Csv ? "attachment; filename=\"exchanges.csv\"" : "attachment; filename=\"exchanges.parquet\"";
             await (format == ExportFormat.Csv ? WriteCsvAsync(context, search) : WriteParquetAsync(context, search));
         }
         finally
@@ -52,6 +51,7 @@ internal sealed class ExchangeExport(StoreReader reader)
 
         text.EndLine();
         context.Response.ContentType = ExportFormats.CsvType;
+        context.Response.Headers.ContentDisposition = "attachment; filename=\"exchanges.csv\"";
         await foreach (var page in PagesAsync(search, context.RequestAborted))
         {
             foreach (var record in page)
@@ -69,10 +69,11 @@ internal sealed class ExchangeExport(StoreReader reader)
         try
         {
             var path = Path.Combine(folder.FullName, "exchanges.parquet");
+            var own = folder.FullName.Replace("'", "''", StringComparison.Ordinal);
             using (var engine = new DuckDBConnection("DataSource=:memory:"))
             {
                 await engine.OpenAsync(context.RequestAborted);
-                await RunAsync(engine, $"SET threads = 1; SET memory_limit = '256MB'; SET temp_directory = '{folder.FullName.Replace("'", "''", StringComparison.Ordinal)}'; CREATE TABLE exchanges ({ExchangeTable.Columns})");
+                await RunAsync(engine, $"SET threads = 1; SET memory_limit = '256MB'; SET temp_directory = '{own}'; SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; SET allowed_directories = ['{own}/']; SET enable_external_access = false; SET lock_configuration = true; CREATE TABLE exchanges ({ExchangeTable.Columns})");
                 await foreach (var page in PagesAsync(search, context.RequestAborted))
                 {
                     using var appender = engine.CreateAppender("exchanges");
@@ -88,6 +89,7 @@ internal sealed class ExchangeExport(StoreReader reader)
             }
 
             context.Response.ContentType = ExportFormats.ParquetType;
+            context.Response.Headers.ContentDisposition = "attachment; filename=\"exchanges.parquet\"";
             context.Response.ContentLength = new FileInfo(path).Length;
             await context.Response.SendFileAsync(path, context.RequestAborted);
         }

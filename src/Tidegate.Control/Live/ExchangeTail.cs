@@ -127,8 +127,8 @@ internal sealed class TailViewer(ExchangeSearch search)
     /// <returns>What came, and how many were dropped since the last time; nothing when nothing came.</returns>
     public async Task<(IReadOnlyList<ExchangeRecord> Records, long Dropped)> NextAsync(TimeSpan patience, TimeProvider time, CancellationToken cancellationToken)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var timer = time.CreateTimer(static limit => ((CancellationTokenSource)limit!).Cancel(), limit, patience, Timeout.InfiniteTimeSpan);
+        using var over = new CancellationTokenSource(patience, time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, over.Token);
         try
         {
             await _more.WaitAsync(limit.Token);

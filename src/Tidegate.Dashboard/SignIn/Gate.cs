@@ -20,6 +20,8 @@ internal sealed class Gate(DashboardSources sources) : IAsyncDisposable
     private const string FormField = "form";
     private const string ReturnField = "to";
 
+    private const int MaxReasonLength = 300;
+
     // Longer than any view's; what is longer must not keep somebody from signing in.
     private const int MaxReturnLength = 1_024;
 
@@ -28,6 +30,7 @@ internal sealed class Gate(DashboardSources sources) : IAsyncDisposable
     private readonly Sessions _sessions = new(sources.Time);
     private readonly UserSignIn _users = new(sources.Time);
     private readonly OidcSignIn _oidc = new(sources.Log);
+    private readonly StandingAccess _standing = new();
 
     /// <summary>Answers what it decides itself: refusals, and the pages of signing in and out.</summary>
     /// <returns>False: whoever asks may, is the request's user, and the request is still to be answered.</returns>
@@ -69,15 +72,29 @@ internal sealed class Gate(DashboardSources sources) : IAsyncDisposable
         : _sessions.Find(context.Request.Cookies[SessionCookie], access, out _);
 
     /// <summary>When whoever asks is not signed in any more.</summary>
-    public CancellationToken SessionEnd(HttpContext context, AdminAccess access) => _sessions.Find(context.Request.Cookies[SessionCookie], access, out var ended) is null ? default : ended;
+    public CancellationToken SessionEnd(HttpContext context, AdminAccess access)
+    {
+        if (access.IsOpen || (access.Token is not null && AdminGuard.HasToken(context.Request, access.Token)))
+        {
+            return _standing.EndOf(access);
+        }
+
+        // Without one by now: what they began a moment ago ends at once.
+        return _sessions.Find(context.Request.Cookies[SessionCookie], access, out var ended) is null ? new CancellationToken(canceled: true) : ended;
+    }
 
     /// <summary>Another configuration is in force.</summary>
-    public void Apply(AdminAccess access) => _sessions.EndOthers(access);
+    public void Apply(AdminAccess access)
+    {
+        _sessions.EndOthers(access);
+        _standing.Apply(access);
+    }
 
     public async ValueTask DisposeAsync()
     {
         await _oidc.DisposeAsync();
         _users.Dispose();
+        _standing.Dispose();
     }
 
     /// <summary>Browsers say where a request comes from when it can do anything: with each POST and each WebSocket.</summary>
@@ -225,10 +242,11 @@ internal sealed class Gate(DashboardSources sources) : IAsyncDisposable
 
     private async Task FailAsync(HttpContext context, AdminAccess access, string reason)
     {
-        sources.Log($"A sign-in by the identity provider failed: {reason}");
-        sources.Audit.Add("", AddressOf(context), "sign_in", "by the identity provider: " + reason, succeeded: false);
+        // Some of it may be whatever stood in the URL, and anybody can call that: it is no line of the log.
+        var line = string.Concat(reason.Take(MaxReasonLength).Select(static letter => char.IsControl(letter) ? ' ' : letter));
+        sources.Audit.Add("", AddressOf(context), "sign_in", "by the identity provider: " + line, succeeded: false);
         context.Response.StatusCode = StatusCodes.Status502BadGateway;
-        await ShowFormAsync(context, access, "/", "Signing in with your provider did not work. Try again; the gateway's log has the reason.");
+        await ShowFormAsync(context, access, "/", "Signing in with your provider did not work. Try again; the audit log has the reason.");
     }
 
     private void Begin(HttpContext context, AdminAccess access, AdminCaller caller, SignInProof proof)

@@ -19,6 +19,8 @@ internal static class OidcGrants
         }
 
         var name = (person.FindFirst(settings.NameClaim) ?? person.FindFirst("email") ?? person.FindFirst("sub"))?.Value ?? "";
+        // Names can be chosen at many providers, the subject cannot: the audit log needs it.
+        name += $" (oidc {person.FindFirst("sub")?.Value})";
         var role = fitting.Max(grant => grant.Role);
         var seesAll = fitting.Exists(grant => grant.Tenants.Count == 0);
         return AdminCaller.Of(name, role, seesAll ? [] : [.. fitting.SelectMany(grant => grant.Tenants).Distinct()]);

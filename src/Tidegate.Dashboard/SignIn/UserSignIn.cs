@@ -44,6 +44,12 @@ internal sealed class UserSignIn(TimeProvider time) : IDisposable
             await _turn.WaitAsync(cancellationToken);
             try
             {
+                if (_throttle.Wait(name, address) > TimeSpan.Zero)
+                {
+                    // Others came at the same time.
+                    return (null, "Too many wrong passwords. Try again in a moment.");
+                }
+
                 var user = settings.Users.GetValueOrDefault(name);
                 var fits = Passwords.Fits(password, user?.Password ?? _nobodys.Value);
                 if (user is null || !fits)

@@ -232,6 +232,7 @@ internal sealed class PostgresStore : IExchangeStore
         {
             // Data that PostgreSQL does not take is not taken the next time either; the sums have it.
             Lose();
+            _batch.Forget();
             throw;
         }
         catch

@@ -104,8 +104,23 @@ internal sealed class StoreReader : IAsyncDisposable
 
     private async Task RestAsync()
     {
-        await _search.WaitAsync();
-        _source.Rest();
-        _search.Release();
+        try
+        {
+            await _search.WaitAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The gateway ends.
+            return;
+        }
+
+        try
+        {
+            _source.Rest();
+        }
+        finally
+        {
+            _search.Release();
+        }
     }
 }

@@ -20,8 +20,9 @@ internal sealed class Interceptor(Func<LeafCertificates?> leaves, Func<Connectio
     {
         var nameFits = true;
         await using var inside = new SslStream(tunnel, leaveInnerStreamOpen: false);
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(connect.Aborted);
-        using var timer = time.CreateTimer(static source => ((CancellationTokenSource)source!).Cancel(), patience, limits.HeaderTimeout, Timeout.InfiniteTimeSpan);
+        // A source's own timer may be late for its disposal; a callback of ours that cancels it would end the process then.
+        using var over = new CancellationTokenSource(limits.HeaderTimeout, time);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(connect.Aborted, over.Token);
         string? serverName = null;
         try
         {
@@ -43,7 +44,7 @@ internal sealed class Interceptor(Func<LeafCertificates?> leaves, Func<Connectio
             return;
         }
 
-        timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        over.CancelAfter(Timeout.InfiniteTimeSpan);
         var connection = new InterceptedConnection(connect, inside, features);
         var client = Client(connect, serverName);
         await serve(connection, client, inside.NegotiatedApplicationProtocol == SslApplicationProtocol.Http2);

@@ -140,7 +140,8 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             }
         }
 
-        if (request.HasRange && settings.Mode == CacheMode.Standard && TryServePart(exchange, key, request, ref miss))
+        // RFC 9110 14.2: Range means something for GET alone.
+        if (request.HasRange && exchange.Method == "GET" && settings.Mode == CacheMode.Standard && TryServePart(exchange, key, request, ref miss))
         {
             return default;
         }

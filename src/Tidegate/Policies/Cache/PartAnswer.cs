@@ -105,6 +105,7 @@ internal sealed class PartAnswer
         }
 
         joined.Remove("Content-Range"u8);
+        Preconditions.RemoveDigestsOfContent(joined);
         var terms = Read(joined);
         if (!IsUsable(terms))
         {

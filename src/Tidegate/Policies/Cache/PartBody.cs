@@ -11,6 +11,8 @@ internal sealed class PartBody(MessageBody inner, PartAnswer answer, StoredConte
 
     public override long? Length => inner.Length;
 
+    public override bool HasBytes => inner.HasBytes;
+
     public override HeaderList? Trailers => inner.Trailers;
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)

@@ -53,6 +53,14 @@ internal static class Preconditions
             : System.Text.Unicode.Utf8.TryWrite(value, $"bytes */{total}", out length);
         fields.Remove("Content-Range"u8);
         fields.Add("Content-Range"u8, value[..(fits ? length : 0)]);
+        RemoveDigestsOfContent(fields);
         return isSatisfiable ? 206 : 416;
+    }
+
+    /// <summary>What is said of the very bytes of another content: another part, or the whole (RFC 9530 2). Repr-Digest is of the representation and stays.</summary>
+    public static void RemoveDigestsOfContent(HeaderList fields)
+    {
+        fields.Remove("Content-Digest"u8);
+        fields.Remove("Content-MD5"u8);
     }
 }

@@ -43,6 +43,17 @@ internal sealed class CaptureStore
         }
     }
 
+    /// <summary>What is captured, or what is masked of it, is another matter now: nothing of before is shown any more.</summary>
+    public void Clear()
+    {
+        lock (_gate)
+        {
+            _kept.Clear();
+            _order.Clear();
+            _bytes = 0;
+        }
+    }
+
     /// <summary>Makes one, away from traffic, and keeps it.</summary>
     public void Add(Func<CapturedExchange> make)
     {

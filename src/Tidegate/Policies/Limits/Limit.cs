@@ -153,7 +153,7 @@ internal sealed class Limit
     {
         LimitUnit.Bytes => exchange.RequestBodyBytes + exchange.ResponseBodyBytes,
         LimitUnit.Points when _responseCost is not null && TryCost(exchange.ResponseHeaders, _responseCost, out var cost) => cost,
-        LimitUnit.Points when tap is { Cost: >= 0 } => tap.Cost,
+        LimitUnit.Points when tap is { Cost: >= 0 } => tap.IsWhole ? tap.Cost : Math.Max(charged, tap.Cost),
 
         // What a caller says first is not cheaper because something larger follows behind what was read.
         LimitUnit.Points when !IsUnread(exchange, content) && content?.TryGet(Settings.Cost.RequestJson!, out var cost) == true => Math.Max(charged, cost),

@@ -13,7 +13,7 @@ internal sealed class LimitLease : IAnswerEnding
     public const int MaxLimits = 16;
 
     /// <summary>Those, and what a provider says: a cool-down and eight windows of everybody and of one bucket, as far as there is room.</summary>
-    private const int Capacity = MaxLimits + 16;
+    private const int Capacity = MaxLimits + (2 * (Signals.SignalWindows.MaxCount + 1));
 
     private const int KeptPerThread = 256;
 

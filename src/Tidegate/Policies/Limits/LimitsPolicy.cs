@@ -264,7 +264,7 @@ internal sealed class LimitsPolicy : IPolicy
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     private async ValueTask PassAndLearnAsync(Exchange exchange, LimitLease lease, ExchangeHandler next)
     {
-        lease.Learned!.Value.Wide.Passed();
+        lease.Learned!.Value.Wide.Passed(lease.Learned.Value.Content);
         var sent = _store.Time.GetTimestamp();
         var attempts = exchange.Attempts;
         var content = ReadOnlyMemory<byte>.Empty;

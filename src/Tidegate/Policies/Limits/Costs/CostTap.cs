@@ -10,6 +10,7 @@ internal sealed class CostTap : MessageBody
     private readonly MessageBody _inner;
     private readonly JsonCostScanner _scanner;
     private readonly EventCostScanner? _events;
+    private long _read;
 
     private CostTap(MessageBody inner, JsonPointer pointer, bool hasEvents)
     {
@@ -20,6 +21,9 @@ internal sealed class CostTap : MessageBody
 
     /// <summary>What was found so far; -1 for nothing.</summary>
     public long Cost => _scanner.Cost;
+
+    /// <summary>All of the content has passed: what was found is the last word, and not that of the event before the client hung up.</summary>
+    public bool IsWhole { get; private set; }
 
     /// <summary>The same, to the digit.</summary>
     public decimal Amount => _scanner.Amount;
@@ -53,15 +57,20 @@ internal sealed class CostTap : MessageBody
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         var read = await _inner.ReadAsync(buffer, cancellationToken);
+        _read += read;
         if (_events is not null)
         {
             _events.Read(buffer.Span[..read]);
+
+            // What ends the streams of most language models: their clients hang up when they have it, and need not wait for the end.
+            IsWhole |= buffer.Span[..read].IndexOf("data: [DONE]"u8) >= 0;
         }
         else
         {
             _scanner.Read(buffer.Span[..read]);
         }
 
+        IsWhole |= read == 0 || _read == Length;
         if (read == 0)
         {
             _scanner.End();

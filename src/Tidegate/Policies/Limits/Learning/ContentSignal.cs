@@ -47,8 +47,7 @@ internal sealed class ContentSignal : MessageBody, IAnswerEnding
     /// <returns>False when the content is nothing that could be read.</returns>
     public static bool TryPut(Exchange exchange, LearnedWindow window, UInt128 key, long taken, long sent, TimeProvider time, LimitQueue? queue)
     {
-        if (exchange.ResponseBody.IsEmpty || exchange.ResponseHeaders.Contains(KnownHeader.ContentEncoding)
-            || !exchange.ResponseHeaders.TryGet(KnownHeader.ContentType, out var type) || type.IndexOf("json"u8) < 0)
+        if (exchange.ResponseBody.IsEmpty || !ReadableContent.IsJson(exchange.ResponseHeaders))
         {
             return false;
         }

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using Tidegate.Policies.Limits.Signals;
 
 namespace Tidegate.Policies.Limits.Learning;
@@ -16,7 +18,9 @@ internal sealed class LearnedScope
     private Limit[] _limits;
     private LearningSettings _settings;
     private int _count = 1;
-    private long _inFlight;
+    // Those whose windows fields tell of, and for each window that content tells of its own: they take from that alone.
+    private readonly ConcurrentDictionary<WindowContent, StrongBox<long>> _inFlightByContent = new();
+    private long _inFlightByFields;
     private long _coolUntil = long.MinValue;
     private int _refusals;
 
@@ -35,9 +39,17 @@ internal sealed class LearnedScope
     /// <summary>Nothing is known that still holds, and nobody is about to learn something.</summary>
     public bool IsIdle(long now)
     {
-        if (Interlocked.Read(ref _inFlight) > 0 || CoolUntil > now)
+        if (Interlocked.Read(ref _inFlightByFields) > 0 || CoolUntil > now)
         {
             return false;
+        }
+
+        foreach (var (_, inFlight) in _inFlightByContent)
+        {
+            if (Interlocked.Read(ref inFlight.Value) > 0)
+            {
+                return false;
+            }
         }
 
         for (var i = 1; i < Count; i++)
@@ -74,10 +86,11 @@ internal sealed class LearnedScope
     }
 
     /// <summary>An exchange of this scope passes.</summary>
-    public void Passed() => Interlocked.Increment(ref _inFlight);
+    /// <param name="content">What its answer's content tells of; null where fields do.</param>
+    public void Passed(WindowContent? content) => Interlocked.Increment(ref InFlight(content));
 
     /// <summary>It was answered, or never will be.</summary>
-    public void Ended() => Interlocked.Decrement(ref _inFlight);
+    public void Ended(WindowContent? content) => Interlocked.Decrement(ref InFlight(content));
 
     /// <summary>The index of the window of that name among the limits, made when it is new; -1 when there are too many.</summary>
     /// <param name="name">Which.</param>
@@ -99,7 +112,7 @@ internal sealed class LearnedScope
             {
                 index = _count;
                 _names[index] = name;
-                _algorithms[index] = new LearnedWindow(_store.Time.TimestampFrequency, content).Following(Interlocked.Read(ref _inFlight));
+                _algorithms[index] = new LearnedWindow(_store.Time.TimestampFrequency, content).Following(Interlocked.Read(ref InFlight(content)));
                 Volatile.Write(ref _limits, [.. _limits, Make(index)]);
                 Volatile.Write(ref _count, index + 1);
             }
@@ -156,4 +169,14 @@ internal sealed class LearnedScope
 
     // The index apart from the key's other bits, which are those of a keyed hash.
     private UInt128 KeyOf(int index) => _key ^ (UInt128)(uint)index << 64;
+
+    private ref long InFlight(WindowContent? content)
+    {
+        if (content is null)
+        {
+            return ref _inFlightByFields;
+        }
+
+        return ref _inFlightByContent.GetOrAdd(content, static _ => new StrongBox<long>()).Value;
+    }
 }

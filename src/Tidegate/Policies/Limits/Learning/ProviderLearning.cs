@@ -89,7 +89,7 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
             LearnWindows(narrow, lease, in reading, tells: false, absent: 0, sent, now);
         }
 
-        learned.Wide.Ended();
+        learned.Wide.Ended(learned.Content);
         if (exchange.Outcome == Outcome.Forwarded && reading.Kind == ProviderSignal.None && exchange.ResponseStatus < 400)
         {
             learned.Wide.Succeeded();
@@ -108,13 +108,17 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
     /// <summary>An exchange that passed was not sent. What it had taken was given back; a window that became known meanwhile had counted it all the same.</summary>
     public static void NotSent(LimitLease lease)
     {
-        var scope = lease.Learned!.Value.Wide;
+        var (scope, content) = (lease.Learned!.Value.Wide, lease.Learned.Value.Content);
         for (var i = 1; i < scope.Count; i++)
         {
-            scope.Window(i).NotSent(lease.CostIn(scope.Window(i), absent: 1));
+            // Of another kind of calls it has taken nothing.
+            if (ReferenceEquals(scope.Window(i).Content, content))
+            {
+                scope.Window(i).NotSent(lease.CostIn(scope.Window(i), absent: 1));
+            }
         }
 
-        scope.Ended();
+        scope.Ended(content);
     }
 
     /// <param name="scope">Whose windows.</param>

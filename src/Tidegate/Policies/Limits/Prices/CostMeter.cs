@@ -51,7 +51,9 @@ internal sealed class CostMeter : IAnswerEnding
             var unit = _list.Units[i];
             if (UnitsOf(_units[i]) is >= 0 and var units)
             {
+                // Of an answer that broke off it may be what was used up to then.
                 amount += unit.Scale.Charge(units);
+                isKnown &= _units[i].Units is null or { IsWhole: true };
             }
             else
             {
