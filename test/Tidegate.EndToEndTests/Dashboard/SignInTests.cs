@@ -277,6 +277,64 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
+    public async Task Another_token_ends_what_was_opened_with_the_old_one()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation, admin: WithToken);
+        using var client = Client();
+        using var request = Request(gateway.Root + "/api/v1/exchanges/tail", "");
+        request.Headers.Authorization = new("Bearer", Token);
+        using var tail = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        using var events = new StreamReader(await tail.Content.ReadAsStreamAsync(Cancellation));
+        Assert.StartsWith(":", await events.ReadLineAsync(Cancellation), StringComparison.Ordinal);
+        using var socket = new ClientWebSocket();
+        socket.Options.SetRequestHeader("Origin", gateway.Root);
+        socket.Options.SetRequestHeader("Authorization", "Bearer " + Token);
+        await socket.ConnectAsync(new Uri(gateway.Root.Replace("http:", "ws:", StringComparison.Ordinal) + "/_blazor"), Cancellation);
+        gateway.Gateway.Reload("listeners: { egress: { address: 127.0.0.1:0 }, admin: { address: 127.0.0.1:0, token: another-token-of-length } }");
+
+        await Assert.ThrowsAnyAsync<IOException>(async () =>
+        {
+            while (await events.ReadLineAsync(Cancellation) is not null)
+            {
+            }
+
+            throw new IOException("The end.");
+        });
+        await Assert.ThrowsAnyAsync<WebSocketException>(async () =>
+        {
+            while (true)
+            {
+                await socket.ReceiveAsync(new byte[1024], Cancellation);
+            }
+        });
+    }
+
+    [Fact]
+    public async Task A_page_that_somebody_else_takes_up_shows_what_they_may_see()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation, admin: WithPeople($"{{ name: ana, password: {Hash}, role: admin }}, {{ name: mine, password: {Hash}, tenants: [acme] }}"));
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await visitor.Page.GotoAsync("/configuration");
+        await SignInAsync(visitor.Page, "ana");
+        await visitor.LandsAtAsync("**/configuration");
+        await visitor.SeesAsync("In force");
+        var other = await visitor.Page.Context.NewPageAsync();
+        await other.GotoAsync(gateway.Root + "/sign-in");
+        await SignInAsync(other, "mine");
+
+        // The first page's connection is gone with its session; it comes back by itself, as somebody else.
+        await visitor.SeesAsync("You may not see this.");
+        Assert.DoesNotContain("In force", await visitor.Page.InnerTextAsync("main"), StringComparison.Ordinal);
+    }
+
+    private static async Task SignInAsync(Microsoft.Playwright.IPage page, string name)
+    {
+        await page.GetByLabel("Name").FillAsync(name);
+        await page.GetByLabel("Password").FillAsync(Password);
+        await page.Keyboard.PressAsync("Enter");
+    }
+
+    [Fact]
     public async Task An_identity_provider_signs_people_in_with_the_role_that_their_groups_have()
     {
         await using var issuer = await FakeIssuer.StartAsync();

@@ -205,6 +205,35 @@ public sealed class PartTests
         return bench;
     }
 
+    [Fact]
+    public async Task A_head_is_asked_for_the_whole_whatever_range_it_names()
+    {
+        var bench = Bench();
+        await GetAsync(bench, 0, 9_999);
+        await bench.CallAsync("HEAD", fields: "Range: bytes=0-99");
+        Assert.Equal("HEAD", bench.Asked[^1].Method);
+    }
+
+    [Fact]
+    public async Task A_digest_of_other_bytes_is_not_sent_with_a_part()
+    {
+        var bench = Bench();
+        bench.Upstream = async asked =>
+        {
+            await AnswerRange(asked, Whole, "\"v1\"", "max-age=60");
+            asked.ResponseHeaders.Add("Content-Digest", "sha-256=:of-these-bytes:");
+            asked.ResponseHeaders.Add("Repr-Digest", "sha-256=:of-the-whole:");
+        };
+        Assert.Equal("sha-256=:of-these-bytes:", (await GetAsync(bench, 0, 9_999))["Content-Digest"]);
+        var within = await GetAsync(bench, 10, 20);
+        Assert.True(within.IsFromStore);
+        Assert.Equal((null, "sha-256=:of-the-whole:"), (within["Content-Digest"], within["Repr-Digest"]));
+        await GetAsync(bench, 10_000, Whole.Length - 1);
+        var whole = await bench.CallAsync();
+        Assert.True(whole.IsFromStore);
+        Assert.Null(whole["Content-Digest"]);
+    }
+
     private static Task<CacheAnswer> GetAsync(CacheBench bench, long first, long last) => bench.CallAsync(fields: $"Range: bytes={first}-{last}");
 
     private static Task AnswerRange(Exchange asked, string whole, string tag, string control)

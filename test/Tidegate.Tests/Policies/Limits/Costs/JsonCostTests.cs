@@ -340,6 +340,32 @@ public sealed class JsonCostTests
         Assert.True(call.RequestHeaders.TryGet(KnownHeader.AcceptEncoding, out var coding) && coding.SequenceEqual("identity"u8));
     }
 
+    [Theory]
+    [InlineData("application/json", """{"usage":{"total_tokens":2}}""", 20, 40)]
+    [InlineData("text/event-stream", "data: {\"usage\":{\"total_tokens\":2}}\n\ndata: {\"usage\":{\"total_tokens\":90}}\n\n", 40, 40)]
+    [InlineData("text/event-stream", "data: {\"usage\":{\"total_tokens\":2}}\n\ndata: [DONE]\n\ndata: more\n\n", 60, 2)]
+    [InlineData("text/event-stream", "data: {\"usage\":{\"total_tokens\":90}}\n\ndata: more\n\n", 45, 90)]
+    public async Task What_an_answer_says_that_is_not_read_to_its_end_gives_nothing_back(string type, string content, int readBytes, long used)
+    {
+        using var store = new LimitStore(TimeProvider.System);
+        var policy = Policy(store, new LimitCost(40, ResponseJson: JsonPointer.TryParse("/usage/total_tokens")));
+        var call = Call("{}");
+        await policy.InvokeAsync(call, exchange =>
+        {
+            exchange.ResponseHeaders.Add(KnownHeader.ContentType, type);
+            exchange.ResponseBody = new Bytes(content, piece: 64);
+            exchange.Answer(Outcome.Forwarded, 200);
+            return default;
+        });
+        for (var left = readBytes; left > 0;)
+        {
+            left -= await call.ResponseBody.ReadAsync(new byte[left], CancellationToken.None);
+        }
+
+        call.EndAnswer(0);
+        Assert.Equal(used, Used(store, policy));
+    }
+
     private static long Used(LimitStore store, LimitsPolicy policy) => store.Cells.Used(policy.Limits[0].Algorithm, policy.Limits[0].OnlyKey, store.Time.GetTimestamp());
 
     private static async Task<(int Status, string Content)> SendAsync(LimitsPolicy policy, Exchange call)

@@ -129,6 +129,33 @@ public sealed class GraphQlPointsTests
         }
     }
 
+    [Fact]
+    public async Task Queries_that_are_under_way_take_nothing_from_the_window_of_other_calls_that_becomes_known_meanwhile()
+    {
+        using var store = new LimitStore(_time);
+        var policy = Policy(store);
+        var answered = new TaskCompletionSource();
+        var queries = Enumerable.Range(0, 60).Select(_ => Call(GraphQl)).ToList();
+        var underWay = queries.Select(query => policy.InvokeAsync(query, async passed =>
+        {
+            await answered.Task;
+            Answer(passed, """{"data":{},""" + Cost(10, 10));
+        }).AsTask()).ToList();
+        Assert.True(await PassesAsync(policy, Rest, "{}", "1/40"));
+        answered.SetResult();
+        await Task.WhenAll(underWay);
+        foreach (var query in queries)
+        {
+            await ReadAsync(query);
+            query.EndAnswer(downTo: 0);
+        }
+
+        for (var i = 2; i < 30; i++)
+        {
+            Assert.True(await PassesAsync(policy, Rest, "{}", $"{i}/40"), $"{i} of 40");
+        }
+    }
+
     private static LimitsPolicy Policy(LimitStore store)
     {
         var problems = new List<ConfigProblem>();
@@ -139,12 +166,17 @@ public sealed class GraphQlPointsTests
         return (LimitsPolicy)Assert.Single(policies);
     }
 
-    private static async Task<bool> PassesAsync(LimitsPolicy policy, string path, string content)
+    private static async Task<bool> PassesAsync(LimitsPolicy policy, string path, string content, string usedOfLimit = "")
     {
         var exchange = Call(path);
         await policy.InvokeAsync(exchange, passed =>
         {
             Answer(passed, content);
+            if (usedOfLimit.Length > 0)
+            {
+                passed.ResponseHeaders.Add("X-Shopify-Shop-Api-Call-Limit", usedOfLimit);
+            }
+
             return default;
         });
         if (exchange.Rejection is not null)
