@@ -27,6 +27,12 @@ internal sealed class CaptureCompiler(ConfigPositions positions, List<ConfigProb
             Problem(capture, "max_body", "max_body is at most 1MB");
         }
 
+        var room = CapturePolicy.RoomOf(capture.MaxBody ?? CaptureSettings.DefaultMaxBodyBytes);
+        if (capture.Memory < room)
+        {
+            Problem(capture, "memory", string.Create(System.Globalization.CultureInfo.InvariantCulture, $"memory is less than one exchange may take ({room} bytes); make it larger, or max_body smaller"));
+        }
+
         for (var i = 0; i < capture.Apis.Count; i++)
         {
             if (!config.Apis.Any(api => api.Name == capture.Apis[i]))

@@ -13,6 +13,7 @@ public sealed class CaptureConfigTests
     [InlineData("^{}", "capture chooses nothing; write sample, errors or slower_than")]
     [InlineData("^{ sample: 0% }", "capture chooses nothing; write sample, errors or slower_than")]
     [InlineData("{ errors: true, max_body: ^2MB }", "max_body is at most 1MB")]
+    [InlineData("{ errors: true, max_body: 1MB, memory: ^2MB }", "memory is less than one exchange may take (2113536 bytes); make it larger, or max_body smaller")]
     [InlineData("{ errors: true, apis: [a, ^aa] }", "there is no API 'aa'")]
     public async Task Each_capture_that_cannot_be_meant_is_an_error_at_its_place(string key, string? expected)
     {

@@ -8,6 +8,12 @@ namespace Tidegate.Policies.Capture;
 /// <summary>Copies headers and the beginning of content of exchanges, and keeps those that are chosen when they are over. The outermost of all: it sees what the client sends and gets.</summary>
 internal sealed class CapturePolicy : IPolicy
 {
+    // Head fields of both messages, as text.
+    private const int FieldBytes = 16 * 1024;
+
+    // Their values are addresses, whose queries and fragments carry keys, codes and tokens.
+    private static readonly string[] Addresses = ["Location", "Content-Location", "Referer", "Refresh", "Link"];
+
     private readonly CaptureSettings _settings;
     private readonly CaptureStore _store;
     private readonly Func<double> _random;
@@ -25,11 +31,15 @@ internal sealed class CapturePolicy : IPolicy
 
     public PolicyStage Stage => PolicyStage.Identify;
 
+    /// <summary>What an exchange may take while it is under way.</summary>
+    public static long RoomOf(long maxBodyBytes) => (2 * maxBodyBytes) + FieldBytes;
+
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     public async ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next)
     {
         var isSampled = _settings.Sample > 0 && _random() < _settings.Sample;
-        if (exchange.IsTunnel || exchange.UpgradeProtocol is not null || !(isSampled || _settings.Errors || _settings.SlowerThan is not null))
+        var room = RoomOf(_settings.MaxBodyBytes);
+        if (exchange.IsTunnel || exchange.UpgradeProtocol is not null || !(isSampled || _settings.Errors || _settings.SlowerThan is not null) || !_store.TryCopy(room))
         {
             await next(exchange);
             return;
@@ -38,7 +48,7 @@ internal sealed class CapturePolicy : IPolicy
         var request = Fields(exchange.RequestHeaders);
         var content = exchange.RequestBody.IsEmpty ? null : new CapturingBody(exchange.RequestBody, _settings.MaxBodyBytes);
         exchange.RequestBody = content ?? exchange.RequestBody;
-        var capture = new Capture(this, isSampled, request, content);
+        var capture = new Capture(this, isSampled, room, request, content);
         exchange.WhenAnswerEnds(capture);
         await next(exchange);
         capture.Answered(exchange);
@@ -56,11 +66,14 @@ internal sealed class CapturePolicy : IPolicy
         for (var i = 0; i < fields.Count; i++)
         {
             var name = Encoding.Latin1.GetString(fields[i].Name);
-            copied.Add((name, _settings.Redaction.IsSecret(name) ? Redaction.Mask : Encoding.Latin1.GetString(fields[i].Value)));
+            copied.Add((name, _settings.Redaction.IsSecret(name) ? Redaction.Mask : Value(name, Encoding.Latin1.GetString(fields[i].Value))));
         }
 
         return copied;
     }
+
+    private static string Value(string name, string value) =>
+        Addresses.Contains(name, StringComparer.OrdinalIgnoreCase) && value.IndexOfAny(['?', '#']) is >= 0 and var end ? value[..(end + 1)] + Redaction.Mask : value;
 
     private string? Why(Exchange exchange, bool isSampled) =>
         _settings.Errors && (exchange.Outcome == Outcome.Failed || (exchange.ResponseStatus >= 500 && exchange.Outcome != Outcome.Rejected)) ? "error"
@@ -87,7 +100,7 @@ internal sealed class CapturePolicy : IPolicy
     }
 
     /// <summary>What is copied of one exchange.</summary>
-    private sealed class Capture(CapturePolicy policy, bool isSampled, List<(string Name, string Value)> request, CapturingBody? content) : IAnswerEnding
+    private sealed class Capture(CapturePolicy policy, bool isSampled, long room, List<(string Name, string Value)> request, CapturingBody? content) : IAnswerEnding
     {
         private List<(string Name, string Value)> _response = [];
         private CapturingBody? _answer;
@@ -103,6 +116,7 @@ internal sealed class CapturePolicy : IPolicy
 
         public void AnswerEnded(Exchange exchange)
         {
+            policy._store.Copied(room);
             if (policy.Why(exchange, isSampled) is { } why)
             {
                 var id = exchange.Id;

@@ -10,6 +10,7 @@ internal sealed class CaptureStore
     private readonly Queue<ulong> _order = new();
     private readonly Dictionary<ulong, CapturedExchange> _kept = [];
     private long _bytes;
+    private long _copying;
     private long _dropped;
     private int _pending;
 
@@ -32,7 +33,7 @@ internal sealed class CaptureStore
         }
     }
 
-    /// <summary>Exchanges that should have been kept and were not, because too many came at once.</summary>
+    /// <summary>Exchanges that could not be copied or kept, because too many came at once.</summary>
     public long Dropped => Interlocked.Read(ref _dropped);
 
     public CapturedExchange? Find(ulong id)
@@ -53,6 +54,22 @@ internal sealed class CaptureStore
             _bytes = 0;
         }
     }
+
+    /// <summary>Takes room for what is copied of an exchange while it lasts, as much as is kept of those that are over; false when there is none, which is counted.</summary>
+    public bool TryCopy(long bytes)
+    {
+        if (Interlocked.Add(ref _copying, bytes) <= MaxBytes)
+        {
+            return true;
+        }
+
+        Interlocked.Add(ref _copying, -bytes);
+        Interlocked.Increment(ref _dropped);
+        return false;
+    }
+
+    /// <summary>It is over.</summary>
+    public void Copied(long bytes) => Interlocked.Add(ref _copying, -bytes);
 
     /// <summary>Makes one, away from traffic, and keeps it.</summary>
     public void Add(Func<CapturedExchange> make)

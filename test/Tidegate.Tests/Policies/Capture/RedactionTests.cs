@@ -45,6 +45,17 @@ public sealed class RedactionTests
     public void Fields_are_judged_by_their_names(string name, bool isSecret) => Assert.Equal(isSecret, _redaction.IsSecret(name));
 
     [Fact]
+    public void Exchanges_under_way_are_copied_as_far_as_there_is_room_for_them()
+    {
+        var store = new CaptureStore { MaxBytes = 100 };
+        Assert.True(store.TryCopy(60));
+        Assert.False(store.TryCopy(60));
+        Assert.Equal(1, store.Dropped);
+        store.Copied(60);
+        Assert.True(store.TryCopy(60));
+    }
+
+    [Fact]
     public void Whatever_is_cut_anywhere_never_shows_the_secret()
     {
         const string Content = """{"a":"b","tokens":{"x":"SECRET","y":["SECRET"]},"password":"SECRET","list":[{"api_key":"SECRET"}]}""";
