@@ -70,7 +70,8 @@ internal sealed class ControlPlane : IAsyncDisposable
             var recent = new RecentExchanges(settings.RecentExchanges);
             var status = new StatusDocument(version, started, gateway, Readiness, Reloads, inFlight, exchanges, settings.Otlp, otlpState, time);
             _reader = store is null ? null : new StoreReader(store, time);
-            var past = new PastExchanges(_reader, recent, time, log);
+            var export = _reader is null ? null : new ExchangeExport(_reader, Path.Combine(store!.Folder ?? Path.GetTempPath(), "exports"), time);
+            var past = new PastExchanges(_reader, export, recent, time, log);
             var seconds = new RecentSeconds(time);
             _tail = new ExchangeTail();
             _dashboard = dashboard?.Invoke(new DashboardSources(version, started, gateway, _reader, recent, apis, seconds, Readiness, Reloads, inFlight, otlpState, Audit, _inventory, log, time));

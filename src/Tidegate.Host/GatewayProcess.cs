@@ -80,13 +80,20 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
             (exchange, bug) => log($"Exchange {ExchangeId.Format(exchange.Id)} failed inside the gateway: {bug}"));
         var start = new byte[8];
         RandomNumberGenerator.Fill(start);
+        var ids = new ExchangeId(BitConverter.ToUInt64(start));
+        services.Cache.OnRefreshBegins = exchange =>
+        {
+            exchange.Id = ids.Next();
+            _control.Tracing.Begin(exchange);
+        };
+        services.Cache.OnRefreshEnds = _recorder.Record;
         _transport = TransportChoice.Create(transport ?? Environment.GetEnvironmentVariable(TransportChoice.Variable), time, log);
         if (_transport is not null)
         {
             services.Forwarder.ConnectOn(_transport);
         }
 
-        _edge = new EdgeServer(compiled.Listeners, handler.HandleAsync, _recorder, new ExchangeId(BitConverter.ToUInt64(start)), services.Forwarder.Deadlines, _transport);
+        _edge = new EdgeServer(compiled.Listeners, handler.HandleAsync, _recorder, ids, services.Forwarder.Deadlines, _transport);
     }
 
     /// <summary>Where the listeners are, once started; the admin listener is the last.</summary>

@@ -413,7 +413,12 @@ public sealed class CacheTests
         Assert.All(asked, request => Assert.StartsWith("POST /search ", request, StringComparison.Ordinal));
         Assert.All(asked, request => Assert.DoesNotContain("If-None-Match", request, StringComparison.OrdinalIgnoreCase));
         Assert.Equal(["one", "two", "one"], asked.Select(request => request.Split("\r\n\r\n")[1]));
-        Assert.All(await gateway.RecordsAsync(3, Cancellation), record => Assert.Equal(3, record.RequestBytes));
+        // What nobody asked for is recorded too.
+        var records = await gateway.RecordsAsync(4, Cancellation);
+        Assert.All(records, record => Assert.Equal(3, record.RequestBytes));
+        var refresh = Assert.Single(records, record => record.Cache == CacheResult.Refresh);
+        Assert.Equal((Outcome.Forwarded, 200, 1, 3L, "all"), (refresh.Outcome, refresh.Status, refresh.Attempts, refresh.ResponseBytes, refresh.Api));
+        Assert.DoesNotContain(records, record => record != refresh && record.Id == refresh.Id);
 
         async Task<string> SearchAsync(string content)
         {

@@ -47,6 +47,7 @@ public sealed class DemoTests
             await records.WaitAsync("staging must not pay", record => record is { Api: "payments", Consumer: { Name: "storefront-staging", Environment: "staging" }, Code: "consumer_not_allowed" });
             await records.WaitAsync("a shop shows its own rate while shipping is down", record => record is { Api: "shipping", Endpoint: "rates", Outcome: Outcome.ServedFromFallback, Status: 200 });
             await records.WaitAsync("the assistant's spare key is used", record => record is { Api: "assistant", Credential: "spare" });
+            await records.WaitAsync("the assistant is asked less while it refuses most", record => record is { Api: "assistant", Status: 503, Reason: "adaptive_throttle", Code: "throttled_adaptively" });
             await records.WaitAsync("an order makes calls of its own", record => record is { Api: "shipping", Endpoint: "rates", Consumer.Name: "orders" });
             await records.WaitAsync("the second instance", record => record.Destination == $"http://127.0.0.1:{demo.ApiPorts["orders-2"]}");
             await records.WaitAsync("the second tenant", record => record.Consumer.Tenant == "globex");

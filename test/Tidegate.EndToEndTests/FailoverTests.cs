@@ -223,6 +223,29 @@ public sealed class FailoverTests
         Assert.All(await gateway.RecordsAsync(3, Cancellation), record => Assert.Equal(1, record.Attempts));
     }
 
+    [Fact]
+    public async Task In_observe_mode_neither_keys_nor_the_fixed_answer_change_what_callers_get_and_the_record_says_what_would_have_been()
+    {
+        var seen = new List<string>();
+        await using var provider = Knowing(seen, key => key == "first" ? "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n" : Busy);
+        await using var gateway = await StartAsync(Keys(provider.Port, "mode: observe") + "\nfallback: { body: '{}', mode: observe }");
+        using var client = new HttpClient();
+        var statuses = new List<int>();
+        for (var i = 0; i < 3; i++)
+        {
+            using var answer = await client.PostAsync($"http://{gateway["egress"]}/provider/", new StringContent("pay"), Cancellation);
+            statuses.Add((int)answer.StatusCode);
+            Assert.False(answer.Headers.Contains("Tidegate-Fallback"));
+        }
+
+        Assert.Equal([401, 503, 401], statuses);
+        Assert.Equal(["first", "second", "first"], seen);
+        var records = await gateway.RecordsAsync(3, Cancellation);
+        Assert.Equal(["credential:key_set_aside", "fallback:served_from_fallback", "credential:key_passed_over"], records.Select(record => string.Join(' ', record.Observed.Select(decision => $"{decision.Policy}:{decision.Code}"))));
+        var metrics = await client.GetStringAsync($"http://{gateway["admin"]}/metrics", Cancellation);
+        Assert.Contains("""policy="fallback",code="served_from_fallback"} 1""", metrics, StringComparison.Ordinal);
+    }
+
     private static string Keys(int port, string more) =>
         $$"""
         upstream: { destinations: ["http://127.0.0.1:{{port}}"] }

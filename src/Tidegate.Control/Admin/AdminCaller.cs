@@ -22,6 +22,9 @@ internal sealed record AdminCaller(string Name, AdminRole Role, IReadOnlyList<st
     /// <summary>Nobody: what is asked for without a caller shows nothing.</summary>
     public static readonly AdminCaller Nobody = new("nobody", AdminRole.Viewer, []);
 
+    /// <summary>Not whoever has the token or the address: many may, and what is counted for each person is not counted for them.</summary>
+    public bool IsOnePerson => !IsSame(Anyone) && !IsSame(Token);
+
     /// <summary>Not only single tenants' exchanges.</summary>
     public bool SeesAll => Tenants is null;
 

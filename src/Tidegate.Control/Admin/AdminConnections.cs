@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Connections;
+using Tidegate.Edge;
 
 namespace Tidegate.Control.Admin;
 
@@ -38,32 +39,34 @@ internal sealed class AdminConnections(int maxPerAddress)
             return true;
         }
 
+        var network = PeerAddress.NetworkOf(address);
         lock (_gate)
         {
-            var open = _open.GetValueOrDefault(address);
+            var open = _open.GetValueOrDefault(network);
             if (open >= maxPerAddress)
             {
                 return false;
             }
 
-            _open[address] = open + 1;
+            _open[network] = open + 1;
             return true;
         }
     }
 
     public void Leave(IPAddress address)
     {
+        var network = PeerAddress.NetworkOf(address);
         lock (_gate)
         {
-            if (_open.TryGetValue(address, out var open))
+            if (_open.TryGetValue(network, out var open))
             {
                 if (open == 1)
                 {
-                    _open.Remove(address);
+                    _open.Remove(network);
                 }
                 else
                 {
-                    _open[address] = open - 1;
+                    _open[network] = open - 1;
                 }
             }
         }

@@ -7,8 +7,11 @@ using Tidegate.Recording;
 
 namespace Tidegate.Control.Admin;
 
-/// <summary>Kept exchanges as a file: CSV while they are found, page by page, or Parquet once they are. One at a time.</summary>
-internal sealed class ExchangeExport(StoreReader reader)
+/// <summary>
+/// Kept exchanges as a file: CSV while they are found, page by page, or Parquet once they are. A few at a time, one for each who asks, and none for long: a reader that is too slow must
+/// not keep others from theirs.
+/// </summary>
+internal sealed class ExchangeExport
 {
     /// <summary>The most that one file has.</summary>
     public const int MaxExchanges = 100_000;
@@ -21,27 +24,90 @@ internal sealed class ExchangeExport(StoreReader reader)
         "cost", "cost_currency", "cost_unknown", "destination", "region", "credential", "request_bytes", "response_bytes", "queue_ms", "policies_ms", "connect_ms", "first_byte_ms", "total_ms", "trace_id",
     ];
 
-    private readonly SemaphoreSlim _one = new(1);
+    // Whoever evaluates traffic in files, and a few colleagues.
+    private const int MaxExports = 4;
 
-    public async Task AnswerAsync(HttpContext context, ExchangeSearch search, ExportFormat format)
+    // 100,000 exchanges are some 30 MB: a line with a megabit a second is through in four minutes.
+    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
+
+    // Making a Parquet file takes up to 256 MB for some seconds.
+    private readonly SemaphoreSlim _making = new(1);
+    private readonly List<AdminCaller> _callers = [];
+    private readonly StoreReader _reader;
+    private readonly string _folder;
+    private readonly TimeProvider _time;
+
+    /// <param name="reader">Finds exchanges.</param>
+    /// <param name="folder">For files until they are sent. Belongs to this process alone: what is left in it is of one that was killed.</param>
+    /// <param name="time">The clock.</param>
+    public ExchangeExport(StoreReader reader, string folder, TimeProvider time)
     {
-        if (!await _one.WaitAsync(TimeSpan.Zero))
+        (_reader, _folder, _time) = (reader, folder, time);
+        if (Directory.Exists(folder))
         {
-            await AdminReply.ProblemAsync(context, 503, "export_busy", "Another export is being made. Try again when it is done.");
-            return;
-        }
-
-        try
-        {
-            await (format == ExportFormat.Csv ? WriteCsvAsync(context, search) : WriteParquetAsync(context, search));
-        }
-        finally
-        {
-            _one.Release();
+            Directory.Delete(folder, recursive: true);
         }
     }
 
-    private async Task WriteCsvAsync(HttpContext context, ExchangeSearch search)
+    public async Task AnswerAsync(HttpContext context, ExchangeSearch search, ExportFormat format)
+    {
+        var caller = AdminScope.Of(context);
+        if (Enter(caller) is { } busy)
+        {
+            await AdminReply.ProblemAsync(context, 503, "export_busy", busy);
+            return;
+        }
+
+        using var limit = new CancellationTokenSource(Longest, _time);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, context.RequestAborted);
+        try
+        {
+            await (format == ExportFormat.Csv ? WriteCsvAsync(context, search, end.Token) : WriteParquetAsync(context, search, end.Token));
+        }
+        catch (OperationCanceledException) when (limit.IsCancellationRequested && context.Response.HasStarted)
+        {
+            // It must not look whole.
+            context.Abort();
+        }
+        catch (OperationCanceledException) when (limit.IsCancellationRequested)
+        {
+            await AdminReply.ProblemAsync(context, 503, "export_too_slow", "The file was not made in time. Ask for fewer exchanges.");
+        }
+        finally
+        {
+            Leave(caller);
+        }
+    }
+
+    /// <returns>Why there is no place; null when one was taken.</returns>
+    private string? Enter(AdminCaller caller)
+    {
+        lock (_callers)
+        {
+            if (caller.IsOnePerson && _callers.Exists(caller.IsSame))
+            {
+                return "Another export of yours is under way. Try again when it is done.";
+            }
+
+            if (_callers.Count >= MaxExports)
+            {
+                return "Too many exports are under way. Try again when one is done.";
+            }
+
+            _callers.Add(caller);
+            return null;
+        }
+    }
+
+    private void Leave(AdminCaller caller)
+    {
+        lock (_callers)
+        {
+            _callers.RemoveAt(_callers.FindIndex(caller.IsSame));
+        }
+    }
+
+    private async Task WriteCsvAsync(HttpContext context, ExchangeSearch search, CancellationToken cancellationToken)
     {
         var text = new CsvText();
         foreach (var column in CsvColumns)
@@ -52,46 +118,37 @@ internal sealed class ExchangeExport(StoreReader reader)
         text.EndLine();
         context.Response.ContentType = ExportFormats.CsvType;
         context.Response.Headers.ContentDisposition = "attachment; filename=\"exchanges.csv\"";
-        await foreach (var page in PagesAsync(search, context.RequestAborted))
+        await foreach (var page in PagesAsync(search, cancellationToken))
         {
             foreach (var record in page)
             {
                 Write(text, record);
             }
 
-            await context.Response.Body.WriteAsync(text.Take(), context.RequestAborted);
+            await context.Response.Body.WriteAsync(text.Take(), cancellationToken);
         }
     }
 
-    private async Task WriteParquetAsync(HttpContext context, ExchangeSearch search)
+    private async Task WriteParquetAsync(HttpContext context, ExchangeSearch search, CancellationToken cancellationToken)
     {
-        var folder = Directory.CreateTempSubdirectory("tidegate-export-");
+        var folder = Directory.CreateDirectory(Path.Combine(_folder, Guid.NewGuid().ToString("N")));
         try
         {
             var path = Path.Combine(folder.FullName, "exchanges.parquet");
-            var own = folder.FullName.Replace("'", "''", StringComparison.Ordinal);
-            using (var engine = new DuckDBConnection("DataSource=:memory:"))
+            await _making.WaitAsync(cancellationToken);
+            try
             {
-                await engine.OpenAsync(context.RequestAborted);
-                await RunAsync(engine, $"SET threads = 1; SET memory_limit = '256MB'; SET temp_directory = '{own}'; SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; SET allowed_directories = ['{own}/']; SET enable_external_access = false; SET lock_configuration = true; CREATE TABLE exchanges ({ExchangeTable.Columns})");
-                await foreach (var page in PagesAsync(search, context.RequestAborted))
-                {
-                    using var appender = engine.CreateAppender("exchanges");
-                    foreach (var record in page)
-                    {
-                        var row = SegmentRow.Begin(appender);
-                        ExchangeTable.Add(row, in record);
-                        row.End();
-                    }
-                }
-
-                await RunAsync(engine, $"COPY exchanges TO '{path.Replace("'", "''", StringComparison.Ordinal)}' (FORMAT parquet, COMPRESSION zstd)");
+                await MakeParquetAsync(folder.FullName, path, search, cancellationToken);
+            }
+            finally
+            {
+                _making.Release();
             }
 
             context.Response.ContentType = ExportFormats.ParquetType;
             context.Response.Headers.ContentDisposition = "attachment; filename=\"exchanges.parquet\"";
             context.Response.ContentLength = new FileInfo(path).Length;
-            await context.Response.SendFileAsync(path, context.RequestAborted);
+            await context.Response.SendFileAsync(path, cancellationToken);
         }
         finally
         {
@@ -99,11 +156,31 @@ internal sealed class ExchangeExport(StoreReader reader)
         }
     }
 
+    private async Task MakeParquetAsync(string folder, string path, ExchangeSearch search, CancellationToken cancellationToken)
+    {
+        var own = folder.Replace("'", "''", StringComparison.Ordinal);
+        using var engine = new DuckDBConnection("DataSource=:memory:");
+        await engine.OpenAsync(cancellationToken);
+        await RunAsync(engine, $"SET threads = 1; SET memory_limit = '256MB'; SET temp_directory = '{own}'; SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; SET allowed_directories = ['{own}/']; SET enable_external_access = false; SET lock_configuration = true; CREATE TABLE exchanges ({ExchangeTable.Columns})");
+        await foreach (var page in PagesAsync(search, cancellationToken))
+        {
+            using var appender = engine.CreateAppender("exchanges");
+            foreach (var record in page)
+            {
+                var row = SegmentRow.Begin(appender);
+                ExchangeTable.Add(row, in record);
+                row.End();
+            }
+        }
+
+        await RunAsync(engine, $"COPY exchanges TO '{path.Replace("'", "''", StringComparison.Ordinal)}' (FORMAT parquet, COMPRESSION zstd)");
+    }
+
     private async IAsyncEnumerable<IReadOnlyList<ExchangeRecord>> PagesAsync(ExchangeSearch search, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         for (var left = search.Limit; left > 0;)
         {
-            var page = await reader.FindAsync(search with { Limit = Math.Min(left, PageSize) }, cancellationToken);
+            var page = await _reader.FindAsync(search with { Limit = Math.Min(left, PageSize) }, cancellationToken);
             yield return page;
             if (page.Count < Math.Min(left, PageSize))
             {

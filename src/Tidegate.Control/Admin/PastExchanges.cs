@@ -14,7 +14,7 @@ namespace Tidegate.Control.Admin;
 /// <param name="recent">Looked at first for one exchange: what ended a moment ago is there.</param>
 /// <param name="time">The clock.</param>
 /// <param name="log">Told what people are not.</param>
-internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent, TimeProvider time, Action<string> log)
+internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export, RecentExchanges recent, TimeProvider time, Action<string> log)
 {
     public const string SeriesPath = "/api/v1/series";
     public const string SearchPath = "/api/v1/exchanges/search";
@@ -23,8 +23,6 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
     private const int DefaultExport = 10_000;
 
     private static readonly (string Name, double Share)[] Quantiles = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];
-
-    private readonly ExchangeExport? _export = reader is null ? null : new ExchangeExport(reader);
 
     /// <summary>One exchange by its number; null when it is not kept.</summary>
     public async Task<ExchangeRecord?> FindAsync(ulong id, AdminCaller caller, CancellationToken cancellationToken)
@@ -105,7 +103,7 @@ internal sealed class PastExchanges(StoreReader? reader, RecentExchanges recent,
         {
             if (format != ExportFormat.Json)
             {
-                await _export!.AnswerAsync(context, search, format);
+                await export!.AnswerAsync(context, search, format);
                 return;
             }
 

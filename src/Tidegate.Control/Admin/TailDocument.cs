@@ -25,9 +25,10 @@ internal sealed class TailDocument(ExchangeTail tail, TimeProvider time)
             return;
         }
 
-        if (tail.TryWatch(search with { Tenants = AdminScope.Of(context).Tenants }) is not { } viewer)
+        var caller = AdminScope.Of(context);
+        if (tail.TryWatch(search with { Tenants = caller.Tenants }, caller) is not { } viewer)
         {
-            await AdminReply.ProblemAsync(context, 503, "too_many_viewers", $"{ExchangeTail.MaxViewers} watch already. Close one of them, or ask /api/v1/exchanges.");
+            await AdminReply.ProblemAsync(context, 503, "too_many_viewers", $"You watch {ExchangeTail.MaxViewersEach} times already, or {ExchangeTail.MaxViewers} watch in all. Close one of them, or ask /api/v1/exchanges.");
             return;
         }
 

@@ -15,8 +15,9 @@ internal sealed class AuditLog
     private const long MaxFileBytes = 8 << 20;
     private const int OlderFiles = 3;
 
-    // Whoever guesses passwords must not push what others did out of the files.
-    private const int MaxFailuresPerMinute = 30;
+    // Whoever guesses passwords must not push what others did out of the files, nor keep others' failures from being seen.
+    private const int MaxFailuresPerMinute = 60;
+    private const int MaxFailuresOfAddress = 15;
 
     private readonly Lock _gate = new();
     private readonly Queue<AuditEntry> _recent = new(Kept);
@@ -24,7 +25,8 @@ internal sealed class AuditLog
     private readonly TimeProvider _time;
     private readonly long _maxFileBytes;
     private DateTimeOffset _minute;
-    private int _failedInMinute;
+    private readonly Dictionary<string, int> _failedInMinute = [];
+    private int _keptInMinute;
     private long _leftOut;
     private long _failures;
 
@@ -53,7 +55,7 @@ internal sealed class AuditLog
         lock (_gate)
         {
             var now = _time.GetUtcNow();
-            if (!succeeded && IsTooMuch(now))
+            if (!succeeded && IsTooMuch(now, address))
             {
                 _leftOut++;
                 return;
@@ -61,7 +63,7 @@ internal sealed class AuditLog
 
             if (_leftOut > 0)
             {
-                Keep(new AuditEntry(now, "", "", "left_out", $"{_leftOut} failed attempts, more than {MaxFailuresPerMinute} a minute", false));
+                Keep(new AuditEntry(now, "", "", "left_out", $"{_leftOut} failed attempts, more than {MaxFailuresOfAddress} a minute from one address or {MaxFailuresPerMinute} in all", false));
                 _leftOut = 0;
             }
 
@@ -78,15 +80,24 @@ internal sealed class AuditLog
         }
     }
 
-    private bool IsTooMuch(DateTimeOffset now)
+    private bool IsTooMuch(DateTimeOffset now, string address)
     {
         if (now - _minute >= TimeSpan.FromMinutes(1) || now < _minute)
         {
             _minute = now;
-            _failedInMinute = 0;
+            _keptInMinute = 0;
+            _failedInMinute.Clear();
         }
 
-        return ++_failedInMinute > MaxFailuresPerMinute;
+        var ofAddress = _failedInMinute.GetValueOrDefault(address);
+        if (_keptInMinute >= MaxFailuresPerMinute || ofAddress >= MaxFailuresOfAddress)
+        {
+            return true;
+        }
+
+        _keptInMinute++;
+        _failedInMinute[address] = ofAddress + 1;
+        return false;
     }
 
     private void Keep(AuditEntry entry)

@@ -1,3 +1,4 @@
+using Tidegate.Control.Admin;
 using Tidegate.Control.Store.Segments;
 using Tidegate.Recording;
 
@@ -8,6 +9,9 @@ internal sealed class ExchangeTail : IExchangeSink
 {
     /// <summary>More people than look at one gateway, and far fewer than the connections that the admin listener takes.</summary>
     public const int MaxViewers = 16;
+
+    /// <summary>One person's windows; others find places.</summary>
+    public const int MaxViewersEach = 4;
 
     private readonly Lock _gate = new();
     private TailViewer[] _viewers = [];
@@ -29,17 +33,18 @@ internal sealed class ExchangeTail : IExchangeSink
 
     /// <summary>Begins to watch.</summary>
     /// <param name="search">Which exchanges; its times do not matter.</param>
-    /// <returns>Null when there are too many already, or the gateway ends.</returns>
-    public TailViewer? TryWatch(ExchangeSearch search)
+    /// <param name="caller">Who watches.</param>
+    /// <returns>Null when there are too many already, in all or of that caller, or the gateway ends.</returns>
+    public TailViewer? TryWatch(ExchangeSearch search, AdminCaller caller)
     {
         lock (_gate)
         {
-            if (_isClosed || _viewers.Length >= MaxViewers)
+            if (_isClosed || _viewers.Length >= MaxViewers || (caller.IsOnePerson && _viewers.Count(viewer => viewer.Caller.IsSame(caller)) >= MaxViewersEach))
             {
                 return null;
             }
 
-            var viewer = new TailViewer(search);
+            var viewer = new TailViewer(search, caller);
             Volatile.Write(ref _viewers, [.. _viewers, viewer]);
             return viewer;
         }
@@ -69,7 +74,7 @@ internal sealed class ExchangeTail : IExchangeSink
 }
 
 /// <summary>One who watches. Records wait for at most a fixed number; then the oldest make room.</summary>
-internal sealed class TailViewer(ExchangeSearch search)
+internal sealed class TailViewer(ExchangeSearch search, AdminCaller caller)
 {
     /// <summary>Some 200 KB: more than a browser draws in a second.</summary>
     public const int MaxWaiting = 512;
@@ -78,6 +83,9 @@ internal sealed class TailViewer(ExchangeSearch search)
     private readonly Queue<ExchangeRecord> _waiting = new();
     private readonly SemaphoreSlim _more = new(0, 1);
     private long _dropped;
+
+    /// <summary>Who it is.</summary>
+    public AdminCaller Caller => caller;
 
     /// <summary>Nothing comes any more.</summary>
     public bool IsClosed { get; private set; }

@@ -318,7 +318,8 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         writer.Begin(CacheRequests);
         foreach (var result in Enum.GetValues<CacheResult>())
         {
-            if (result != CacheResult.None)
+            // What was asked for in the background is no client's request.
+            if (result is not (CacheResult.None or CacheResult.Refresh))
             {
                 writer.Write(cache.Counters.Of(result), [new(Result, ExchangeWords.Of(result))]);
             }

@@ -10,6 +10,9 @@ internal sealed class Sessions(TimeProvider time)
     // Several browsers of everybody who looks after one gateway.
     private const int Capacity = 256;
 
+    // Of one person: the oldest of its own makes room, not others'.
+    private const int CapacityEach = 32;
+
     // 256 bits: not to be guessed.
     private const int KeyBytes = 32;
 
@@ -26,7 +29,11 @@ internal sealed class Sessions(TimeProvider time)
         var key = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(KeyBytes));
         lock (_gate)
         {
-            if (_sessions.Count >= Capacity)
+            if (caller.IsOnePerson && _sessions.Count(session => session.Value.Caller.Name == caller.Name) >= CapacityEach)
+            {
+                EndUnderGate(_sessions.Where(session => session.Value.Caller.Name == caller.Name).MinBy(session => session.Value.Ends).Key);
+            }
+            else if (_sessions.Count >= Capacity)
             {
                 EndUnderGate(_sessions.MinBy(session => session.Value.Ends).Key);
             }

@@ -1,3 +1,6 @@
+using System.Net;
+using Tidegate.Edge;
+
 namespace Tidegate.Dashboard.SignIn;
 
 /// <summary>Makes guessing slow: after a few wrong passwords for one name from one address each further one has to wait twice as long as the one before.</summary>
@@ -17,6 +20,7 @@ internal sealed class SignInThrottle(TimeProvider time)
     /// <summary>How long the next attempt has to wait.</summary>
     public TimeSpan Wait(string name, string address)
     {
+        address = NetworkOf(address);
         lock (_gate)
         {
             var now = time.GetUtcNow();
@@ -32,6 +36,7 @@ internal sealed class SignInThrottle(TimeProvider time)
 
     public void Failed(string name, string address)
     {
+        address = NetworkOf(address);
         lock (_gate)
         {
             var now = time.GetUtcNow();
@@ -47,9 +52,12 @@ internal sealed class SignInThrottle(TimeProvider time)
 
     public void Succeeded(string name, string address)
     {
+        address = NetworkOf(address);
         lock (_gate)
         {
             _failures.Remove((name, address));
         }
     }
+
+    private static string NetworkOf(string address) => IPAddress.TryParse(address, out var parsed) ? PeerAddress.NetworkOf(parsed).ToString() : address;
 }

@@ -41,9 +41,9 @@ internal sealed class CredentialCompiler(ConfigPositions positions, List<ConfigP
             Problem(credential, null, "a credential has either value or keys");
         }
 
-        if (!positions.IsWritten(credential, "keys") && (credential.SetAside is not null || credential.Balance is not null))
+        if (!positions.IsWritten(credential, "keys") && (credential.SetAside is not null || credential.Balance is not null || credential.Mode is not null))
         {
-            Problem(credential, credential.SetAside is not null ? "set_aside" : "balance", "balance and set_aside belong to keys");
+            Problem(credential, credential.SetAside is not null ? "set_aside" : credential.Balance is not null ? "balance" : "mode", "balance, set_aside and mode belong to keys");
         }
 
         if (credential.Keys.Count == 0 && positions.IsWritten(credential, "keys"))
@@ -98,6 +98,7 @@ internal sealed class CredentialCompiler(ConfigPositions positions, List<ConfigP
                 Keys = [.. credential.Keys.Take(KeyPoolSettings.MaxKeys).Select((key, i) => new PooledKey(Encoding.Latin1.GetBytes(key.Value.Value), Math.Min(KeyPoolSettings.MaxWeight, key.Weight ?? 1), HealthOf(api, new ProviderKey(NameOf(credential, i), Identity(credential.Header, key.Value.Value)))))],
                 Choice = credential.Balance ?? KeyChoice.RoundRobin,
                 SetAside = credential.SetAside ?? KeyPoolSettings.DefaultSetAside,
+                Mode = credential.Mode ?? PolicyMode.Enforce,
             },
             services.Time);
     }

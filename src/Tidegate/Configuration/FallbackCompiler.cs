@@ -62,6 +62,7 @@ internal sealed class FallbackCompiler(ConfigPositions positions, List<ConfigPro
             OnCircuitOpen = when.Contains("circuit_open"),
             OnLimit = when.Contains("limit"),
             Statuses = Statuses(config),
+            Mode = config.Mode,
         }, time);
     }
 

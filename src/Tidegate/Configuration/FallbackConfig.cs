@@ -1,3 +1,5 @@
+using Tidegate.Policies;
+
 namespace Tidegate.Configuration;
 
 internal sealed record FallbackConfig
@@ -16,4 +18,7 @@ internal sealed record FallbackConfig
 
     [Doc("What it stands in for: failure (no answer, 502, 503, 504, after every retry), circuit_open (nothing is sent, or less: circuit breaker and adaptive limits), limit (a limit's refusal), and statuses of the upstream. Default: failure and circuit_open.")]
     public IReadOnlyList<string> When { get; init; } = [];
+
+    [Doc("enforce or observe: callers get what there is, and the record says where the fixed answer would have stood in. Default: enforce.")]
+    public PolicyMode Mode { get; init; }
 }

@@ -147,7 +147,7 @@ internal sealed record LimitsConfig
     [Doc("Open connections in all. Default: 10000.")]
     public int? Connections { get; init; }
 
-    [Doc("Open connections of one client address. Default: 1000.")]
+    [Doc("Open connections of one client address, of IPv6 its /64. Default: 1000.")]
     public int? ConnectionsPerAddress { get; init; }
 
     [Doc("Concurrent requests of one HTTP/2 or HTTP/3 connection. Default: 100.")]
@@ -472,6 +472,9 @@ internal sealed record CredentialInjectionConfig
 
     [Doc("How long a key is left alone after 401, 402, or an answer that means billing or a used-up quota and gives no time; each further time in a row twice as long, up to sixteen times. Default: 1m.")]
     public TimeSpan? SetAside { get; init; }
+
+    [Doc("For keys. enforce or observe: each call carries the key whose turn it is, or the first of ordered ones, whatever is known of it; what is known stands in metrics, and the record says when another key would have been sent. Default: enforce.")]
+    public PolicyMode? Mode { get; init; }
 }
 
 [ShortForm("value")]

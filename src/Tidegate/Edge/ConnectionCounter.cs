@@ -3,7 +3,7 @@ using System.Net;
 
 namespace Tidegate.Edge;
 
-/// <summary>Counts one listener's open connections, in all and by client address, and refuses what is over a limit.</summary>
+/// <summary>Counts one listener's open connections, in all and by client address (of IPv6 its /64), and refuses what is over a limit.</summary>
 internal sealed class ConnectionCounter
 {
     private readonly ConcurrentDictionary<IPAddress, int> _byAddress = new();
@@ -20,7 +20,7 @@ internal sealed class ConnectionCounter
     public bool TryEnter(IPAddress address, EdgeLimits limits)
     {
         var open = Interlocked.Increment(ref _open);
-        var ofAddress = _byAddress.AddOrUpdate(address, 1, static (_, count) => count + 1);
+        var ofAddress = _byAddress.AddOrUpdate(PeerAddress.NetworkOf(address), 1, static (_, count) => count + 1);
         if (open <= limits.MaxConnections && ofAddress <= limits.MaxConnectionsPerAddress)
         {
             return true;
@@ -34,10 +34,11 @@ internal sealed class ConnectionCounter
     public void Leave(IPAddress address)
     {
         Interlocked.Decrement(ref _open);
-        if (_byAddress.AddOrUpdate(address, 0, static (_, count) => count - 1) == 0)
+        var network = PeerAddress.NetworkOf(address);
+        if (_byAddress.AddOrUpdate(network, 0, static (_, count) => count - 1) == 0)
         {
             // Only the pair with the count 0 is removed: a connection that came in between keeps its place.
-            _byAddress.TryRemove(new KeyValuePair<IPAddress, int>(address, 0));
+            _byAddress.TryRemove(new KeyValuePair<IPAddress, int>(network, 0));
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 
 namespace Tidegate.Edge;
 
@@ -12,4 +13,27 @@ internal static class PeerAddress
         IPEndPoint plain => plain,
         _ => new IPEndPoint(IPAddress.None, 0),
     };
+
+    /// <summary>
+    /// Whose places, or wrong passwords, are counted together: an IPv6 subscriber has at least a /64 of its own (RFC 6177), and whole addresses would give it as many counts as it likes.
+    /// </summary>
+    public static IPAddress NetworkOf(IPAddress address)
+    {
+        if (address.IsIPv4MappedToIPv6)
+        {
+            return address.MapToIPv4();
+        }
+
+        if (address.AddressFamily != AddressFamily.InterNetworkV6 || IPAddress.IsLoopback(address))
+        {
+            return address;
+        }
+
+        const int AddressBytes = 16;
+        const int NetworkBytes = 8;
+        Span<byte> bytes = stackalloc byte[AddressBytes];
+        address.TryWriteBytes(bytes, out _);
+        bytes[NetworkBytes..].Clear();
+        return new IPAddress(bytes);
+    }
 }

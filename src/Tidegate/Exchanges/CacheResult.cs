@@ -41,6 +41,9 @@ public enum CacheResult : byte
 
     /// <summary>Parts of what the request wants are stored, and not all of it.</summary>
     Partial,
+
+    /// <summary>No client asked: a stored answer was asked for anew in the background, after a stale one had been used.</summary>
+    Refresh,
 }
 
 /// <summary>The words for it.</summary>

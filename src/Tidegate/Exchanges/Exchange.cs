@@ -302,7 +302,10 @@ public sealed class Exchange
     }
 
     /// <summary>A policy in observe mode notes what it would have done.</summary>
-    public void Observe(string policy, Rejection rejection) => (_observed ??= []).Add(new PolicyDecision(policy, rejection.Code));
+    public void Observe(string policy, Rejection rejection) => Observe(policy, rejection.Code);
+
+    /// <summary>The same for one that would have done something else than refuse.</summary>
+    public void Observe(string policy, string code) => (_observed ??= []).Add(new PolicyDecision(policy, code));
 
     /// <summary>Becomes a request like another exchange's, with an answer of its own.</summary>
     internal void CopyRequest(Exchange other, CancellationToken aborted)
@@ -325,7 +328,7 @@ public sealed class Exchange
         _bill = other.Bill;
     }
 
-    /// <summary>What it costs from here on is on nobody's bill: no client asked for it.</summary>
+    /// <summary>What it costs from here on is on a bill of its own: no client asked for it.</summary>
     internal void LeaveBill() => _bill = default;
 
     /// <summary>Another attempt for the same call begins where one before it left off.</summary>

@@ -45,6 +45,7 @@ internal static class ExchangeWords
         CacheResult.Method => "method",
         CacheResult.WouldHit => "would_hit",
         CacheResult.Partial => "partial",
+        CacheResult.Refresh => "refresh",
         _ => "",
     };
 

@@ -43,9 +43,29 @@ public sealed class AuditLogTests : IDisposable
         audit.Add("ana", "", "sign_in", "");
 
         var recent = audit.Recent(AuditLog.Kept);
-        Assert.Equal(33, recent.Count);
+        Assert.Equal(18, recent.Count);
         Assert.Equal("purge", recent[^1].Action);
-        Assert.Equal("9970 failed attempts, more than 30 a minute", recent[1].Detail);
+        Assert.Equal("9985 failed attempts, more than 15 a minute from one address or 60 in all", recent[1].Detail);
+    }
+
+    [Fact]
+    public void Failures_from_one_address_do_not_hide_those_from_another()
+    {
+        var audit = Open();
+        for (var i = 0; i < 100; i++)
+        {
+            audit.Add("", "10.0.0.9", "sign_in", "by the identity provider: nonsense", succeeded: false);
+        }
+
+        audit.Add("ana", "10.0.0.1", "sign_in", "Name or password is wrong.", succeeded: false);
+        Assert.Equal(("ana", 17), (audit.Recent(1)[0].Who, audit.Recent(AuditLog.Kept).Count));
+
+        for (var address = 0; address < 200; address++)
+        {
+            audit.Add("", $"10.0.1.{address}", "sign_in", "", succeeded: false);
+        }
+
+        Assert.Equal(61, audit.Recent(AuditLog.Kept).Count);
     }
 
     [Fact]

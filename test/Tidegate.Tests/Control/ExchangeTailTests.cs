@@ -1,4 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
+using Tidegate.Configuration;
+using Tidegate.Control.Admin;
 using Tidegate.Control.Live;
 using Tidegate.Control.Store.Segments;
 using Tidegate.Recording;
@@ -20,7 +22,7 @@ public sealed class ExchangeTailTests
     [Fact]
     public async Task A_viewer_gets_what_fits_in_order()
     {
-        var viewer = _tail.TryWatch(Search with { Api = "stripe", Region = "eu" })!;
+        var viewer = _tail.TryWatch(Search with { Api = "stripe", Region = "eu" }, Ana)!;
         await SeeAsync(TestRecords.Ingress, TestRecords.Egress with { Id = 1, Region = "eu" }, TestRecords.Egress with { Id = 2 }, TestRecords.Egress with { Id = 3, Region = "eu" });
 
         var (records, dropped) = await viewer.NextAsync(Patience, _time, Cancellation);
@@ -31,7 +33,7 @@ public sealed class ExchangeTailTests
     [Fact]
     public async Task One_who_is_too_slow_misses_the_oldest_and_is_told_how_many()
     {
-        var viewer = _tail.TryWatch(Search)!;
+        var viewer = _tail.TryWatch(Search, Ana)!;
         for (var i = 0; i < TailViewer.MaxWaiting + 7; i++)
         {
             await SeeAsync(TestRecords.Ingress with { Id = (ulong)i });
@@ -46,7 +48,7 @@ public sealed class ExchangeTailTests
     [Fact]
     public async Task Silence_ends_after_a_while_and_so_does_everything_when_the_gateway_does()
     {
-        var viewer = _tail.TryWatch(Search)!;
+        var viewer = _tail.TryWatch(Search, Ana)!;
         var waiting = viewer.NextAsync(Patience, _time, Cancellation);
         Assert.False(waiting.IsCompleted);
         _time.Advance(Patience);
@@ -56,17 +58,28 @@ public sealed class ExchangeTailTests
         _tail.Close();
         Assert.Empty((await last).Records);
         Assert.True(viewer.IsClosed);
-        Assert.Null(_tail.TryWatch(Search));
+        Assert.Null(_tail.TryWatch(Search, Ana));
     }
 
     [Fact]
     public void There_is_room_for_some_and_for_another_when_one_leaves()
     {
-        var viewers = Enumerable.Range(0, ExchangeTail.MaxViewers).Select(_ => _tail.TryWatch(Search)!).ToList();
-        Assert.Null(_tail.TryWatch(Search));
+        var viewers = Enumerable.Range(0, ExchangeTail.MaxViewers).Select(i => _tail.TryWatch(Search, AdminCaller.Of($"viewer {i}", AdminRole.Viewer, []))!).ToList();
+        Assert.Null(_tail.TryWatch(Search, Ana));
         _tail.Leave(viewers[3]);
-        Assert.NotNull(_tail.TryWatch(Search));
+        Assert.NotNull(_tail.TryWatch(Search, Ana));
     }
+
+    [Fact]
+    public void One_person_does_not_hold_the_places_of_others_and_whoever_has_the_token_is_not_one_person()
+    {
+        Assert.All(Enumerable.Range(0, ExchangeTail.MaxViewersEach), _ => Assert.NotNull(_tail.TryWatch(Search, Ana)));
+        Assert.Null(_tail.TryWatch(Search, Ana));
+        Assert.All(Enumerable.Range(0, ExchangeTail.MaxViewers - ExchangeTail.MaxViewersEach), _ => Assert.NotNull(_tail.TryWatch(Search, AdminCaller.Token)));
+        Assert.Null(_tail.TryWatch(Search, AdminCaller.Token));
+    }
+
+    private static AdminCaller Ana { get; } = AdminCaller.Of("ana", AdminRole.Viewer, ["acme"]);
 
     private static ExchangeSearch Search { get; } = new() { From = default, To = default };
 

@@ -134,7 +134,7 @@ public sealed class PastExchangesTests : IDisposable
         await File.WriteAllTextAsync(Path.Combine(_directory, "rollups.db"), "no database", Cancellation);
         File.Delete(Path.Combine(_directory, "rollups.db-wal"));
         var log = new List<string>();
-        var (status, answer) = await AskAsync(new PastExchanges(reader, new RecentExchanges(10), _time, log.Add), "", isSearch: false);
+        var (status, answer) = await AskAsync(new PastExchanges(reader, null, new RecentExchanges(10), _time, log.Add), "", isSearch: false);
         Assert.Equal((503, "store_unreadable"), (status, answer.GetProperty("code").GetString()));
         Assert.Single(log);
     }
@@ -145,7 +145,7 @@ public sealed class PastExchangesTests : IDisposable
     {
         await using var store = Open();
         await using var reader = new StoreReader(store, _time);
-        return await AskAsync(new PastExchanges(reader, new RecentExchanges(10), _time, line => throw new InvalidOperationException(line)), query, isSearch);
+        return await AskAsync(new PastExchanges(reader, null, new RecentExchanges(10), _time, line => throw new InvalidOperationException(line)), query, isSearch);
     }
 
     private static async Task<(int Status, JsonElement Answer)> AskAsync(PastExchanges past, string query, bool isSearch)

@@ -80,6 +80,23 @@ public sealed class SessionsTests
     }
 
     [Fact]
+    public void Whoever_signs_in_again_and_again_ends_sessions_of_its_own_and_nobody_elses()
+    {
+        var sessions = new Sessions(_time);
+        var access = Access(null, Ana(1, AdminRole.Viewer));
+        var bobs = Begin(sessions);
+        var anas = Enumerable.Range(0, 40).Select(_ =>
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            return sessions.Begin(AdminCaller.Of("ana", AdminRole.Viewer, []), SignInProof.User("ana"), access, Life);
+        }).ToList();
+
+        Assert.NotNull(sessions.Find(bobs, WithToken, out _));
+        Assert.Equal(32, anas.Count(key => sessions.Find(key, access, out _) is not null));
+        Assert.NotNull(sessions.Find(anas[^1], access, out _));
+    }
+
+    [Fact]
     public void After_a_few_wrong_passwords_each_further_one_waits_twice_as_long_and_nobody_else_does()
     {
         var throttle = new SignInThrottle(_time);
@@ -104,6 +121,19 @@ public sealed class SessionsTests
         Assert.Equal(TimeSpan.FromSeconds(64), throttle.Wait("ana", "10.0.0.1"));
         throttle.Succeeded("ana", "10.0.0.1");
         Assert.Equal(TimeSpan.Zero, throttle.Wait("ana", "10.0.0.1"));
+    }
+
+    [Fact]
+    public void Wrong_passwords_from_anywhere_in_one_ipv6_network_are_counted_together()
+    {
+        var throttle = new SignInThrottle(_time);
+        for (var i = 1; i <= 4; i++)
+        {
+            throttle.Failed("ana", $"2001:db8:1:2::{i:x}");
+        }
+
+        Assert.Equal(TimeSpan.FromSeconds(1), throttle.Wait("ana", "2001:db8:1:2:ffff::1"));
+        Assert.Equal(TimeSpan.Zero, throttle.Wait("ana", "2001:db8:1:3::1"));
     }
 
     [Fact]

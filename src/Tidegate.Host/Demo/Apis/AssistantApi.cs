@@ -4,8 +4,11 @@ using Microsoft.AspNetCore.Http;
 namespace Tidegate.Host.Demo.Apis;
 
 /// <summary>A language model: thinks, then streams tokens as server-sent events, and says at the end how many it used.</summary>
-internal sealed class AssistantApi(TimeProvider time, DemoRandom random) : ISimulatedApi
+internal sealed class AssistantApi(MorningClock clock, TimeProvider time, DemoRandom random) : ISimulatedApi
 {
+    /// <summary>The share of questions that it has no room for: once each morning for a good while, which is when asking it less gets more answers.</summary>
+    public static readonly Rhythm Busy = new("09:33 0, 09:35 0.75, 09:55 0.75, 09:58 0");
+
     private static readonly string[] Words = "the order left our warehouse this morning and should reach you by tomorrow if it does not please write to us again and we will send another one at no cost".Split(' ');
 
     // No standard status; models answer it when they are overloaded.
@@ -37,6 +40,10 @@ internal sealed class AssistantApi(TimeProvider time, DemoRandom random) : ISimu
         else if (request is not { Method: "POST", Path.Value: "/v1/chat/completions" })
         {
             await ErrorAsync(response, StatusCodes.Status404NotFound, "not_found");
+        }
+        else if (random.Chance(Busy[clock.Now]))
+        {
+            await ErrorAsync(response, StatusCodes.Status503ServiceUnavailable, "no_capacity");
         }
         else if (random.Chance(0.02))
         {

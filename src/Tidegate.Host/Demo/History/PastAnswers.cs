@@ -27,7 +27,7 @@ internal sealed class PastAnswers
         "catalogue" => Catalogue(exchange, started, random),
         "payments" => Payments(exchange, plan, started, random),
         "shipping" => Shipping(exchange, plan, clock, random),
-        "assistant" => Assistant(exchange, plan, call, random),
+        "assistant" => Assistant(exchange, plan, call, clock, random),
         _ => Orders(exchange, random),
     };
 
@@ -85,11 +85,17 @@ internal sealed class PastAnswers
         return isOpen ? PastAnswer.Refused(503, "circuit_breaker", "circuit_open", random) : Sent(plan, new PastAnswer(503, Outcome.Forwarded, random.Duration(45)) { Attempts = 2, Bytes = 80 });
     }
 
-    private PastAnswer Assistant(Exchange exchange, RoutePlan plan, DemoCall call, DemoRandom random)
+    private PastAnswer Assistant(Exchange exchange, RoutePlan plan, DemoCall call, TimeOnly clock, DemoRandom random)
     {
         if (exchange.Method == "GET")
         {
             return Sent(plan, new PastAnswer(200, Outcome.Forwarded, random.Duration(12)) { Bytes = 60 });
+        }
+
+        // Half of what it would refuse is not sent.
+        if (random.Chance(AssistantApi.Busy[clock]))
+        {
+            return random.Chance(0.5) ? PastAnswer.Refused(503, "adaptive_throttle", "throttled_adaptively", random) : Sent(plan, new PastAnswer(503, Outcome.Forwarded, random.Duration(20)) { Bytes = 34 });
         }
 
         if (random.Chance(0.02))

@@ -33,6 +33,12 @@ internal static class ConfigConsequences
         (AuthenticateConfig, nameof(AuthenticateConfig.Required)) =>
             [difference.Values.New is true ? "Callers without a credential will get 401, or 407 on the proxy." : "Callers without a credential will pass, as anonymous."],
         (ApiKeyAuthenticateConfig, nameof(ApiKeyAuthenticateConfig.Header)) => ["Callers that send the key in the old field will be as if they sent none."],
+        (FallbackConfig, "Mode") when difference.Values.New is PolicyMode mode =>
+            [mode == PolicyMode.Observe ? "Callers will get the refusal or failure itself; where the fixed answer would have stood in is recorded." : "Callers will get the fixed answer where it was only recorded."],
+        (CredentialInjectionConfig, "Mode") =>
+            [difference.Values.New is PolicyMode.Observe ? "Calls will carry the key whose turn it is, also one that the provider refuses." : "Keys that the provider refuses will be set aside, and calls go on with another."],
+        (RetryConfig or HedgeConfig, "Mode") when difference.Values.New is PolicyMode mode =>
+            [mode == PolicyMode.Observe ? "Nothing will be sent again; what would have been is recorded." : "What was only recorded will be sent again."],
         (_, "Mode") when difference.Values.New is PolicyMode mode =>
             [mode == PolicyMode.Observe ? "What was refused will pass, and be recorded as would have been refused." : "What was only recorded will be refused."],
         (_, "Access") => Access(difference),

@@ -227,10 +227,17 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         var load = await disk.LoadAsync(entry);
         if (load is { Completion.IsCompleted: false })
         {
-            var now = cache.Time.GetTimestamp();
-            if (!cache.Epochs.IsPurged(load.Answer, key, exchange.Target, now) && load.Answer.UseFor(request.Control, now, cache.Time) == StoredUse.Fresh && _delivery.TryServeFilling(exchange, load.Answer, request))
+            try
             {
-                return;
+                var now = cache.Time.GetTimestamp();
+                if (!cache.Epochs.IsPurged(load.Answer, key, exchange.Target, now) && load.Answer.UseFor(request.Control, now, cache.Time) == StoredUse.Fresh && _delivery.TryServeFilling(exchange, load.Answer, request))
+                {
+                    return;
+                }
+            }
+            finally
+            {
+                load.Begin();
             }
 
             await DiskTier.WaitAsync(load.Completion);

@@ -164,8 +164,10 @@ internal sealed class Flight
     /// <summary>As <see cref="AskAsync"/>, with nobody who waits: on this thread's reactor, or the thread pool, after what is being done now.</summary>
     public void AskInBackground(ExchangeHandler next)
     {
-        // Its client is answered already, and pays for nothing more.
+        // Its client is answered already, and pays for nothing more: this is an exchange, and a record, of its own.
         Exchange.LeaveBill();
+        Exchange.Cache = CacheResult.Refresh;
+        _cache.OnRefreshBegins(Exchange);
 
         // It is nobody's own request: the whole is wanted, whatever the client has or wants of it.
         Exchange.Method = Exchange.Method == "HEAD" ? "GET" : Exchange.Method;
@@ -246,6 +248,8 @@ internal sealed class Flight
             await limit.DisposeAsync();
             FirstSeat.Leave();
             _cache.Refreshes.End();
+            Exchange.Timings.Ended = _cache.Time.GetTimestamp();
+            _cache.OnRefreshEnds(Exchange);
         }
     }
 

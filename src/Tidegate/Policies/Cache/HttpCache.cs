@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Tidegate.Exchanges;
 using Tidegate.Policies.Cache.Disk;
 
 namespace Tidegate.Policies.Cache;
@@ -31,6 +32,12 @@ internal sealed class HttpCache(TimeProvider time)
 
     /// <summary>Told of a bug that no exchange is there to hear of: in a background refresh, or while content is stored.</summary>
     public Action<Exception> OnBug { get; set; } = static _ => { };
+
+    /// <summary>An exchange that no client asked for begins: it gets a number and its place in the trace of the one that caused it.</summary>
+    public Action<Exchange> OnRefreshBegins { get; set; } = static _ => { };
+
+    /// <summary>It is over, and recorded like any other: it may have cost something.</summary>
+    public Action<Exchange> OnRefreshEnds { get; set; } = static _ => { };
 
     /// <summary>Keys and purges are those of a directory from now on. Before anything is stored.</summary>
     public void Use(DiskState state) => (Secret, Epochs) = (state.Secret, new PurgeEpochs(state.Epochs));

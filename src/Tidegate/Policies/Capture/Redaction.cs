@@ -2,14 +2,24 @@ using System.Text;
 
 namespace Tidegate.Policies.Capture;
 
-/// <summary>Takes away what nobody should read again: values of fields, of JSON members and of form parameters whose names say that they are secret.</summary>
+/// <summary>Takes away what nobody should read again: values of fields, of JSON members and of form parameters whose names say that they are secret, and values that look like one.</summary>
 internal sealed class Redaction
 {
     /// <summary>Stands for what was taken away.</summary>
     public const string Mask = "***";
 
-    // Parts of names: whoever calls something so means a secret, or somebody's money.
-    private static readonly string[] Secret = ["password", "passwd", "secret", "token", "apikey", "api_key", "api-key", "access_key", "private_key", "authorization", "cookie", "signature", "session", "card_number", "cvv", "cvc", "iban", "ssn"];
+    // Parts of names without what stands between their words: whoever calls something so means a secret, or somebody's money.
+    private static readonly string[] SecretParts =
+    [
+        "password", "passwd", "passphrase", "passcode", "pwd", "secret", "token", "apikey", "accesskey", "privatekey", "authorization", "credential", "cookie", "signature", "session", "assertion", "codeverifier",
+        "cardnumber", "cvv", "cvc", "iban", "ssn",
+    ];
+
+    // Whole names, which as parts of others mean something else.
+    private static readonly string[] SecretNames = ["pass", "otp", "totp", "pin", "auth", "pan", "jwt"];
+
+    // Where OAuth and keys in addresses have them. In JSON a code is an error's, and a key a thing's.
+    private static readonly string[] SecretParameters = ["code", "key", "sig", "hmac"];
 
     private readonly string[] _names;
 
@@ -19,121 +29,118 @@ internal sealed class Redaction
     /// <summary>Whether values under this name are taken away.</summary>
     public bool IsSecret(string name)
     {
-        foreach (var part in Secret)
+        if (_names.Contains(name, StringComparer.OrdinalIgnoreCase) || name.EndsWith("-key", StringComparison.OrdinalIgnoreCase) || name.EndsWith("_key", StringComparison.OrdinalIgnoreCase) || name.EndsWith("Key", StringComparison.Ordinal))
         {
-            if (name.Contains(part, StringComparison.OrdinalIgnoreCase))
+            return true;
+        }
+
+        // card[number], api-key and apiKey are one name each.
+        var plain = string.Concat(name.Where(char.IsAsciiLetterOrDigit)).ToLowerInvariant();
+        return SecretNames.Contains(plain) || SecretParts.Any(part => plain.Contains(part, StringComparison.Ordinal));
+    }
+
+    /// <summary>Content without its secrets; null for content that cannot be looked through, or is not what its type says.</summary>
+    /// <param name="type">Its Content-Type.</param>
+    /// <param name="content">Perhaps only its beginning.</param>
+    public string? Content(string type, ReadOnlySpan<byte> content)
+    {
+        if (content.Contains((byte)0))
+        {
+            // Another encoding than UTF-8: names would not be found in it.
+            return null;
+        }
+
+        var text = Encoding.UTF8.GetString(content);
+        var begin = text.AsSpan().TrimStart("\uFEFF \t\r\n");
+        if (type.StartsWith("text/event-stream", StringComparison.OrdinalIgnoreCase))
+        {
+            return Events(text);
+        }
+
+        if (type.Contains("json", StringComparison.OrdinalIgnoreCase))
+        {
+            return begin.IsEmpty || begin[0] is '{' or '[' or '"' or '-' or (>= '0' and <= '9') || IsLiteral(begin) ? new JsonRedaction(this).Redact(text) : null;
+        }
+
+        return type.StartsWith("application/x-www-form-urlencoded", StringComparison.OrdinalIgnoreCase) && !(begin.Length > 0 && begin[0] is '{' or '[' or '<') ? Form(text) : null;
+    }
+
+    /// <summary>Values of parameters, in a query or a form.</summary>
+    public string Form(string text) => string.Join('&', text.Split('&').Select(Parameter));
+
+    /// <summary>Whether a value shows by itself that it is a secret: a signed token, a credential with its scheme, or the number of a card.</summary>
+    public static bool LooksSecret(ReadOnlySpan<char> value) =>
+        (value.Length > 20 && value.StartsWith("eyJ", StringComparison.Ordinal) && value.Contains('.'))
+        || value.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
+        || value.StartsWith("Basic ", StringComparison.OrdinalIgnoreCase)
+        || IsCardNumber(value);
+
+    private string Parameter(string parameter)
+    {
+        if (parameter.IndexOf('=', StringComparison.Ordinal) is not (>= 0 and var equals))
+        {
+            return parameter;
+        }
+
+        var name = Unescape(parameter[..equals]);
+        var value = Unescape(parameter[(equals + 1)..]);
+        return IsSecret(name) || SecretParameters.Contains(name.ToLowerInvariant()) || LooksSecret(value) || HidesSecret(value) ? parameter[..(equals + 1)] + Mask : parameter;
+    }
+
+    /// <summary>Whether text is JSON in which something would be masked.</summary>
+    internal bool HidesSecret(string value) => value.AsSpan().TrimStart() is ['{' or '[', ..] && new JsonRedaction(this).Redact(value) != value;
+
+    private static string Unescape(string text) => Uri.UnescapeDataString(text.Replace('+', ' '));
+
+    /// <summary>What is no JSON in an event is text that nobody can look through.</summary>
+    private string Events(string text) => string.Join('\n', text.Split('\n').Select(line =>
+    {
+        var content = line.AsSpan();
+        if (!content.StartsWith("data:", StringComparison.Ordinal))
+        {
+            return line;
+        }
+
+        var data = content["data:".Length..].TrimStart();
+        return data.IsEmpty || data.StartsWith("[DONE]", StringComparison.Ordinal) ? line
+            : data[0] is '{' or '[' or '"' ? new JsonRedaction(this).Redact(line)
+            : string.Concat(line.AsSpan(0, line.Length - data.Length), Mask);
+    }));
+
+    private static bool IsLiteral(ReadOnlySpan<char> text)
+    {
+        foreach (var literal in (ReadOnlySpan<string>)["true", "false", "null"])
+        {
+            if (text.TrimEnd().SequenceEqual(literal))
             {
                 return true;
             }
         }
 
-        return name.EndsWith("-key", StringComparison.OrdinalIgnoreCase) || _names.Contains(name, StringComparer.OrdinalIgnoreCase);
+        return false;
     }
 
-    /// <summary>Content without its secrets; null for content that cannot be looked through.</summary>
-    /// <param name="type">Its Content-Type.</param>
-    /// <param name="content">Perhaps only its beginning.</param>
-    public string? Content(string type, ReadOnlySpan<byte> content)
+    /// <summary>13 to 19 digits, perhaps in groups, with the check digit of ISO/IEC 7812.</summary>
+    private static bool IsCardNumber(ReadOnlySpan<char> value)
     {
-        if (type.Contains("json", StringComparison.OrdinalIgnoreCase) || type.StartsWith("text/event-stream", StringComparison.OrdinalIgnoreCase))
+        var (digits, even, odd) = (0, 0, 0);
+        for (var i = value.Length - 1; i >= 0; i--)
         {
-            return Json(Encoding.UTF8.GetString(content));
-        }
-
-        return type.StartsWith("application/x-www-form-urlencoded", StringComparison.OrdinalIgnoreCase) ? Form(Encoding.UTF8.GetString(content)) : null;
-    }
-
-    /// <summary>Values of parameters, in a query or a form.</summary>
-    public string Form(string text) => string.Join('&', text.Split('&').Select(parameter =>
-        parameter.IndexOf('=', StringComparison.Ordinal) is >= 0 and var equals && IsSecret(Uri.UnescapeDataString(parameter[..equals])) ? parameter[..(equals + 1)] + Mask : parameter));
-
-    /// <summary>Reads along and copies, whole or not, JSON or nearly; the value of a secret member is left out to its end, whatever it is.</summary>
-    private string Json(string text)
-    {
-        var kept = new StringBuilder(text.Length);
-        for (var i = 0; i < text.Length;)
-        {
-            if (text[i] != '"')
+            if (value[i] is ' ' or '-')
             {
-                kept.Append(text[i++]);
                 continue;
             }
 
-            var end = EndOfString(text, i);
-            kept.Append(text, i, end - i);
-            var colon = SkipSpace(text, end);
-            if (colon < text.Length && text[colon] == ':' && IsSecret(text[(i + 1)..Math.Max(i + 1, end - 1)]))
+            if (!char.IsAsciiDigit(value[i]) || ++digits > 19)
             {
-                var value = SkipSpace(text, colon + 1);
-                kept.Append(text, end, value - end).Append('"').Append(Mask).Append('"');
-                end = EndOfValue(text, value);
+                return false;
             }
 
-            i = end;
+            var digit = value[i] - '0';
+            odd += digits % 2 == 1 ? digit : 0;
+            even += digits % 2 == 0 ? (digit * 2 / 10) + (digit * 2 % 10) : 0;
         }
 
-        return kept.ToString();
-    }
-
-    private static int SkipSpace(string text, int at)
-    {
-        while (at < text.Length && char.IsWhiteSpace(text[at]))
-        {
-            at++;
-        }
-
-        return at;
-    }
-
-    /// <summary>Behind the closing quote, or the end.</summary>
-    private static int EndOfString(string text, int at)
-    {
-        for (at++; at < text.Length; at++)
-        {
-            if (text[at] == '\\')
-            {
-                at++;
-            }
-            else if (text[at] == '"')
-            {
-                return at + 1;
-            }
-        }
-
-        return text.Length;
-    }
-
-    private static int EndOfValue(string text, int at)
-    {
-        var depth = 0;
-        while (at < text.Length)
-        {
-            switch (text[at])
-            {
-                case '"':
-                    at = EndOfString(text, at);
-                    break;
-                case '{' or '[':
-                    depth++;
-                    at++;
-                    break;
-                case '}' or ']' when depth > 0:
-                    depth--;
-                    at++;
-                    break;
-                case '}' or ']' or ',' when depth == 0:
-                    return at;
-                default:
-                    at++;
-                    continue;
-            }
-
-            if (depth == 0)
-            {
-                return at;
-            }
-        }
-
-        return at;
+        return digits >= 13 && (odd + even) % 10 == 0;
     }
 }

@@ -12,6 +12,12 @@ namespace Tidegate.Policies.Credential;
 /// </summary>
 internal sealed class KeyPoolPolicy : IPolicy
 {
+    /// <summary>Observe mode: another key would have been sent, because this one is set aside or has no room.</summary>
+    public const string WouldPassOver = "key_passed_over";
+
+    /// <summary>Observe mode: the answer would have set this key aside, and a further attempt would have carried another.</summary>
+    public const string WouldSetAside = "key_set_aside";
+
     // So many calls, one after the other, that two keys were refused alike for, and none that a key was taken for: by now it may as well be both keys.
     private const int MaxAlike = 3;
 
@@ -37,7 +43,10 @@ internal sealed class KeyPoolPolicy : IPolicy
     public IEnumerable<KeyHealth> Keys => _settings.Keys.Select(key => key.Health);
 
     public ValueTask InvokeAsync(Exchange exchange, ExchangeHandler next) =>
-        exchange.IsTunnel ? next(exchange) : _field.Refuses(exchange) ? default : SendAsync(exchange, next);
+        exchange.IsTunnel ? next(exchange)
+        : _field.Refuses(exchange) ? default
+        : _settings.Mode == PolicyMode.Observe ? ObserveAsync(exchange, next)
+        : SendAsync(exchange, next);
 
     public PolicyExplanation Explain(Exchange exchange)
     {
@@ -54,7 +63,7 @@ internal sealed class KeyPoolPolicy : IPolicy
                 ? string.Create(CultureInfo.InvariantCulture, $"{health.Key.Name}{weight} set aside for {seconds:0.#} s after {health.Cause}")
                 : $"{health.Key.Name}{weight} ready";
         });
-        return new PolicyExplanation($"sets {_field.Header} from {_settings.Keys.Count} keys (values hidden), {(_settings.Choice == KeyChoice.Ordered ? "the first that is taken" : "in turn")}: {string.Join(", ", keys)}");
+        return new PolicyExplanation($"sets {_field.Header} from {_settings.Keys.Count} keys (values hidden), {(_settings.Choice == KeyChoice.Ordered ? "the first that is taken" : "in turn")}: {string.Join(", ", keys)}{(_settings.Mode == PolicyMode.Observe ? " (observe)" : "")}");
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
@@ -109,6 +118,62 @@ internal sealed class KeyPoolPolicy : IPolicy
         }
     }
 
+    /// <summary>Each call carries the key whose turn it is, whatever is known of it; what would have been done with what is known is noted.</summary>
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    private async ValueTask ObserveAsync(Exchange exchange, ExchangeHandler next)
+    {
+        var index = _settings.Choice == KeyChoice.Ordered ? 0 : _turns.KeyAt(_turns.Next(), 0);
+        var key = _settings.Keys[index];
+        var others = Ready(without: 1u << index);
+        var sent = _time.GetTimestamp();
+        var isPassedOver = others != 0 && key.Health.IsSetAside(sent);
+        exchange.ProviderKey = key.Health.Key;
+        _field.Set(exchange.RequestHeaders, key.Value);
+        await next(exchange);
+        if (exchange.Outcome == Outcome.Rejected)
+        {
+            exchange.ProviderKey = null;
+            isPassedOver |= others != 0 && exchange.Rejection is { Policy: "limits", Status: 429 };
+        }
+        else if (exchange.Outcome == Outcome.Forwarded && !exchange.IsSignalOfBucket && RefusalOf(exchange) is not KeyRefusal.None and var refusal)
+        {
+            // One that is to blame itself cannot be told from one whose key is: no second key is asked.
+            Refuse(exchange, key.Health, refusal, sent);
+            if (key.Health.IsSetAside(_time.GetTimestamp()) && !isPassedOver)
+            {
+                exchange.Observe(Name, WouldSetAside);
+            }
+        }
+        else if (exchange.Outcome == Outcome.Forwarded)
+        {
+            Accept(exchange, key.Health, sent);
+        }
+
+        if (isPassedOver)
+        {
+            exchange.Observe(Name, WouldPassOver);
+        }
+    }
+
+    private static void Accept(Exchange exchange, KeyHealth health, long sent)
+    {
+        if (exchange.ResponseStatus < 500 && RefusalOf(exchange) == KeyRefusal.None)
+        {
+            health.Pass(sent);
+        }
+        else
+        {
+            health.Answered();
+        }
+    }
+
+    /// <returns>Since when the key is set aside, as <see cref="KeyHealth.Refuse"/> has it.</returns>
+    private long Refuse(Exchange exchange, KeyHealth health, KeyRefusal refusal, long sent)
+    {
+        var isTimed = RetryAfter.TryRead(exchange.ResponseHeaders, _time.GetUtcNow(), out var wait);
+        return health.Refuse(refusal, exchange.ResponseStatus.ToString(CultureInfo.InvariantCulture), isTimed ? wait : null, _settings.SetAside, sent);
+    }
+
     /// <summary>What the answer says about its key.</summary>
     private void Judge(Exchange exchange, int index, long sent)
     {
@@ -121,15 +186,11 @@ internal sealed class KeyPoolPolicy : IPolicy
         var refusal = RefusalOf(exchange);
         if (refusal == KeyRefusal.None)
         {
+            Accept(exchange, health, sent);
             if (exchange.ResponseStatus < 500)
             {
-                health.Pass(sent);
                 Volatile.Write(ref _alike, 0);
                 BlameBoth(exchange, sent);
-            }
-            else
-            {
-                health.Answered();
             }
 
             return;
@@ -163,8 +224,7 @@ internal sealed class KeyPoolPolicy : IPolicy
         }
         else
         {
-            var isTimed = RetryAfter.TryRead(exchange.ResponseHeaders, _time.GetUtcNow(), out var wait);
-            var since = health.Refuse(refusal, exchange.ResponseStatus.ToString(CultureInfo.InvariantCulture), isTimed ? wait : null, _settings.SetAside, sent);
+            var since = Refuse(exchange, health, refusal, sent);
             exchange.SuspectedKey = isBare && exchange.SuspectedKey.Number == 0 ? new SuspectedKey(index + 1, exchange.ResponseStatus, since) : exchange.SuspectedKey;
         }
 

@@ -18,6 +18,9 @@ internal sealed record KeyPoolSettings
 
     /// <summary>How long a key that is not accepted is left alone the first time; twice that the second, up to sixteen times.</summary>
     public TimeSpan SetAside { get; init; } = DefaultSetAside;
+
+    /// <summary>Observe: keys are sent by turn (the first, where they are ordered) whatever is known of them, and the record says when another would have been.</summary>
+    public PolicyMode Mode { get; init; }
 }
 
 /// <summary>One of several keys.</summary>

@@ -15,6 +15,9 @@ internal sealed class FallbackPolicy(FallbackSettings settings, TimeProvider tim
     /// <summary>The field that marks the answer. Its value is the code of what it stands in for.</summary>
     public const string MarkName = "Tidegate-Fallback";
 
+    /// <summary>What the record says where it would have stood in: the outcome that the exchange would have had.</summary>
+    public const string WouldServe = "served_from_fallback";
+
     public string Name => "fallback";
 
     public PolicyStage Stage => PolicyStage.Fallback;
@@ -30,7 +33,7 @@ internal sealed class FallbackPolicy(FallbackSettings settings, TimeProvider tim
         }
 
         string[] when = [.. settings.OnFailure ? ["no answer, 502, 503, 504"] : (string[])[], .. settings.OnCircuitOpen ? ["an open circuit"] : (string[])[], .. settings.OnLimit ? ["a limit's refusal"] : (string[])[], .. settings.Statuses.Order().Select(status => status.ToString(CultureInfo.InvariantCulture))];
-        return new PolicyExplanation($"{settings.Status} with {settings.Content.Length} bytes of {settings.ContentType}, marked {MarkName}, in place of {string.Join(", ", when)}");
+        return new PolicyExplanation($"{settings.Status} with {settings.Content.Length} bytes of {settings.ContentType}, marked {MarkName}, in place of {string.Join(", ", when)}{(settings.Mode == PolicyMode.Observe ? " (observe)" : "")}");
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
@@ -40,6 +43,12 @@ internal sealed class FallbackPolicy(FallbackSettings settings, TimeProvider tim
         await next(exchange);
         if (!StandsInFor(exchange))
         {
+            return;
+        }
+
+        if (settings.Mode == PolicyMode.Observe)
+        {
+            exchange.Observe(Name, WouldServe);
             return;
         }
 

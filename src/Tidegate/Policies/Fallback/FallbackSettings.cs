@@ -28,4 +28,7 @@ internal sealed record FallbackSettings
 
     /// <summary>Further answers of the upstream that it replaces.</summary>
     public FrozenSet<int> Statuses { get; init; } = FrozenSet<int>.Empty;
+
+    /// <summary>Observe: the answer stays what it is, and the record says that this one would have stood in for it.</summary>
+    public PolicyMode Mode { get; init; }
 }

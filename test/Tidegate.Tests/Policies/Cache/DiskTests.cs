@@ -102,6 +102,65 @@ public sealed class DiskTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task A_client_that_reads_slowly_what_memory_cannot_hold_keeps_nobody_waiting()
+    {
+        var content = new string('x', 1_200_000);
+        var bench = Bench();
+        bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", content);
+        await using (await OpenAsync(bench))
+        {
+            await bench.CallAsync();
+            await IdleAsync(bench);
+        }
+
+        var again = Bench();
+        again.Upstream = bench.Upstream;
+        again.Cache.Store.MaxBytes = 300_000;
+        await using (await OpenAsync(again))
+        {
+            var slow = CacheBench.Request();
+            await again.Policy.InvokeAsync(slow, _ => throw new InvalidOperationException("It is on the disk."));
+            Assert.Equal(Outcome.ServedFromCache, slow.Outcome);
+            Assert.Equal(1_000, await ReadAsync(slow, 1_000));
+
+            for (var i = 0; i < 3; i++)
+            {
+                Assert.Equal(content, (await again.CallAsync().WaitAsync(TimeSpan.FromSeconds(20), Cancellation)).Content);
+            }
+
+            Assert.Empty(again.Asked);
+            Assert.Equal(content.Length - 1_000, await ReadAsync(slow, content.Length));
+            slow.EndAnswer(downTo: 0);
+        }
+    }
+
+    [Theory]
+    [InlineData("Cache-Control: max-age=5")]
+    [InlineData("Cache-Control: max-age=600")]
+    [InlineData("DELETE")]
+    public async Task An_answer_that_was_overtaken_while_it_waited_to_be_written_does_not_come_back(string newer)
+    {
+        await InProcessAsync(async bench =>
+        {
+            bench.Cache.Store.MaxBytes = 64 << 20;
+            var key = "old";
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=3600", asked.Target.Path == "/a" ? key : new string('x', 2 << 20));
+
+            // What is large takes the writer's time, so that what follows waits.
+            await bench.CallAsync(path: "/large");
+            await bench.CallAsync();
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, newer == "DELETE" ? "Cache-Control: no-store" : newer, "new");
+            await bench.CallAsync(newer == "DELETE" ? "DELETE" : "GET", fields: newer == "DELETE" ? "" : "Cache-Control: no-cache");
+        });
+        await InProcessAsync(async bench =>
+        {
+            bench.Time.Advance(TimeSpan.FromSeconds(8));
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: no-store", "newest");
+            Assert.NotEqual("old", (await bench.CallAsync()).Content);
+        });
+    }
+
     [Theory]
     [InlineData("url")]
     [InlineData("prefix")]
@@ -447,6 +506,24 @@ public sealed class DiskTests : IDisposable
     }
 
     private static CacheBench Bench() => new(Shared);
+
+    private static async Task<int> ReadAsync(Exchange exchange, int most)
+    {
+        var buffer = new byte[64 * 1024];
+        var total = 0;
+        while (total < most)
+        {
+            var read = await exchange.ResponseBody.ReadAsync(buffer.AsMemory(0, Math.Min(buffer.Length, most - total)), Cancellation);
+            if (read == 0)
+            {
+                break;
+            }
+
+            total += read;
+        }
+
+        return total;
+    }
 
     private static async Task IdleAsync(CacheBench bench)
     {

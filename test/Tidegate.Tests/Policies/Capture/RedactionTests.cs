@@ -18,7 +18,15 @@ public sealed class RedactionTests
     [InlineData("""{"name":"password","x":"token: abc"}""", """{"name":"password","x":"token: abc"}""")]
     [InlineData("""{"prompt_count":3}""", """{"prompt_count":3}""")]
     [InlineData("[]", "[]")]
-    [InlineData("no json \"", "no json \"")]
+    [InlineData("""{"pass\u0077ord":"x","pwd":1,"passphrase":"x","otp":"1","id_token_hint":"x","accountKey":"x"}""", """{"pass\u0077ord":"***","pwd":"***","passphrase":"***","otp":"***","id_token_hint":"***","accountKey":"***"}""")]
+    [InlineData("""{password:'a"b', n:1}""", """{password:"***", n:1}""")]
+    [InlineData("""{"body":"{\"password\":\"x\"}","other":"{\"a\":1}"}""", """{"body":"***","other":"{\"a\":1}"}""")]
+    [InlineData("""{"number":"4242 4242 4242 4242","order":4242424242424243,"card":4242424242424242}""", """{"number":"***","order":4242424242424243,"card":"***"}""")]
+    [InlineData("""{"a":"Bearer abc","b":"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx"}""", """{"a":"***","b":"***"}""")]
+    [InlineData("""{"error":{"code":"declined","key":"a"},"opinion":"pinned"}""", """{"error":{"code":"declined","key":"a"},"opinion":"pinned"}""")]
+    [InlineData("""{"usage":{"prompt_tokens":12},"tokens":["a"]}""", """{"usage":{"prompt_tokens":12},"tokens":"***"}""")]
+    [InlineData("-1.5e3", "-1.5e3")]
+    [InlineData(" true", " true")]
     [InlineData("""{"secret":[[1],{"a":[2]}]}""", """{"secret":"***"}""")]
     public void Values_of_members_that_sound_secret_are_masked_to_their_end(string content, string expected) =>
         Assert.Equal(expected.TrimEnd(), _redaction.Content("application/json", Encoding.UTF8.GetBytes(content)));
@@ -28,10 +36,19 @@ public sealed class RedactionTests
     {
         Assert.Equal("data: {\"session\":\"***\"}\n\n", _redaction.Content("text/event-stream", "data: {\"session\":\"abc\"}\n\n"u8));
         Assert.Equal("user=a&pass%77ord=***&x", _redaction.Content("application/x-www-form-urlencoded", "user=a&pass%77ord=b&x"u8));
+        Assert.Equal("data: ***\n\ndata: [DONE]\n", _redaction.Content("text/event-stream", "data: password=x\n\ndata: [DONE]\n"u8));
+        Assert.Equal("grant_type=authorization_code&code=***&card[number]=***&number=***&x=***", _redaction.Content("application/x-www-form-urlencoded", "grant_type=authorization_code&code=a&card[number]=1&number=4242424242424242&x=%7B%22pwd%22:1%7D"u8));
         Assert.Null(_redaction.Content("image/png", "x"u8));
         Assert.Null(_redaction.Content("text/plain", "password: x"u8));
         Assert.Null(_redaction.Content("", "x"u8));
     }
+
+    [Theory]
+    [InlineData("application/json", "password=x&a=b")]
+    [InlineData("application/json", "<password>x</password>")]
+    [InlineData("application/x-www-form-urlencoded", " {\"password\":\"x\"}")]
+    [InlineData("application/json", "{\0\"\0p\0w\0d\0\"\0:\01\0}\0")]
+    public void Content_that_is_not_what_its_type_says_is_not_kept(string type, string content) => Assert.Null(_redaction.Content(type, Encoding.UTF8.GetBytes(content)));
 
     [Theory]
     [InlineData("Authorization", true)]

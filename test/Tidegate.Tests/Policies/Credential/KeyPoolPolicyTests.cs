@@ -1,6 +1,7 @@
 using System.Text;
 using Microsoft.Extensions.Time.Testing;
 using Tidegate.Exchanges;
+using Tidegate.Policies;
 using Tidegate.Policies.Credential;
 using Tidegate.Tests.Exchanges;
 using Xunit;
@@ -317,6 +318,46 @@ public sealed class KeyPoolPolicyTests
     }
 
     [Fact]
+    public async Task In_observe_mode_keys_are_sent_by_turn_whatever_is_known_and_the_record_says_when_another_would_have_been()
+    {
+        var pool = Pool(KeyChoice.RoundRobin, PolicyMode.Observe, ("a", 1), ("b", 1));
+        var refused = await RunAsync(pool, Answers(401));
+        Assert.Equal([new PolicyDecision("credential", "key_set_aside")], refused.Observed);
+        Assert.Equal((401, false, false), (refused.ResponseStatus, refused.HasOtherKey, refused.IsKeyRefused));
+        Assert.Equal(60, Health("a").SetAsideSeconds());
+
+        Assert.Empty((await RunAsync(pool, Answers(200))).Observed);
+        var again = await RunAsync(pool, Answers(401));
+        Assert.Equal("a", again.ProviderKey!.Name);
+        Assert.Equal([new PolicyDecision("credential", "key_passed_over")], again.Observed);
+
+        // It is taken again, and nothing is left of it.
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal("ba", await SendAsync(pool, 2));
+        Assert.Equal(0, Health("a").SetAsideSeconds());
+    }
+
+    [Fact]
+    public async Task In_observe_mode_the_first_of_ordered_keys_is_sent_and_one_without_room_waits_or_is_refused()
+    {
+        var pool = Pool(KeyChoice.Ordered, PolicyMode.Observe, ("a", 1), ("b", 1));
+        await RunAsync(pool, Answers(401));
+        Assert.Equal("aa", await SendAsync(pool, 2));
+
+        var tried = new List<(string Key, bool MustNotQueue)>();
+        var full = Call();
+        await pool.InvokeAsync(full, exchange =>
+        {
+            tried.Add((exchange.ProviderKey!.Name, exchange.MustNotQueue));
+            exchange.Reject(Full(9));
+            return default;
+        });
+        Assert.Equal([("a", false)], tried);
+        Assert.Equal([new PolicyDecision("credential", "key_passed_over")], full.Observed);
+        Assert.Null(full.ProviderKey);
+    }
+
+    [Fact]
     public async Task Explain_says_what_is_known_of_each_key_and_no_value()
     {
         var pool = Pool(("a", 2), ("b", 1));
@@ -389,12 +430,15 @@ public sealed class KeyPoolPolicyTests
 
     private KeyPoolPolicy Pool(params (string Name, int Weight)[] keys) => Pool(KeyChoice.RoundRobin, keys);
 
-    private KeyPoolPolicy Pool(KeyChoice choice, params (string Name, int Weight)[] keys) => new(
+    private KeyPoolPolicy Pool(KeyChoice choice, params (string Name, int Weight)[] keys) => Pool(choice, PolicyMode.Enforce, keys);
+
+    private KeyPoolPolicy Pool(KeyChoice choice, PolicyMode mode, params (string Name, int Weight)[] keys) => new(
         new CredentialField("Authorization", requiresTls: false),
         new KeyPoolSettings
         {
             Keys = [.. keys.Select(key => new PooledKey(Encoding.ASCII.GetBytes("value of " + key.Name), key.Weight, _healths.Keep(_healths.Of("api", new ProviderKey(key.Name, key.Name[0])))))],
             Choice = choice,
+            Mode = mode,
         },
         _time);
 }

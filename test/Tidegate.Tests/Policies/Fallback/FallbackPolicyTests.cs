@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using System.Text;
 using Microsoft.Extensions.Time.Testing;
 using Tidegate.Exchanges;
+using Tidegate.Policies;
 using Tidegate.Policies.Fallback;
 using Tidegate.Tests.Exchanges;
 using Xunit;
@@ -90,6 +91,26 @@ public sealed class FallbackPolicyTests
 
         Assert.Equal(standsIn, exchange.Outcome == Outcome.ServedFromFallback);
         Assert.Equal(standsIn, exchange.ResponseHeaders.Get("Tidegate-Fallback") is not null);
+    }
+
+    [Fact]
+    public async Task In_observe_mode_callers_get_what_there_is_and_the_record_says_where_it_would_have_stood_in()
+    {
+        var settings = Settings with { Mode = PolicyMode.Observe };
+        var body = new CountedBody();
+        var exchange = await RunAsync(settings, asked =>
+        {
+            asked.ResponseBody = body;
+            asked.Answer(Outcome.Forwarded, 503);
+        });
+        Assert.Equal((Outcome.Forwarded, 503, false), (exchange.Outcome, exchange.ResponseStatus, body.IsDisposed));
+        Assert.Equal([new PolicyDecision("fallback", "served_from_fallback")], exchange.Observed);
+
+        var refused = await RunAsync(settings, asked => asked.Reject(CircuitOpen));
+        Assert.Equal((Outcome.Rejected, "circuit_open"), (refused.Outcome, refused.Rejection!.Code));
+        Assert.Equal([new PolicyDecision("fallback", "served_from_fallback")], refused.Observed);
+
+        Assert.Empty((await RunAsync(settings, asked => asked.Answer(Outcome.Forwarded, 200))).Observed);
     }
 
     [Fact]

@@ -33,6 +33,7 @@ internal sealed class DiskTier : IAsyncDisposable
     private readonly Offload _reads = new(maxConcurrent: 8, maxWaiting: 1024);
     private readonly Channel<StoredAnswer> _writes = Channel.CreateBounded<StoredAnswer>(MaxWaiting);
     private readonly ConcurrentDictionary<DiskEntry, Task<DiskLoad?>> _loads = new();
+    private readonly DiskQueue _queue = new();
     private readonly Task _writing;
     private volatile bool _isRecovered;
     private long _waitingBytes;
@@ -109,13 +110,16 @@ internal sealed class DiskTier : IAsyncDisposable
 
         if (answer.Lifetime < MinLifetime && !answer.HasValidator)
         {
+            _queue.Pass(answer);
             return;
         }
 
         var bytes = answer.Bytes;
+        _queue.Begin(answer);
         Interlocked.Increment(ref _waiting);
         if (Interlocked.Add(ref _waitingBytes, bytes) > MaxWaitingBytes || !_writes.Writer.TryWrite(answer))
         {
+            _queue.End(answer);
             Interlocked.Add(ref _waitingBytes, -bytes);
             Interlocked.Decrement(ref _waiting);
             Interlocked.Increment(ref _notWritten);
@@ -123,7 +127,11 @@ internal sealed class DiskTier : IAsyncDisposable
     }
 
     /// <summary>An answer is no more.</summary>
-    public void Forget(StoredAnswer answer) => _index.Remove(answer.Key, answer.Vary);
+    public void Forget(StoredAnswer answer)
+    {
+        _queue.Forget(answer);
+        _index.Remove(answer.Key, answer.Vary);
+    }
 
     /// <summary>Reads an answer, once for all who want it: whole, or its head while the rest comes behind it.</summary>
     /// <returns>Null when it cannot be read: somebody must be asked.</returns>
@@ -140,7 +148,7 @@ internal sealed class DiskTier : IAsyncDisposable
         DiskLoad? load = null;
         try
         {
-            load = entry.Segment.TryUse() ? await BeginAsync(entry) : null;
+            load = entry.Segment.TryUse() ? await BeginAsync(entry, own.Task) : null;
             return load;
         }
         finally
@@ -148,7 +156,7 @@ internal sealed class DiskTier : IAsyncDisposable
             own.SetResult(load);
             if (load is not { Completion.IsCompleted: false })
             {
-                _loads.TryRemove(entry, out _);
+                _loads.TryRemove(KeyValuePair.Create(entry, own.Task));
             }
         }
     }
@@ -164,7 +172,7 @@ internal sealed class DiskTier : IAsyncDisposable
         }
     }
 
-    private async ValueTask<DiskLoad?> BeginAsync(DiskEntry entry)
+    private async ValueTask<DiskLoad?> BeginAsync(DiskEntry entry, Task<DiskLoad?> own)
     {
         var isStreamed = false;
         try
@@ -180,13 +188,13 @@ internal sealed class DiskTier : IAsyncDisposable
             if (isWhole)
             {
                 _cache.Store.Put(answer, replaced: null, reserved: 0);
-                return new DiskLoad(answer, Task.CompletedTask);
+                return DiskLoad.Of(answer);
             }
 
-            var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var load = new DiskLoad(answer);
             isStreamed = true;
-            _ = FillAsync(entry, answer, checksums, done);
-            return new DiskLoad(answer, done.Task);
+            _ = FillAsync(entry, load, checksums, own);
+            return load;
         }
         catch (OffloadFullException)
         {
@@ -262,9 +270,9 @@ internal sealed class DiskTier : IAsyncDisposable
     }
 
     /// <summary>From the disk into the content, a bounded way ahead of whoever reads it; into the store when it is complete.</summary>
-    private async Task FillAsync(DiskEntry entry, StoredAnswer answer, uint[] checksums, TaskCompletionSource done)
+    private async Task FillAsync(DiskEntry entry, DiskLoad load, uint[] checksums, Task<DiskLoad?> own)
     {
-        var content = answer.Content;
+        var content = load.Answer.Content;
         try
         {
             var piece = new byte[StoredContent.PieceBytes];
@@ -284,7 +292,11 @@ internal sealed class DiskTier : IAsyncDisposable
 
                 if (content.IsKept && !content.TryReserve(length))
                 {
+                    // Whoever comes too late for a window reads the disk anew, and does not wait for the window's slowest reader.
+                    await load.Begun;
                     content.BecomeWindow();
+                    _loads.TryRemove(KeyValuePair.Create(entry, own));
+                    load.Complete();
                 }
 
                 if (!content.IsKept && !content.HasReaders)
@@ -304,7 +316,7 @@ internal sealed class DiskTier : IAsyncDisposable
             var reserved = content.Complete();
             if (content.IsKept)
             {
-                _cache.Store.Put(answer, replaced: null, reserved);
+                _cache.Store.Put(load.Answer, replaced: null, reserved);
             }
         }
         catch (OffloadFullException)
@@ -318,9 +330,9 @@ internal sealed class DiskTier : IAsyncDisposable
         }
         finally
         {
-            _loads.TryRemove(entry, out _);
+            _loads.TryRemove(KeyValuePair.Create(entry, own));
             entry.Segment.Release();
-            done.SetResult();
+            load.Complete();
         }
     }
 
@@ -383,11 +395,16 @@ internal sealed class DiskTier : IAsyncDisposable
         try
         {
             var received = _cache.Time.GetUtcNow() - _cache.Time.GetElapsedTime(answer.Received);
-            if (_log.Append(answer, DiskRecord.Encode(answer, received)) is { } entry)
+            if (_queue.IsNewest(answer) && _log.Append(answer, DiskRecord.Encode(answer, received)) is { } entry)
             {
                 _index.Put(entry);
                 Interlocked.Increment(ref _written);
-                return;
+                if (!_queue.IsNewest(answer))
+                {
+                    // Overtaken while it was written: it is on the disk, and must not come back from there.
+                    _index.Remove(entry);
+                    _queue.Supersede(answer, _cache);
+                }
             }
         }
         catch (Exception broken) when (broken is IOException or UnauthorizedAccessException)
@@ -404,8 +421,9 @@ internal sealed class DiskTier : IAsyncDisposable
             // The next one may be better.
             _cache.OnBug(bug);
         }
+        finally
+        {
+            _queue.End(answer);
+        }
     }
 }
-
-/// <summary>An answer that was read from the disk, and when all of it has been.</summary>
-internal sealed record DiskLoad(StoredAnswer Answer, Task Completion);
