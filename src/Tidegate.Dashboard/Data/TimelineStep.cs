@@ -23,7 +23,7 @@ public sealed record TimelineStep(string Name, string Detail, string Tone, TimeS
 
         foreach (var observed in record.Observed)
         {
-            steps.Add(new($"{observed.Policy} would have refused", $"{observed.Code}; it only observes", "warn", null));
+            steps.Add(new(Would(observed), $"{observed.Code}; it only observes", "warn", null));
         }
 
         if (record.Cache != CacheResult.None)
@@ -59,11 +59,11 @@ public sealed record TimelineStep(string Name, string Detail, string Tone, TimeS
         {
             if (retry.Cause == "hedge")
             {
-                steps.Add(new("Sent a second time, because it was slow", Where(retry.Destination, retry.Region, retry.Credential, retry.Result), retry.Result is "won" ? "good" : "", null));
+                steps.Add(new("Sent a second time, because it was slow", Where(retry.Destination, retry.Region, retry.Credential, retry.Result, Begin(retry)), retry.Result is "won" ? "good" : "", Took(retry)));
                 continue;
             }
 
-            steps.Add(new($"Attempt {++attempt} did not do: {retry.Cause}", Where(retry.Destination, retry.Region, retry.Credential, ""), "bad", null));
+            steps.Add(new($"Attempt {++attempt} did not do: {retry.Cause}", Where(retry.Destination, retry.Region, retry.Credential, Begin(retry)), "bad", Took(retry)));
             steps.Add(retry.Stopped.Length > 0 ? new("No further attempt", Why(retry.Stopped), "warn", null) : new("Waited before the next attempt", "", "", retry.Pause));
         }
 
@@ -97,6 +97,17 @@ public sealed record TimelineStep(string Name, string Detail, string Tone, TimeS
         });
         steps.Add(new("Its last byte was sent", $"{Units.Bytes(record.ResponseBytes)}; the whole exchange", "", record.Total));
     }
+
+    private static string Begin(in RetryNote retry) => retry.Began > TimeSpan.Zero ? $"began after {Units.Duration(retry.Began)}" : "";
+
+    private static TimeSpan? Took(in RetryNote retry) => retry.Took > TimeSpan.Zero ? retry.Took : null;
+
+    private static string Would(in PolicyDecision observed) => observed.Policy switch
+    {
+        "fallback" => "The fixed answer would have stood in",
+        "credential" => "Another key would have been used",
+        _ => $"{observed.Policy} would have refused",
+    };
 
     private static string Where(params IEnumerable<string> parts) => string.Join(", ", parts.Where(part => part.Length > 0));
 

@@ -6,6 +6,12 @@ namespace Tidegate.Exchanges;
 /// <param name="Stopped">Why there was none: <c>attempts</c>, <c>budget</c>, <c>content</c> (larger than is kept), <c>deadline</c>, <c>client</c> or <c>observe</c>; empty when there was one.</param>
 public readonly record struct RetryNote(string Cause, TimeSpan Pause, string Stopped)
 {
+    /// <summary>When it began, from when the request's head was complete.</summary>
+    public TimeSpan Began { get; init; }
+
+    /// <summary>How long it took until it was known not to do: its queues of ours, its connection and its answer's head.</summary>
+    public TimeSpan Took { get; init; }
+
     /// <summary>For a hedge: <c>won</c> (its answer was used, and this is about the request before it), <c>lost</c>, <c>failed</c> or <c>refused</c>; else empty.</summary>
     public string Result { get; init; } = "";
 

@@ -130,6 +130,8 @@ internal static class ExchangeJson
         {
             json.WriteStartObject();
             json.WriteString(Names.Cause, retry.Cause);
+            WriteMilliseconds(json, Names.BeganMs, retry.Began);
+            WriteMilliseconds(json, Names.TookMs, retry.Took);
             WriteUnlessEmpty(json, Names.Result, retry.Result);
             WriteUnlessEmpty(json, Names.Destination, retry.Destination);
             WriteUnlessEmpty(json, Names.Region, retry.Region);
@@ -240,6 +242,8 @@ internal static class ExchangeJson
         public static readonly JsonEncodedText Retries = JsonEncodedText.Encode("retries");
         public static readonly JsonEncodedText Cause = JsonEncodedText.Encode("cause");
         public static readonly JsonEncodedText Result = JsonEncodedText.Encode("result");
+        public static readonly JsonEncodedText BeganMs = JsonEncodedText.Encode("began_ms");
+        public static readonly JsonEncodedText TookMs = JsonEncodedText.Encode("took_ms");
         public static readonly JsonEncodedText PauseMs = JsonEncodedText.Encode("pause_ms");
         public static readonly JsonEncodedText Stopped = JsonEncodedText.Encode("stopped");
         public static readonly JsonEncodedText Destination = JsonEncodedText.Encode("destination");

@@ -17,7 +17,7 @@ public sealed class TimelineStepTests
             Cache = CacheResult.Miss,
             Queue = TimeSpan.FromMilliseconds(40),
             Attempts = 2,
-            Retries = [new RetryNote("503", TimeSpan.FromMilliseconds(120), "") { Destination = "http://10.0.0.9:80", Region = "eu", Credential = "first" }],
+            Retries = [new RetryNote("503", TimeSpan.FromMilliseconds(120), "") { Destination = "http://10.0.0.9:80", Region = "eu", Credential = "first", Began = TimeSpan.FromMilliseconds(41), Took = TimeSpan.FromMilliseconds(9) }],
             Connect = TimeSpan.FromMilliseconds(2),
         });
 
@@ -27,9 +27,16 @@ public sealed class TimelineStepTests
                 "Attempt 2 was sent to the upstream", "Connected", "The upstream's answer began", "Answered", "Its last byte was sent",
             ],
             steps.Select(step => step.Name));
-        Assert.Equal("http://10.0.0.9:80, eu, first", steps[4].Detail);
+        Assert.Equal(("http://10.0.0.9:80, eu, first, began after 41 ms", TimeSpan.FromMilliseconds(9)), (steps[4].Detail, steps[4].Length));
         Assert.Equal(TimeSpan.FromMilliseconds(120), steps[5].Length);
     }
+
+    [Theory]
+    [InlineData("limits", "rate_limited", "limits would have refused")]
+    [InlineData("fallback", "served_from_fallback", "The fixed answer would have stood in")]
+    [InlineData("credential", "key_passed_over", "Another key would have been used")]
+    public void What_only_observes_says_what_it_would_have_done(string policy, string code, string expected) =>
+        Assert.Equal(expected, TimelineStep.Of(TestRecords.Egress with { Observed = [new PolicyDecision(policy, code)] }).First(step => step.Tone == "warn").Name);
 
     [Fact]
     public void What_was_refused_says_by_whom_and_was_sent_nowhere() => Assert.Equal(

@@ -15,7 +15,7 @@ internal static class LogFrame
     public const int MaxBytes = 64 * 1024 * 1024;
 
     /// <summary>Of what is written. Whoever adds a field to records raises it, and reads the field only from frames that have it: an update must not cost the hour before it.</summary>
-    public const int Version = 3;
+    public const int Version = 4;
 
     // "TGX1": the last digit is the format's version.
     private const uint FirstMark = 0x31584754;

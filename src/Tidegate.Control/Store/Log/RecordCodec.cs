@@ -59,6 +59,10 @@ internal static class RecordCodec
             bytes.Text(retry.Destination);
             bytes.Text(retry.Region);
             bytes.Text(retry.Credential);
+
+            // Since version 4.
+            bytes.Number(retry.Began.Ticks);
+            bytes.Number(retry.Took.Ticks);
         }
 
         bytes.Text(record.Destination);
@@ -93,6 +97,9 @@ internal static class RecordCodec
 
         // Since version 3.
         bytes.Number((ulong)record.Auth);
+
+        // Since version 4.
+        bytes.Number((ulong)record.QueuePosition);
     }
 
     /// <param name="bytes">Of the log.</param>
@@ -125,7 +132,7 @@ internal static class RecordCodec
         UnreadCosts = (UnreadCosts)bytes.Count(byte.MaxValue),
         CachePurges = bytes.Count(int.MaxValue),
         Attempts = bytes.Count(int.MaxValue),
-        Retries = ReadRetries(ref bytes),
+        Retries = ReadRetries(ref bytes, version),
         Destination = bytes.Text(),
         Region = bytes.Text(),
         Credential = bytes.Text(),
@@ -140,6 +147,7 @@ internal static class RecordCodec
         Trace = bytes.Count(1) == 1 ? new TraceContext(bytes.Fixed(), bytes.Fixed(), bytes.Fixed(), bytes.Fixed(), (byte)bytes.Count(byte.MaxValue)) : default,
         Cost = version >= 2 ? ReadCost(ref bytes) : ExchangeCost.None,
         Auth = version >= 3 ? (AuthFields)bytes.Count(byte.MaxValue) : AuthFields.None,
+        QueuePosition = version >= 4 ? bytes.Count(int.MaxValue) : 0,
     };
 
     private static ExchangeCost ReadCost(ref ByteSource bytes) =>
@@ -175,13 +183,14 @@ internal static class RecordCodec
         return observed;
     }
 
-    private static RetryNote[] ReadRetries(ref ByteSource bytes)
+    private static RetryNote[] ReadRetries(ref ByteSource bytes, int version)
     {
         var count = bytes.Count(MaxNotes);
         var retries = count == 0 ? [] : new RetryNote[count];
         for (var i = 0; i < count; i++)
         {
-            retries[i] = new RetryNote(bytes.Text(), new TimeSpan(bytes.Number()), bytes.Text()) { Result = bytes.Text(), Destination = bytes.Text(), Region = bytes.Text(), Credential = bytes.Text() };
+            var note = new RetryNote(bytes.Text(), new TimeSpan(bytes.Number()), bytes.Text()) { Result = bytes.Text(), Destination = bytes.Text(), Region = bytes.Text(), Credential = bytes.Text() };
+            retries[i] = version >= 4 ? note with { Began = new TimeSpan(bytes.Number()), Took = new TimeSpan(bytes.Number()) } : note;
         }
 
         return retries;

@@ -15,7 +15,7 @@ internal static class ExchangeTable
         method VARCHAR, scheme VARCHAR, host VARCHAR, port USMALLINT, path VARCHAR, query VARCHAR, status USMALLINT, outcome VARCHAR, reason VARCHAR, code VARCHAR, detail VARCHAR,
         observed VARCHAR, cache VARCHAR, cache_overridden BOOLEAN, cost_unread UTINYINT, cache_purges INTEGER, attempts INTEGER, retries VARCHAR, destination VARCHAR, region VARCHAR, credential VARCHAR, upstream_protocol VARCHAR, request_bytes BIGINT, response_bytes BIGINT,
         queue_us BIGINT, policies_us BIGINT, connect_us BIGINT, first_byte_us BIGINT, total_us BIGINT, trace_high UBIGINT, trace_low UBIGINT, span UBIGINT, parent_span UBIGINT, trace_flags UTINYINT,
-        cost DECIMAL(38, 12), currency VARCHAR, cost_attempts INTEGER, cost_unknown INTEGER, auth VARCHAR
+        cost DECIMAL(38, 12), currency VARCHAR, cost_attempts INTEGER, cost_unknown INTEGER, auth VARCHAR, queue_position INTEGER
         """;
 
     /// <summary>The columns, in this order; a type may have a comma in its brackets.</summary>
@@ -81,7 +81,8 @@ internal static class ExchangeTable
             .AppendValue(record.Cost.Currency)
             .AppendValue(record.Cost.Billed)
             .AppendValue(record.Cost.Unknown)
-            .AppendValue(ExchangeWords.Of(record.Auth));
+            .AppendValue(ExchangeWords.Of(record.Auth))
+            .AppendValue(record.QueuePosition);
     }
 
     /// <summary>Numbers without a sign as numbers with one, in the same order.</summary>
@@ -130,6 +131,7 @@ internal static class ExchangeTable
         Trace = new TraceContext(Number(row, 39), Number(row, 40), Number(row, 41), Number(row, 42), (byte)Whole(row, 43)),
         Cost = row.IsDBNull(44) ? ExchangeCost.None : new ExchangeCost(row.GetDecimal(44), Word(row, 45), Whole(row, 46), Whole(row, 47)),
         Auth = row.IsDBNull(48) ? AuthFields.None : ExchangeWords.AuthOf(row.GetString(48)),
+        QueuePosition = Whole(row, 49),
     };
 
     private static List<string> Join(List<string> columns, string part)
@@ -160,16 +162,21 @@ internal static class ExchangeTable
     private static string Text(IReadOnlyList<PolicyDecision> observed) => observed.Count == 0 ? "" : string.Join(Between, observed.Select(decision => decision.Policy + Within + decision.Code));
 
     private static string Text(IReadOnlyList<RetryNote> retries) => retries.Count == 0 ? "" : string.Join(
-        Between, retries.Select(retry => string.Create(CultureInfo.InvariantCulture, $"{retry.Cause}{Within}{retry.Pause.Ticks / TimeSpan.TicksPerMicrosecond}{Within}{retry.Stopped}{Within}{retry.Result}{Within}{retry.Destination}{Within}{retry.Region}{Within}{retry.Credential}")));
+        Between, retries.Select(retry => string.Join(Within, retry.Cause, Text(retry.Pause), retry.Stopped, retry.Result, retry.Destination, retry.Region, retry.Credential, Text(retry.Began), Text(retry.Took))));
+
+    private static string Text(TimeSpan duration) => Microseconds(duration).ToString(CultureInfo.InvariantCulture);
 
     private static IReadOnlyList<PolicyDecision> ReadObserved(string text) => text.Length == 0 ? [] :
         [.. text.Split(Between).Select(line => line.Split(Within)).Where(parts => parts.Length == 2).Select(parts => new PolicyDecision(parts[0], parts[1]))];
 
+    // Rows of earlier versions have no times.
     private static IReadOnlyList<RetryNote> ReadRetries(string text) => text.Length == 0 ? [] :
     [
-        .. text.Split(Between).Select(line => line.Split(Within)).Where(parts => parts.Length == 7)
-            .Select(parts => new RetryNote(parts[0], TimeSpan.FromMicroseconds(long.Parse(parts[1], CultureInfo.InvariantCulture)), parts[2]) { Result = parts[3], Destination = parts[4], Region = parts[5], Credential = parts[6] }),
+        .. text.Split(Between).Select(line => line.Split(Within)).Where(parts => parts.Length is 7 or 9)
+            .Select(parts => new RetryNote(parts[0], ReadDuration(parts[1]), parts[2]) { Result = parts[3], Destination = parts[4], Region = parts[5], Credential = parts[6], Began = ReadDuration(parts.ElementAtOrDefault(7)), Took = ReadDuration(parts.ElementAtOrDefault(8)) }),
     ];
+
+    private static TimeSpan ReadDuration(string? text) => text is null ? TimeSpan.Zero : TimeSpan.FromMicroseconds(long.Parse(text, CultureInfo.InvariantCulture));
 
     private static ProtocolVersion Protocol(string word) => Enum.GetValues<ProtocolVersion>().FirstOrDefault(version => ExchangeWords.Of(version) == word);
 

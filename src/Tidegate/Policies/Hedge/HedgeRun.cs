@@ -240,6 +240,8 @@ internal sealed class HedgeRun
             var other = (result == HedgeResult.Won ? first : _attempts[i]).Exchange;
             exchange.NoteRetry(new RetryNote("hedge", _after, "")
             {
+                Began = other.Timings.Forwarded == 0 ? TimeSpan.Zero : _time.GetElapsedTime(exchange.Timings.Received, Volatile.Read(ref other.Timings.Forwarded)),
+                Took = other.Timings.Forwarded == 0 ? TimeSpan.Zero : _time.GetElapsedTime(Volatile.Read(ref other.Timings.Forwarded)),
                 Result = result switch { HedgeResult.Won => "won", HedgeResult.Failed => "failed", HedgeResult.Refused => "refused", _ => "lost" },
                 Destination = other.Destination,
                 Region = other.Region,

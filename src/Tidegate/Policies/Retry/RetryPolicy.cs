@@ -75,6 +75,7 @@ internal sealed class RetryPolicy : IPolicy
                 replay?.KeepNoMore();
             }
 
+            var began = _time.GetTimestamp();
             await next(exchange);
             if (Trouble(exchange, mayRepeat, made) is not { } cause)
             {
@@ -87,12 +88,12 @@ internal sealed class RetryPolicy : IPolicy
             var pause = HasAlternative(exchange) ? TimeSpan.Zero : _backoff.Of(_settings, made, refused ? notBefore : exchange.Rejection?.RetryAfter);
             if (Forbids(exchange, replay, made, pause) is { } reason)
             {
-                exchange.NoteRetry(Note(exchange, cause, TimeSpan.Zero, reason));
+                exchange.NoteRetry(Note(exchange, began, cause, TimeSpan.Zero, reason));
                 return;
             }
 
             // :: Step 4: The answer is thrown away, for everybody who waits for its end too, and the exchange is as it was.
-            exchange.NoteRetry(Note(exchange, cause, pause, ""));
+            exchange.NoteRetry(Note(exchange, began, cause, pause, ""));
             await AnswerDiscard.DiscardAsync(exchange);
             exchange.EndAnswer(endings);
             exchange.ForgetAnswer();
@@ -172,7 +173,14 @@ internal sealed class RetryPolicy : IPolicy
     /// <summary>Whether the next attempt goes where nothing has said yet that it should wait.</summary>
     private static bool HasAlternative(Exchange exchange) => exchange.HasOtherDestination || exchange.HasOtherKey;
 
-    private static RetryNote Note(Exchange exchange, string cause, TimeSpan pause, string stopped) => new(cause, pause, stopped) { Destination = exchange.Destination, Region = exchange.Region, Credential = exchange.ProviderKey?.Name ?? "" };
+    private RetryNote Note(Exchange exchange, long began, string cause, TimeSpan pause, string stopped) => new(cause, pause, stopped)
+    {
+        Began = _time.GetElapsedTime(exchange.Timings.Received, began),
+        Took = _time.GetElapsedTime(began),
+        Destination = exchange.Destination,
+        Region = exchange.Region,
+        Credential = exchange.ProviderKey?.Name ?? "",
+    };
 
     private static bool IsPassing(FailureKind kind) =>
         kind == FailureKind.RequestFailed || kind == FailureKind.ResponseHeadersTimeout || kind == FailureKind.ResponseMalformed || kind == FailureKind.ResponseTruncated;

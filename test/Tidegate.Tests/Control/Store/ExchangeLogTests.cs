@@ -30,20 +30,27 @@ public sealed class ExchangeLogTests : IDisposable
         Assert.Equal(batches.SelectMany(batch => batch).Select(StoreRecords.Text), Read(File).Select(StoreRecords.Text));
     }
 
-    [Fact]
-    public void Records_of_the_first_version_are_read_without_a_cost()
+    [Theory]
+    [InlineData(1, 3)]
+    [InlineData(2, 2)]
+    [InlineData(3, 1)]
+    [InlineData(4, 0)]
+    public void Records_of_earlier_versions_are_read_without_what_came_later(int version, int less)
     {
+        // All that came with the second version is, without a cost, one byte at the end; another came with the third, and with the fourth.
         var bytes = new ByteSink();
-        var record = StoreRecords.Next(new Random(3), 1, Start) with { Cost = ExchangeCost.None };
+        var record = StoreRecords.Next(new Random(3), 1, Start) with { Cost = ExchangeCost.None, Retries = [], QueuePosition = 5 };
         RecordCodec.Write(bytes, record);
+        var source = new ByteSource(bytes.Written[..^less], new TextPool());
 
-        // All that came with the second version is, without a cost, one byte at the end, and another with the third.
-        var first = new ByteSource(bytes.Written[..^2], new TextPool());
-        Assert.Equal(StoreRecords.Text(record with { Auth = AuthFields.None }), StoreRecords.Text(RecordCodec.Read(ref first, version: 1)));
-        Assert.True(first.IsEmpty);
-        var second = new ByteSource(bytes.Written[..^1], new TextPool());
-        Assert.Equal(StoreRecords.Text(record with { Auth = AuthFields.None }), StoreRecords.Text(RecordCodec.Read(ref second, version: 2)));
-        Assert.True(second.IsEmpty);
+        var expected = record with { Auth = version >= 3 ? record.Auth : AuthFields.None, QueuePosition = version >= 4 ? 5 : 0 };
+        Assert.Equal(StoreRecords.Text(expected), StoreRecords.Text(RecordCodec.Read(ref source, version)));
+        Assert.True(source.IsEmpty);
+    }
+
+    [Fact]
+    public void A_frame_says_its_version()
+    {
         Assert.Equal(1, LogFrame.VersionOf("TGX1"u8));
         Assert.Equal(2, LogFrame.VersionOf("TGX2"u8));
         Assert.Equal(0, LogFrame.VersionOf("TGY1"u8));

@@ -91,7 +91,7 @@ public sealed class RetryPolicyTests
 
         Assert.Equal((3, 503), (_sent.Count, exchange.ResponseStatus));
         Assert.Equal("three", await ReadAsync(exchange.ResponseBody));
-        Assert.Equal(new RetryNote("503", TimeSpan.Zero, "attempts"), exchange.Retries[^1]);
+        Assert.Equal(new RetryNote("503", TimeSpan.Zero, "attempts"), exchange.Retries[^1] with { Began = default, Took = default });
     }
 
     [Fact]
@@ -331,12 +331,24 @@ public sealed class RetryPolicyTests
     }
 
     [Fact]
+    public async Task The_record_says_when_each_attempt_began_and_how_long_it_took()
+    {
+        var exchange = Call("GET");
+        exchange.Timings.Received = _time.GetTimestamp();
+        _time.Advance(TimeSpan.FromMilliseconds(5));
+        Func<Exchange, string, Task> Slow(int milliseconds, int status) => Step(_ => _time.Advance(TimeSpan.FromMilliseconds(milliseconds)), Answers(status));
+        await RunAsync(exchange, new RetrySettings(), Slow(30, 503), Slow(20, 502), Answers(200));
+
+        Assert.Equal([(5.0, 30.0), (35.0, 20.0)], exchange.Retries.Select(retry => (retry.Began.TotalMilliseconds, retry.Took.TotalMilliseconds)));
+    }
+
+    [Fact]
     public async Task In_observe_mode_nothing_is_attempted_again_and_the_record_says_so()
     {
         var exchange = await RunAsync(Call("GET"), new RetrySettings { Mode = PolicyMode.Observe }, Answers(503), Answers(200));
 
         Assert.Equal((1, 503), (_sent.Count, exchange.ResponseStatus));
-        Assert.Equal(new RetryNote("503", TimeSpan.Zero, "observe"), Assert.Single(exchange.Retries));
+        Assert.Equal(new RetryNote("503", TimeSpan.Zero, "observe"), Assert.Single(exchange.Retries) with { Began = default, Took = default });
     }
 
     [Fact]
