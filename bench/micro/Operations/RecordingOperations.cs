@@ -54,7 +54,7 @@ internal static class RecordingOperations
         exchange.Answer(Outcome.Forwarded, 200);
         return () =>
         {
-            if (lane.Add(maker, exchange) is null)
+            if (lane.Add(maker, exchange) == LaneResult.Lost)
             {
                 throw new InvalidOperationException("There was no room for the record.");
             }

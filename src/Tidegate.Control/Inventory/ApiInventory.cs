@@ -30,6 +30,7 @@ internal sealed class ApiInventory : IExchangeSink, IAsyncDisposable
     private readonly Lock _gate = new();
     private readonly Dictionary<(Direction Direction, string Host), FoundHost> _hosts = [];
     private readonly Dictionary<(string Host, int Port), string> _labels = [];
+    private readonly InventoryMemory _memory = new();
     private readonly InventoryFile? _file;
     private readonly Action<string> _log;
     private readonly CancellationTokenSource _stopping = new();
@@ -172,6 +173,13 @@ internal sealed class ApiInventory : IExchangeSink, IAsyncDisposable
 
     private void Add(in ExchangeRecord record)
     {
+        if (_memory.Find(in record, out var known))
+        {
+            known.Host.Add(in record);
+            known.Endpoint.Add(in record);
+            return;
+        }
+
         if (HostOf(in record) is not { } host)
         {
             return;
@@ -193,6 +201,7 @@ internal sealed class ApiInventory : IExchangeSink, IAsyncDisposable
         if (endpoint is not null)
         {
             endpoint.Add(in record);
+            _memory.Keep(in record, host, endpoint);
         }
         else if (isThere && Interlocked.Increment(ref _droppedEndpoints) % RecountEvery == 1)
         {

@@ -72,9 +72,13 @@ internal sealed class FoundEndpoint
         }
     }
 
+    /// <summary>It turned out to be the same as another, which has all of it.</summary>
+    public bool IsMerged { get; private set; }
+
     /// <summary>Another that turned out to be the same.</summary>
     public void Add(FoundEndpoint other)
     {
+        other.IsMerged = true;
         (Api, Endpoint) = other.LastSeen > LastSeen ? (other.Api, other.Endpoint) : (Api, Endpoint);
         FirstSeen = other.FirstSeen < FirstSeen ? other.FirstSeen : FirstSeen;
         LastSeen = other.LastSeen > LastSeen ? other.LastSeen : LastSeen;

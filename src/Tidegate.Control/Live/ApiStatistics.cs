@@ -26,11 +26,20 @@ internal sealed class ApiStatistics(TimeProvider time) : IExchangeSink
         lock (_gate)
         {
             var now = time.GetUtcNow();
+            var (lastDirection, lastApi) = (Direction.Ingress, (string?)null);
+            TrafficCounts since = null!, minute = null!;
             foreach (ref readonly var record in batch.Span)
             {
-                var traffic = Of(record.Direction, record.Api);
-                traffic.SinceStart.Add(in record);
-                traffic.LastMinute.At(now).Add(in record);
+                // Mostly the same as of the record before: of one API, whose name is one string.
+                if (!ReferenceEquals(record.Api, lastApi) || record.Direction != lastDirection)
+                {
+                    (lastDirection, lastApi) = (record.Direction, record.Api);
+                    var traffic = Of(record.Direction, record.Api);
+                    (since, minute) = (traffic.SinceStart, traffic.LastMinute.At(now));
+                }
+
+                since.Add(in record);
+                minute.Add(in record);
             }
         }
 

@@ -16,14 +16,19 @@ internal sealed class ReadDeadline(PipeReader input, Deadlines deadlines) : IDis
 
     /// <summary>A wait begins, or goes on with another limit.</summary>
     /// <param name="limit">From now; zero or less is over at once.</param>
-    public void Begin(TimeSpan limit)
+    public void Begin(TimeSpan limit) => Begin(limit, deadlines.Time.GetTimestamp());
+
+    /// <summary>The same where the time is known.</summary>
+    /// <param name="limit">Counted from <paramref name="now"/>.</param>
+    /// <param name="now">A timestamp of the clock.</param>
+    public void Begin(TimeSpan limit, long now)
     {
-        if (!_deadline.Set(limit))
+        if (!_deadline.Set(limit, now))
         {
             // Expiry is final, and what comes after it (a reply and the reading away of what was sent) has a limit of its own.
             _deadline.Dispose();
             _deadline = Create(input, deadlines);
-            _deadline.Set(limit);
+            _deadline.Set(limit, now);
         }
     }
 

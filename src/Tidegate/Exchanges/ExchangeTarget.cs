@@ -1,3 +1,5 @@
+using Tidegate.Routing;
+
 namespace Tidegate.Exchanges;
 
 /// <summary>
@@ -19,6 +21,9 @@ public sealed record ExchangeTarget(string Scheme, string Host, int Port, string
 
     /// <summary>Path and query as they are sent upstream.</summary>
     public string PathAndQuery { get; } = Query is null ? Path : Path + "?" + Query;
+
+    /// <summary>Where it was routed, for the next request with the same target. No part of what a target is.</summary>
+    internal RouteMemory Routed;
 
     /// <inheritdoc/>
     public override string ToString() => $"{Scheme}://{Authority}{PathAndQuery}";

@@ -43,9 +43,10 @@ public sealed class HeaderList
     /// <summary>Appends a known field; the value is written as Latin-1.</summary>
     public void Add(KnownHeader name, string value)
     {
-        Span<byte> scratch = value.Length <= 256 ? stackalloc byte[value.Length] : new byte[value.Length];
-        Encoding.Latin1.GetBytes(value, scratch);
-        Append(name, KnownHeaders.Bytes(name), scratch);
+        var bytes = KnownHeaders.Bytes(name);
+        bytes.CopyTo(Begin(bytes.Length + value.Length));
+        Encoding.Latin1.GetBytes(value, _bytes.AsSpan(_used + bytes.Length));
+        End(name, bytes.Length, value.Length);
     }
 
     /// <summary>Appends a field; name and value are written as Latin-1.</summary>
@@ -216,7 +217,15 @@ public sealed class HeaderList
 
     private void Append(KnownHeader known, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
     {
-        var size = name.Length + value.Length;
+        var place = Begin(name.Length + value.Length);
+        name.CopyTo(place);
+        value.CopyTo(place[name.Length..]);
+        End(known, name.Length, value.Length);
+    }
+
+    /// <summary>Room behind what there is.</summary>
+    private Span<byte> Begin(int size)
+    {
         if (_bytes.Length - _used < size)
         {
             Grow(size);
@@ -227,10 +236,14 @@ public sealed class HeaderList
             Array.Resize(ref _entries, Math.Max(16, Count * 2));
         }
 
-        name.CopyTo(_bytes.AsSpan(_used));
-        value.CopyTo(_bytes.AsSpan(_used + name.Length));
-        _entries[Count++] = new Entry(known, _used, name.Length, value.Length);
-        _used += size;
+        return _bytes.AsSpan(_used);
+    }
+
+    /// <summary>What was written there is a field.</summary>
+    private void End(KnownHeader known, int nameLength, int valueLength)
+    {
+        _entries[Count++] = new Entry(known, _used, nameLength, valueLength);
+        _used += nameLength + valueLength;
     }
 
     private void Grow(int size)

@@ -115,8 +115,8 @@ public sealed class Forwarder : IAsyncDisposable
 
     private ConnectionPool Begin(Exchange exchange, Upstream upstream, int index, out long now)
     {
-        var pool = _pools.For(exchange, upstream, index);
         now = _time.GetTimestamp();
+        var pool = _pools.For(exchange, upstream, index, now);
         exchange.Attempts++;
         exchange.Destination = pool.Name;
         exchange.Region = upstream.Regions.Count == 0 ? "" : upstream.Regions[index];

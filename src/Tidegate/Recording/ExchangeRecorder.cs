@@ -19,6 +19,9 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
     // is recorded depends on it.
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
 
+    // What a core still has in its cache: records that waited for the end of the interval would be read from memory, and push out of the cache what traffic needs.
+    private const int HurryBlocks = 4;
+
     private readonly IReadOnlyList<IExchangeSink> _sinks;
     private readonly Action<IExchangeSink, Exception> _onSinkFailure;
     private readonly long[] _sinkFailures;
@@ -26,10 +29,14 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
     private readonly RecordBlocks _blocks = new(MaxBlocks);
     private readonly RecordLane[] _lanes = new RecordLane[BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount)];
     private readonly List<RecordBlock> _begun = [];
-    private readonly SemaphoreSlim _wake = new(0);
-    private readonly ManualResetEventSlim _stopping = new(initialState: false, spinCount: 0);
+
+    // The kernel's own events: one that spins before it sleeps would take from traffic what it waits for.
+    private readonly AutoResetEvent _wake = new(initialState: false);
+    private readonly AutoResetEvent _hurry = new(initialState: false);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _isArmed;
+    private int _isHurried;
+    private volatile bool _isStopping;
     private volatile bool _isClosed;
     private long _recorded;
     private long _dropped;
@@ -73,32 +80,37 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
 
         switch (_lanes[Thread.GetCurrentProcessorId() & (_lanes.Length - 1)].Add(_maker, exchange))
         {
-            case null:
+            case LaneResult.Lost:
                 Interlocked.Increment(ref _dropped);
                 return;
 
             // The thread looks at every lane once more after it has disarmed: whoever adds later finds it disarmed, and wakes it.
-            case true when Volatile.Read(ref _isArmed) == 0 && Interlocked.Exchange(ref _isArmed, 1) == 0:
-                _wake.Release();
+            case LaneResult.First when Volatile.Read(ref _isArmed) == 0 && Interlocked.Exchange(ref _isArmed, 1) == 0:
+                _wake.Set();
+                return;
+
+            case LaneResult.Full when _blocks.Waiting >= HurryBlocks && Interlocked.Exchange(ref _isHurried, 1) == 0:
+                _hurry.Set();
                 return;
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        _stopping.Set();
-        _wake.Release();
+        _isStopping = true;
+        _hurry.Set();
+        _wake.Set();
         await _ended.Task;
-        _stopping.Dispose();
+        _hurry.Dispose();
         _wake.Dispose();
     }
 
     private void Run()
     {
         SchedulingHint.GivesWay();
-        while (!_stopping.IsSet)
+        while (!_isStopping)
         {
-            _wake.Wait();
+            _wake.WaitOne();
             do
             {
                 Rest();
@@ -115,7 +127,12 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
     private void Rest()
     {
         Interlocked.Increment(ref _rests);
-        _stopping.Wait(Interval);
+        if (!_isStopping)
+        {
+            _hurry.WaitOne(Interval);
+        }
+
+        Volatile.Write(ref _isHurried, 0);
     }
 
     /// <summary>False when somebody added a record that would not wake the thread any more.</summary>

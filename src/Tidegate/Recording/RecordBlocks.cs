@@ -11,6 +11,10 @@ internal sealed class RecordBlocks(int capacity)
     private readonly Queue<RecordBlock> _full = new();
     private readonly Stack<RecordBlock> _free = new();
     private int _count;
+    private int _waiting;
+
+    /// <summary>Blocks that wait for the sinks.</summary>
+    public int Waiting => Volatile.Read(ref _waiting);
 
     /// <summary>An empty block; null when all are in use.</summary>
     public RecordBlock? Rent()
@@ -39,6 +43,7 @@ internal sealed class RecordBlocks(int capacity)
         lock (_gate)
         {
             _full.Enqueue(block);
+            _waiting++;
         }
     }
 
@@ -47,7 +52,13 @@ internal sealed class RecordBlocks(int capacity)
     {
         lock (_gate)
         {
-            return _full.TryDequeue(out var block) ? block : null;
+            if (!_full.TryDequeue(out var block))
+            {
+                return null;
+            }
+
+            _waiting--;
+            return block;
         }
     }
 

@@ -9,26 +9,25 @@ internal sealed class RecordLane(RecordBlocks blocks)
     private RecordBlock? _filling;
 
     /// <summary>Adds a record.</summary>
-    /// <returns>Null when there is no room; else whether it is the first since records were last taken from here.</returns>
-    public bool? Add(RecordMaker maker, Exchange exchange)
+    public LaneResult Add(RecordMaker maker, Exchange exchange)
     {
         lock (_gate)
         {
             var block = _filling ??= blocks.Rent();
             if (block is null)
             {
-                return null;
+                return LaneResult.Lost;
             }
 
             maker.Make(exchange, out block.Add());
-            var isFirst = block.Count == 1;
             if (block.IsFull)
             {
                 blocks.Enqueue(block);
                 _filling = null;
+                return LaneResult.Full;
             }
 
-            return isFirst;
+            return block.Count == 1 ? LaneResult.First : LaneResult.Added;
         }
     }
 
@@ -42,4 +41,19 @@ internal sealed class RecordLane(RecordBlocks blocks)
             return block;
         }
     }
+}
+
+/// <summary>What became of a record.</summary>
+internal enum LaneResult
+{
+    Added,
+
+    /// <summary>There was no room.</summary>
+    Lost,
+
+    /// <summary>It is the first since records were last taken from its lane.</summary>
+    First,
+
+    /// <summary>It filled a block.</summary>
+    Full,
 }

@@ -9,6 +9,7 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
     private const int MaxPathLength = 1024;
 
     private readonly long _ticksPerSecond = time.TimestampFrequency;
+    private readonly WallClock _clock = new(time);
 
     /// <summary>Fills a record but for its query, which is <see cref="Complete"/>'s.</summary>
     public void Make(Exchange exchange, out ExchangeRecord record)
@@ -19,7 +20,7 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
         record = new ExchangeRecord
         {
             Id = exchange.Id,
-            Started = time.GetUtcNow() - total,
+            Started = _clock.At(timings.Ended) - total,
             Direction = exchange.Direction,
             Api = exchange.ApiName,
             Endpoint = exchange.EndpointName,
@@ -65,6 +66,7 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
     /// <summary>Masks the queries of records, which makes strings; called before any sink sees them.</summary>
     public void Complete(Span<ExchangeRecord> records)
     {
+        _clock.Refresh();
         if (keepQueryValues)
         {
             return;

@@ -25,7 +25,17 @@ public sealed class RouteTable
     }
 
     /// <summary>By host and path (both directions, absolute-form, CONNECT and ingress). CONNECT has an empty path: only the API is found.</summary>
-    public RouteMatch Match(Direction direction, string method, ExchangeTarget target) => new(MatchHost(direction, target.Host, method, target.Path), target.Path);
+    public RouteMatch Match(Direction direction, string method, ExchangeTarget target)
+    {
+        if (target.Routed.TryGet(this, direction, method, out var known))
+        {
+            return known;
+        }
+
+        var match = new RouteMatch(MatchHost(direction, target.Host, method, target.Path), target.Path);
+        target.Routed.Keep(this, direction, method, match);
+        return match;
+    }
 
     /// <summary>Egress, origin-form: by the API's base path on the gateway's own address.</summary>
     public RouteMatch MatchBasePath(string method, string path)

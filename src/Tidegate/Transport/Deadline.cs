@@ -67,6 +67,11 @@ internal sealed class Deadline : IDisposable
         var seen = Volatile.Read(ref due);
         while (seen != Deadlines.Expired)
         {
+            if (seen == value)
+            {
+                return true;
+            }
+
             var found = Interlocked.CompareExchange(ref due, value, seen);
             if (found == seen)
             {

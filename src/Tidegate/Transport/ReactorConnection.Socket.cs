@@ -130,11 +130,15 @@ internal sealed unsafe partial class ReactorConnection<TCalls>
     }
 
     /// <summary>Sends as much as the socket takes.</summary>
+    /// <param name="parts">What.</param>
+    /// <param name="count">Of them.</param>
+    /// <param name="total">Their bytes.</param>
+    /// <param name="wasFlushed">It was flushed before whatever was asked for since: an abort that has not arrived here yet resets behind it.</param>
     /// <returns>Bytes taken, 0 when the socket is full and its readiness will be reported, or <see cref="Gone"/>.</returns>
-    public int Send(IoVector* parts, int count, int total)
+    public int Send(IoVector* parts, int count, int total, bool wasFlushed)
     {
         Debug.Assert(_reactor.IsCurrent, "sent on another thread");
-        if (IsGone)
+        if (wasFlushed ? _failure is not null || _isClosed : IsGone)
         {
             return Gone;
         }

@@ -6,8 +6,8 @@ using Microsoft.AspNetCore.Connections;
 namespace Tidegate.Transport;
 
 /// <summary>
-/// A connection's output, straight to the socket: a flush on the reactor sends at once and is over when the kernel has everything; it waits while the kernel's buffer is
-/// full, which is the back-pressure. From another thread it is posted, and what follows it runs on the reactor.
+/// A connection's output, straight to the socket: a flush on the reactor sends at once, or where it is small before the turn ends, and is over when the kernel has everything; it waits while the
+/// kernel's buffer is full, which is the back-pressure. From another thread it is posted, and what follows it runs on the reactor.
 /// </summary>
 internal sealed class SocketWriter<TCalls>(ReactorConnection<TCalls> connection) : PipeWriter, IValueTaskSource<FlushResult>
     where TCalls : struct, ISocketCalls
@@ -17,6 +17,19 @@ internal sealed class SocketWriter<TCalls>(ReactorConnection<TCalls> connection)
 
     // So that a sum of parts fits an int; the kernel takes no more in one call either.
     private const int MaxPartBytes = 1 << 30;
+
+    // What is copied to be sent a little later: copying more would cost more than is saved.
+    private const int MaxDeferredBytes = 4 * 1024;
+
+    /// <summary>On the reactor: what was to be sent before the turn ends.</summary>
+    public static readonly Action<object?> SendDeferred = static state =>
+    {
+        var writer = (SocketWriter<TCalls>)state!;
+        writer._deferredBytes = 0;
+        writer._isSendingDeferred = true;
+        writer.Continue();
+        writer._isSendingDeferred = false;
+    };
 
     private static readonly Action<object?> StartFlush = static state => ((SocketWriter<TCalls>)state!).Start();
     private static readonly Action<object?> ContinueFlush = static state => ((SocketWriter<TCalls>)state!).Continue();
@@ -44,6 +57,8 @@ internal sealed class SocketWriter<TCalls>(ReactorConnection<TCalls> connection)
     private Block? _sending;
     private Block? _sendingTail;
     private int _sentOfFirst;
+    private int _deferredBytes;
+    private bool _isSendingDeferred;
     private bool _hasArrived;
     private bool _isParked;
     private bool _isFinishing;
@@ -188,6 +203,11 @@ internal sealed class SocketWriter<TCalls>(ReactorConnection<TCalls> connection)
         var state = SendState.Deferred;
         if (_reactor.IsCurrent)
         {
+            if (TryDefer(source))
+            {
+                return new ValueTask<FlushResult>(Result());
+            }
+
             Commit(TakeWritten());
             state = Send(source);
         }
@@ -228,6 +248,33 @@ internal sealed class SocketWriter<TCalls>(ReactorConnection<TCalls> connection)
         return new ValueTask<FlushResult>(this, version);
     }
 
+    /// <summary>Leaves a small flush for the end of the turn, when others have something to do before.</summary>
+    private bool TryDefer(ReadOnlySpan<byte> source)
+    {
+        var bytes = (int)Math.Min(int.MaxValue, _unflushed) + source.Length;
+        if (!_reactor.DefersSends || bytes == 0 || _deferredBytes + bytes > MaxDeferredBytes || (_sending is not null && _deferredBytes == 0) || connection.IsFull || connection.IsGone)
+        {
+            return false;
+        }
+
+        if (_tail is { } tail && tail.Room >= source.Length)
+        {
+            source.CopyTo(tail.Free.Span);
+            tail.Fill(source.Length);
+            source = default;
+        }
+
+        Commit(TakeWritten());
+        Queue(source);
+        if (_deferredBytes == 0)
+        {
+            _reactor.Defer(this);
+        }
+
+        _deferredBytes += bytes;
+        return true;
+    }
+
     private Block? TakeWritten()
     {
         var written = _head;
@@ -248,6 +295,12 @@ internal sealed class SocketWriter<TCalls>(ReactorConnection<TCalls> connection)
 
     private void FinishSending()
     {
+        if (_deferredBytes > 0)
+        {
+            // It was flushed before the end was asked for, whatever kind of end that is.
+            SendDeferred(this);
+        }
+
         _isFinishing = true;
         Commit(_handedOver);
         Commit(TakeWritten());
@@ -353,7 +406,7 @@ internal sealed class SocketWriter<TCalls>(ReactorConnection<TCalls> connection)
             while (_sending is not null || sent < source.Length)
             {
                 var total = Gather(parts, start + sent, source.Length - sent, out var count);
-                var result = _reactor.TrySpend() ? connection.Send(parts, count, total) : 0;
+                var result = _reactor.TrySpend() ? connection.Send(parts, count, total, _isSendingDeferred) : 0;
                 if (result == ReactorConnection<TCalls>.Gone)
                 {
                     Take(int.MaxValue);

@@ -24,6 +24,35 @@ public sealed class ExchangeMetricsTests
     }
 
     [Fact]
+    public async Task Whatever_tells_two_exchanges_apart_does_so_also_right_after_one_another()
+    {
+        var metrics = new ExchangeMetrics();
+        var first = TestRecords.Egress;
+        ExchangeRecord[] others =
+        [
+            first with { Direction = Direction.Ingress },
+            first with { Outcome = Outcome.ServedFromCache },
+            first with { Status = 201 },
+            first with { Api = "other" },
+            first with { Endpoint = "other" },
+            first with { Host = "other.test" },
+            first with { Port = 8443 },
+            first with { Scheme = "http" },
+            first with { Consumer = new Consumer("other", "acme", "production") },
+            first with { Method = "PUT" },
+            first with { Code = "other" },
+        ];
+        foreach (var other in others)
+        {
+            await AddAsync(metrics, first, other, first, other);
+        }
+
+        Assert.Equal(others.Length + 1, metrics.Counts.Count);
+        Assert.Equal(2 * others.Length, metrics.Counts.Max(found => found.Value.Exchanges));
+        Assert.Equal(others.Length, metrics.Counts.Count(found => found.Value.Exchanges == 2));
+    }
+
+    [Fact]
     public async Task The_number_of_series_is_bounded_and_nothing_is_lost_beyond_it()
     {
         const int Exchanges = 10_000;

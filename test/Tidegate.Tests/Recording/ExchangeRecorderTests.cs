@@ -117,7 +117,12 @@ public sealed class ExchangeRecorderTests
         {
             for (var i = 0; i < Exchanges; i++)
             {
-                var thread = new Thread(id => recorder.Record(Exchange((ulong)(int)id!)));
+                var thread = new Thread(id =>
+                {
+                    var exchange = Exchange((ulong)(int)id!);
+                    exchange.Timings.Received = exchange.Timings.Ended = TimeProvider.System.GetTimestamp();
+                    recorder.Record(exchange);
+                });
                 thread.Start(i);
                 thread.Join();
             }

@@ -39,6 +39,26 @@ public sealed class RouteTableTests
         Assert.Equal(["DELETE"], Table.Match(Direction.Ingress, "DELETE", new ExchangeTarget("http", "api.example.com", 80, "/orders/7", null)).Route?.Methods);
 
     [Fact]
+    public void A_target_that_comes_again_is_routed_the_same_and_by_its_method_direction_and_table()
+    {
+        var target = new ExchangeTarget("http", "api.example.com", 80, "/orders/7", null);
+        var other = new RouteTable([Route("new", ["api.example.com"])]);
+        for (var i = 0; i < 4; i++)
+        {
+            Assert.Equal("/{id}", Table.Match(Direction.Ingress, "GET", target).Route?.EndpointPath);
+            Assert.Equal("/{id}", Table.Match(Direction.Ingress, "GET", target).Route?.EndpointPath);
+            Assert.Equal(["DELETE"], Table.Match(Direction.Ingress, "DELETE", target).Route?.Methods);
+            Assert.Equal(["DELETE"], Table.Match(Direction.Ingress, "DELETE", target).Route?.Methods);
+            Assert.Null(Table.Match(Direction.Egress, "GET", target).Route);
+            Assert.Null(Table.Match(Direction.Egress, "GET", target).Route);
+            Assert.Equal("new", other.Match(Direction.Ingress, "GET", target).Route?.ApiName);
+            Assert.Equal("new", other.Match(Direction.Ingress, "GET", target).Route?.ApiName);
+        }
+
+        Assert.Equal(new ExchangeTarget("http", "api.example.com", 80, "/orders/7", null), target);
+    }
+
+    [Fact]
     public void The_other_direction_has_none_of_these_routes() =>
         Assert.Null(Table.Match(Direction.Egress, "GET", new ExchangeTarget("http", "api.example.com", 80, "/", null)).Route);
 

@@ -61,6 +61,11 @@ internal static class HeadReader
     /// <summary>RFC 9112 2.2: one empty line before a request line is passed over, because old clients send one after a body.</summary>
     public static ReadOnlySequence<byte> SkipEmptyLine(ReadOnlySequence<byte> buffer)
     {
+        if (buffer.FirstSpan is [not (byte)'\r', ..])
+        {
+            return buffer;
+        }
+
         var reader = new SequenceReader<byte>(buffer);
         return reader.IsNext("\r\n"u8, advancePast: true) ? reader.UnreadSequence : buffer;
     }

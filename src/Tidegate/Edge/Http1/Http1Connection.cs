@@ -13,6 +13,8 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
     private readonly PipeReader _input = transport.Transport.Input;
     private readonly ReadDeadline _deadline = new(transport.Transport.Input, services.Deadlines);
     private readonly StallTimer _stall = new(transport.Transport.Output, services.Deadlines);
+    private bool _hasHeadBegun;
+    private long _lastEnded;
 
     /// <summary>Serves until either side closes. Never throws for what a client does; the caller disposes the transport.</summary>
     public async Task RunAsync()
@@ -20,9 +22,17 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
         using var draining = services.Drain.Token.UnsafeRegister(static input => ((PipeReader)input!).CancelPendingRead(), _input);
         try
         {
-            while (await ServeOneAsync())
+            // Waits here and nowhere deeper: most of a connection's life is this wait.
+            Http1Exchange? parts;
+            do
             {
+                var settings = services.Settings();
+                BeginHead(settings.Limits);
+                while (!TryReadHead(await _input.ReadAsync(), settings, out parts))
+                {
+                }
             }
+            while (parts is not null && await ServeAsync(parts));
         }
         catch (Exception gone) when (gone is IOException or ConnectionAbortedException or OperationCanceledException or ObjectDisposedException)
         {
@@ -36,22 +46,15 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
         }
     }
 
-    /// <summary>One exchange. False when the connection is done.</summary>
+    /// <summary>One exchange, from routing to its record. False when the connection is done.</summary>
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<bool> ServeOneAsync()
+    private async ValueTask<bool> ServeAsync(Http1Exchange parts)
     {
-        // :: Step 1: The head.
-        var settings = services.Settings();
-        if (await ReadHeadAsync(settings) is not { } parts)
-        {
-            return false;
-        }
-
-        // :: Step 2: The exchange, from routing to its record.
+        // :: Step 1: The exchange.
         var (exchange, body, writer) = (parts.Exchange, parts.Body, parts.Writer);
         await services.Handler(exchange);
 
-        // :: Step 3: Whether another may follow.
+        // :: Step 2: Whether another may follow.
         if (exchange.Intercept)
         {
             await services.Intercept(exchange, await writer.SwitchProtocolsAsync(200, new HeaderList(), exchange.Aborted), transport.Features);
@@ -65,70 +68,72 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
 
         // What the exchange left unread stands before the next request, or would make the close a reset that eats our reply.
         var isRefused = exchange.Rejection?.ClosesConnection == true;
-        if ((!body.IsComplete || isRefused) && !await DrainAsync(body, settings.Limits, isRefused))
+        if ((!body.IsComplete || isRefused) && !await DrainAsync(body, services.Settings().Limits, isRefused))
         {
             return false;
         }
 
+        _lastEnded = exchange.Timings.Ended;
         var goesOn = writer.KeepAlive && !isRefused;
         parts.Return();
         return goesOn;
     }
 
-    /// <summary>Waits for a head: as long as the connection may idle for its first byte, then as long as a head may take.</summary>
-    /// <returns>An exchange, refused if the head is no good; null when the connection ended or may end.</returns>
-    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<Http1Exchange?> ReadHeadAsync(ListenerSettings settings)
+    /// <summary>The wait for a head begins: as long as the connection may idle for its first byte, then as long as a head may take.</summary>
+    private void BeginHead(EdgeLimits limits)
     {
-        var limits = settings.Limits;
-        var begun = false;
-        _deadline.Begin(limits.IdleTimeout);
+        _hasHeadBegun = false;
+        _deadline.Begin(limits.IdleTimeout, _lastEnded == 0 ? services.Time.GetTimestamp() : _lastEnded);
         if (services.Drain.ClosesIdle)
         {
             // What it interrupted when it began was perhaps the reading of content: the next read takes what is there and does not wait for a request to come.
             _input.CancelPendingRead();
         }
+    }
 
-        while (true)
+    /// <summary>Looks at what has come of a head. What is incomplete stays whole in the pipe, so that a head reads the same in whatever pieces it comes.</summary>
+    /// <param name="result">What has come.</param>
+    /// <param name="settings">In force when the wait began.</param>
+    /// <param name="parts">An exchange, refused if the head is no good; null when the connection ended or may end.</param>
+    /// <returns>False while the end is not there yet.</returns>
+    private bool TryReadHead(in ReadResult result, ListenerSettings settings, out Http1Exchange? parts)
+    {
+        var limits = settings.Limits;
+        var buffer = HeadReader.SkipEmptyLine(result.Buffer);
+        var state = HeadReader.Find(buffer, limits.MaxHeadBytes, out var length);
+        var isOver = state != HeadState.Incomplete || result.IsCompleted || (buffer.IsEmpty && services.Drain.ClosesIdle);
+        if (isOver ? !_deadline.End() : _deadline.IsExpired)
         {
-            var result = await _input.ReadAsync();
-
-            // What is incomplete stays whole in the pipe, so that a head reads the same in whatever pieces it comes.
-            var buffer = HeadReader.SkipEmptyLine(result.Buffer);
-            var state = HeadReader.Find(buffer, limits.MaxHeadBytes, out var length);
-            var isOver = state != HeadState.Incomplete || result.IsCompleted || (buffer.IsEmpty && services.Drain.ClosesIdle);
-            if (isOver ? !_deadline.End() : _deadline.IsExpired)
-            {
-                _input.AdvanceTo(result.Buffer.Start, buffer.End);
-                return begun ? Refused(Refusals.HeadTimeout, limits) : null;
-            }
-
-            switch (state)
-            {
-                case HeadState.Complete:
-                    var parts = Read(buffer.Slice(0, length), settings);
-                    _input.AdvanceTo(buffer.GetPosition(length));
-                    return parts;
-                case HeadState.BadLineEnd:
-                    _input.AdvanceTo(buffer.End);
-                    return Refused(Refusals.BadLineEnd, limits);
-                case HeadState.TooLarge:
-                    _input.AdvanceTo(buffer.End);
-                    return Refused(Refusals.HeadTooLarge, limits);
-            }
-
             _input.AdvanceTo(result.Buffer.Start, buffer.End);
-            if (isOver)
-            {
-                return buffer.IsEmpty ? null : Refused(Refusals.HeadTruncated, limits);
-            }
-
-            if (!begun && !buffer.IsEmpty)
-            {
-                begun = true;
-                _deadline.Begin(limits.HeaderTimeout);
-            }
+            parts = _hasHeadBegun ? Refused(Refusals.HeadTimeout, limits) : null;
+            return true;
         }
+
+        switch (state)
+        {
+            case HeadState.Complete:
+                parts = Read(buffer.Slice(0, length), settings);
+                _input.AdvanceTo(buffer.GetPosition(length));
+                return true;
+            case HeadState.BadLineEnd:
+                _input.AdvanceTo(buffer.End);
+                parts = Refused(Refusals.BadLineEnd, limits);
+                return true;
+            case HeadState.TooLarge:
+                _input.AdvanceTo(buffer.End);
+                parts = Refused(Refusals.HeadTooLarge, limits);
+                return true;
+        }
+
+        _input.AdvanceTo(result.Buffer.Start, buffer.End);
+        if (!isOver && !_hasHeadBegun && !buffer.IsEmpty)
+        {
+            _hasHeadBegun = true;
+            _deadline.Begin(limits.HeaderTimeout, services.Time.GetTimestamp());
+        }
+
+        parts = isOver && !buffer.IsEmpty ? Refused(Refusals.HeadTruncated, limits) : null;
+        return isOver;
     }
 
     private Http1Exchange Begin()

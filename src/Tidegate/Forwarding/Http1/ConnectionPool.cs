@@ -286,10 +286,10 @@ internal sealed class ConnectionPool
     }
 
     /// <summary>Notes that the pool is in use.</summary>
-    public void Touch()
+    /// <param name="now">A timestamp of the clock.</param>
+    public void Touch(long now)
     {
         // Written once a second, so that cores do not take the line from one another for each exchange.
-        var now = _deadlines.Time.GetTimestamp();
         if (now - Volatile.Read(ref _lastUsed) > _deadlines.Time.TimestampFrequency)
         {
             Volatile.Write(ref _lastUsed, now);

@@ -38,10 +38,19 @@ internal sealed class ConnectionPools : IDisposable
     /// <param name="exchange">Whose target counts where the upstream has no destinations.</param>
     /// <param name="upstream">Where to.</param>
     /// <param name="index">Which of its destinations.</param>
-    public ConnectionPool For(Exchange exchange, Upstream upstream, int index)
+    /// <param name="now">A timestamp of the clock.</param>
+    public ConnectionPool For(Exchange exchange, Upstream upstream, int index, long now)
     {
-        var target = exchange.Target;
         var destination = upstream.Destinations.Count == 0 ? null : upstream.Destinations[index];
+        ref var last = ref upstream.Pools.Slots[index];
+        if (last is { IsRetired: false, Key.IsSecure: false } cleartext && destination is not null)
+        {
+            // Where a written destination is cleartext nothing of the exchange is in the key.
+            cleartext.Touch(now);
+            return cleartext;
+        }
+
+        var target = exchange.Target;
         var scheme = destination?.Scheme ?? target.Scheme;
         var host = destination?.Host ?? target.Host;
         var isSecure = scheme.Length == 5;
@@ -55,14 +64,13 @@ internal sealed class ConnectionPools : IDisposable
             // An upgrade is HTTP/1.1 by nature (RFC 9113 8.6), so its handshake offers nothing else.
             !isSecure || upstream.Protocol == UpstreamProtocol.Http1 || exchange.UpgradeProtocol is not null ? Alpn.Http1 : Alpn.Either,
             upstream.MaxConnections);
-        ref var last = ref upstream.Pools.Slots[index];
         var pool = last;
         if (pool is null || pool.IsRetired || pool.Key != key)
         {
             last = pool = Find(key);
         }
 
-        pool.Touch();
+        pool.Touch(now);
         return pool;
     }
 

@@ -23,6 +23,7 @@ internal sealed class ExchangeMetrics : IExchangeSink
 
     private static readonly HashSet<string> Methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
+    private readonly SeriesMemory _memory = new();
     private readonly HostLabels _hosts = new(MaxHosts);
     private readonly SeriesTable<CountSeries> _counts;
     private readonly SeriesTable<DurationSeries> _durations;
@@ -84,22 +85,12 @@ internal sealed class ExchangeMetrics : IExchangeSink
 
     private void Add(in ExchangeRecord record)
     {
-        var key = Key(in record);
-        var counts = _counts.For(key, out var isFolded);
-        if (counts.Durations is null)
-        {
-            var found = isFolded ? key.Folded() : key;
-            counts.Durations = _durations.For(found.WithoutConsumer(), out var areDurationsFolded);
-            counts.Phases = _phases.For(found.OfApi(), out var arePhasesFolded);
-            counts.AreHistogramsFolded = isFolded || areDurationsFolded || arePhasesFolded;
-        }
-
-        FoldedCounts += isFolded ? 1 : 0;
+        var counts = _memory.Find(in record) ?? Find(in record);
         FoldedHistograms += counts.AreHistogramsFolded ? 1 : 0;
         counts.Exchanges++;
         counts.RequestBytes += record.RequestBytes;
         counts.ResponseBytes += record.ResponseBytes;
-        counts.Durations.Total.Observe(record.Total);
+        counts.Durations!.Total.Observe(record.Total);
         var phases = counts.Phases!;
         phases.Attempts += record.Attempts;
         phases.Policies.Observe(record.Policies);
@@ -111,6 +102,28 @@ internal sealed class ExchangeMetrics : IExchangeSink
         {
             AddObserved(in record, record.Observed[i]);
         }
+    }
+
+    private CountSeries Find(in ExchangeRecord record)
+    {
+        var key = Key(in record);
+        var counts = _counts.For(key, out var isFolded);
+        if (counts.Durations is null)
+        {
+            var found = isFolded ? key.Folded() : key;
+            counts.Durations = _durations.For(found.WithoutConsumer(), out var areDurationsFolded);
+            counts.Phases = _phases.For(found.OfApi(), out var arePhasesFolded);
+            counts.AreHistogramsFolded = isFolded || areDurationsFolded || arePhasesFolded;
+        }
+
+        FoldedCounts += isFolded ? 1 : 0;
+        if (!isFolded && key.Host != SeriesKey.Other)
+        {
+            // What is folded is counted as such each time.
+            _memory.Keep(in record, counts);
+        }
+
+        return counts;
     }
 
     private SeriesKey Key(in ExchangeRecord record) => new()

@@ -60,6 +60,23 @@ public sealed class InventoryTests : IDisposable
     }
 
     [Fact]
+    public async Task A_call_of_a_name_that_became_a_value_is_counted_with_the_others_though_it_is_remembered()
+    {
+        await using var inventory = New();
+        var early = TestRecords.Egress with { Path = "/v1/cities/early" };
+        await SeeAsync(inventory, early, early);
+        for (var i = 0; i < PathNode.MaxNames + 1; i++)
+        {
+            await SeeAsync(inventory, TestRecords.Egress with { Path = $"/v1/cities/{string.Concat((char)('a' + (i % 26)), (char)('a' + (i / 26)), "ville")}" });
+        }
+
+        await SeeAsync(inventory, early, early with { Outcome = Outcome.Rejected, Status = 429 });
+        var found = Assert.Single(Host(inventory, "api.stripe.com").Paths.All());
+        Assert.Equal(("/v1/cities/{value}", PathNode.MaxNames + 4), (found.Path, (int)found.Endpoint.Calls));
+        Assert.Equal((PathNode.MaxNames + 5, 1), ((int)Host(inventory, "api.stripe.com").Calls, (int)Host(inventory, "api.stripe.com").Rejected));
+    }
+
+    [Fact]
     public async Task An_endpoint_has_its_callers_its_keys_by_name_and_when_it_was_seen()
     {
         await using var inventory = New();
