@@ -24,11 +24,11 @@ internal sealed class PostgresBatch(long writer)
     public NpgsqlConnection? Connection { get; set; }
 
     /// <exception cref="NpgsqlException">Nothing was written, or that is not known: the same is to be written again under the same number.</exception>
-    public void Write(long number, IReadOnlyList<ExchangeRecord[]> records, IEnumerable<(string Table, IEnumerable<ChangedCell> Cells)> changed, DateTimeOffset now)
+    public void Write(long number, IReadOnlyList<ExchangeRecord[]> records, IEnumerable<(string Table, IEnumerable<ChangedCell> Cells)> changed)
     {
         var database = Connection!;
         using var transaction = database.BeginTransaction();
-        if (LastNumber(database) >= number)
+        if (!TakeNumber(database, number))
         {
             return;
         }
@@ -40,14 +40,6 @@ internal sealed class PostgresBatch(long writer)
         foreach (var (table, cells) in tables)
         {
             Save(database, table, cells);
-        }
-
-        using (var note = new NpgsqlCommand("INSERT INTO writers (writer, batch, seen) VALUES ($1, $2, $3) ON CONFLICT (writer) DO UPDATE SET batch = EXCLUDED.batch, seen = EXCLUDED.seen", database))
-        {
-            note.Parameters.Add(new NpgsqlParameter { Value = writer });
-            note.Parameters.Add(new NpgsqlParameter { Value = number });
-            note.Parameters.Add(new NpgsqlParameter { Value = now.UtcDateTime });
-            note.ExecuteNonQuery();
         }
 
         transaction.Commit();
@@ -107,11 +99,15 @@ internal sealed class PostgresBatch(long writer)
         copy.Complete();
     }
 
-    private long LastNumber(NpgsqlConnection database)
+    /// <summary>Whether the batch is not there yet. The first statement: while a commit of the same batch is still under way it waits for that one's end, and so learns how it ended.</summary>
+    private bool TakeNumber(NpgsqlConnection database, long number)
     {
-        using var command = new NpgsqlCommand("SELECT batch FROM writers WHERE writer = $1", database);
+        using var command = new NpgsqlCommand(
+            "INSERT INTO writers (writer, batch, seen) VALUES ($1, $2, now()) ON CONFLICT (writer) DO UPDATE SET batch = EXCLUDED.batch, seen = EXCLUDED.seen WHERE writers.batch < EXCLUDED.batch",
+            database);
         command.Parameters.Add(new NpgsqlParameter { Value = writer });
-        return command.ExecuteScalar() is long number ? number : 0;
+        command.Parameters.Add(new NpgsqlParameter { Value = number });
+        return command.ExecuteNonQuery() > 0;
     }
 
     private void MakePartitions(NpgsqlConnection database, IReadOnlyList<ExchangeRecord[]> records)

@@ -226,7 +226,7 @@ internal sealed class PostgresStore : IExchangeStore
     {
         try
         {
-            _batch.Write(_number, _writing, _tables.Select(table => (table.Name, table.Table.Changed)), _time.GetUtcNow());
+            _batch.Write(_number, _writing, _tables.Select(table => (table.Name, table.Table.Changed)));
         }
         catch (PostgresException refused) when (refused.SqlState.StartsWith("22", StringComparison.Ordinal))
         {

@@ -88,11 +88,30 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
             await using var connection = new NpgsqlConnection(_address);
             await connection.OpenAsync(Cancellation);
             batch.Connection = connection;
-            batch.Write(1, [written], [], Start);
+            batch.Write(1, [written], []);
         }
 
         await using var reader = Open();
         Assert.Equal(40, (await CountAsync(reader)).Found);
+    }
+
+    [Fact]
+    public async Task A_commit_that_is_still_under_way_is_waited_for_and_not_made_twice()
+    {
+        await using var store = Open();
+        store.BringToDatabase();
+        await using var first = Connect(_address);
+        await using var underWay = await first.BeginTransactionAsync(Cancellation);
+        PostgresSchema.Run(first, "INSERT INTO writers (writer, batch, seen) VALUES (7, 1, now())");
+        await using var second = Connect(_address);
+        var batch = new PostgresBatch(7) { Connection = second };
+        var again = Task.Run(() => batch.Write(1, [StoreRecords.Batch(_random, ref _id, Start, 40)], []), Cancellation);
+        await using var watch = Connect(_address);
+        await UntilAsync(watch, $"SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = {second.ProcessID} AND wait_event_type = 'Lock'");
+
+        await underWay.CommitAsync(Cancellation);
+        await again;
+        Assert.Equal(0, (await CountAsync(store)).Found);
     }
 
     [Fact]
@@ -208,6 +227,21 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
         var found = await reader.FindAsync(new ExchangeSearch { From = Start.AddDays(-1), To = _time.GetUtcNow().AddDays(1), Limit = ExchangeSearch.MaxLimit }, Cancellation);
         var series = await reader.SeriesAsync(new SeriesQuery { From = Start.AddDays(-1), To = _time.GetUtcNow().AddDays(1), Step = TimeSpan.FromHours(1) }, Cancellation);
         return (found.Select(record => record.Id).Distinct().Count() == found.Count ? found.Count : -1, series.Total.Cell.Count);
+    }
+
+    private static async Task UntilAsync(NpgsqlConnection connection, string question)
+    {
+        for (var tries = 0; ; tries++)
+        {
+            await using var command = new NpgsqlCommand(question, connection);
+            if (await command.ExecuteScalarAsync(Cancellation) is true)
+            {
+                return;
+            }
+
+            Assert.True(tries < 1_000, question);
+            await Task.Delay(10, Cancellation);
+        }
     }
 
     private static NpgsqlConnection Connect(string address)
