@@ -57,9 +57,12 @@ internal sealed class PostgresStore : IExchangeStore
             "Tidegate store",
             () =>
             {
-                // What is left after a failure wakes the loop itself.
                 BringToDatabase();
-                return false;
+                lock (_gate)
+                {
+                    // What came meanwhile, when the last batch was not full; or all of it, after a failure.
+                    return _waitingRecords > 0;
+                }
             },
             Interval,
             LongestRest);
@@ -132,18 +135,20 @@ internal sealed class PostgresStore : IExchangeStore
                     _isMade = true;
                 }
 
-                while (Take())
+                bool isMore;
+                do
                 {
-                    Write();
+                    // What failed the last time is not all that waits since.
+                    var isAgain = _writing.Count > 0;
+                    isMore = Take() && (Write() >= MaxBatch || isAgain);
+                    LetGo(connection);
                 }
-
-                LetGo(connection);
+                while (isMore);
                 Tell("");
             }
             catch (Exception trouble) when (trouble is NpgsqlException or IOException or TimeoutException)
             {
                 Fail(trouble);
-                _loop.Wake();
             }
             catch (Exception bug)
             {
@@ -222,7 +227,8 @@ internal sealed class PostgresStore : IExchangeStore
         cells.ForEach(cell => cell.To.Add(cell.From));
     }
 
-    private void Write()
+    /// <summary>Writes what was taken; how many records that were.</summary>
+    private int Write()
     {
         try
         {
@@ -242,9 +248,10 @@ internal sealed class PostgresStore : IExchangeStore
             throw;
         }
 
+        var written = _writing.Sum(block => block.Length);
         lock (_gate)
         {
-            _waitingRecords -= _writing.Sum(block => block.Length);
+            _waitingRecords -= written;
         }
 
         _writing.Clear();
@@ -254,6 +261,8 @@ internal sealed class PostgresStore : IExchangeStore
             table.MarkSaved();
             table.Forget(past);
         }
+
+        return written;
     }
 
     private void Lose()

@@ -146,6 +146,35 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
     }
 
     [Fact]
+    public async Task Traffic_that_never_rests_does_not_keep_the_store_from_its_other_work()
+    {
+        await using var store = Open();
+        store.BringToDatabase();
+        Run("""
+            CREATE FUNCTION tidegate.slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END';
+            CREATE TRIGGER slowly AFTER INSERT ON exchanges FOR EACH STATEMENT EXECUTE FUNCTION tidegate.slowly();
+            """);
+        using var enough = new CancellationTokenSource();
+        var traffic = Task.Run(async () =>
+        {
+            while (!enough.IsCancellationRequested)
+            {
+                await AddAsync(store, 1);
+                await Task.Delay(1, Cancellation);
+            }
+        }, Cancellation);
+        try
+        {
+            await Task.Run(store.BringToDatabase, Cancellation).WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+        }
+        finally
+        {
+            await enough.CancelAsync();
+            await traffic;
+        }
+    }
+
+    [Fact]
     public async Task Columns_that_an_update_brings_are_added_and_what_was_written_before_is_found()
     {
         await using (var store = Open())
