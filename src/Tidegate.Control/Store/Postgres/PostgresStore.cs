@@ -154,7 +154,7 @@ internal sealed class PostgresStore : IExchangeStore
                 do
                 {
                     // Before anything is written, and between two batches: traffic may never rest.
-                    KeepUp(connection);
+                    KeepUp();
 
                     // What failed the last time is not all that waits since.
                     var isAgain = _writing.Count > 0;
@@ -273,7 +273,7 @@ internal sealed class PostgresStore : IExchangeStore
     }
 
     /// <summary>Makes room for the next days and lets go of what is old. Each minute; what of it fails holds up nothing else.</summary>
-    private void KeepUp(NpgsqlConnection connection)
+    private void KeepUp()
     {
         var now = _time.GetTimestamp();
         if (now < _nextUpkeep)
@@ -282,6 +282,9 @@ internal sealed class PostgresStore : IExchangeStore
         }
 
         _nextUpkeep = now + (_time.TimestampFrequency * 60);
+
+        // One of its own: what took too long may have broken it.
+        using var connection = _database.OpenConnection();
         var at = _databaseNow(connection);
         string?[] troubles =
         [
