@@ -38,7 +38,10 @@ internal sealed class PostgresBatch(long writer)
 
         MakePartitions(database, records);
         var exchanges = new PostgresSieve(transaction);
-        exchanges.Write<ExchangeRecord>(Join(records), part => Copy(database, part));
+        if (!exchanges.TryWrite(() => Copy(database, records.Select(block => (ReadOnlyMemory<ExchangeRecord>)block))))
+        {
+            exchanges.Write<ExchangeRecord>(records.SelectMany(block => block).ToArray(), part => Copy(database, [part]));
+        }
 
         // In the order of their keys, whatever parts of them are written: gateways that add the same keys wait for one another, and not each for the other.
         var cells = (from table in changed from cell in table.Cells select new TableCell(table.Table, PostgresKey.IdOf(cell.Key), cell)).OrderBy(cell => cell.KeyId).ToArray();
@@ -89,15 +92,16 @@ internal sealed class PostgresBatch(long writer)
         _knownDays.Clear();
     }
 
-    private static ReadOnlyMemory<ExchangeRecord> Join(IReadOnlyList<ExchangeRecord[]> blocks) => blocks.Count == 1 ? blocks[0] : blocks.SelectMany(block => block).ToArray();
-
-    private static void Copy(NpgsqlConnection database, ReadOnlyMemory<ExchangeRecord> records)
+    private static void Copy(NpgsqlConnection database, IEnumerable<ReadOnlyMemory<ExchangeRecord>> blocks)
     {
         using var copy = database.BeginBinaryImport($"COPY exchanges ({ExchangeTable.Names}) FROM STDIN (FORMAT BINARY)");
-        foreach (ref readonly var record in records.Span)
+        foreach (var block in blocks)
         {
-            copy.StartRow();
-            ExchangeTable.Add(new PostgresRow(copy), in record);
+            foreach (ref readonly var record in block.Span)
+            {
+                copy.StartRow();
+                ExchangeTable.Add(new PostgresRow(copy), in record);
+            }
         }
 
         copy.Complete();

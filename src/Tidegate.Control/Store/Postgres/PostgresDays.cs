@@ -18,18 +18,20 @@ internal static class PostgresDays
         var today = DateOnly.FromDateTime(now.UtcDateTime);
         foreach (var day in (DateOnly[])[today, today.AddDays(1)])
         {
-            if (!IsThere(database, day))
-            {
-                using var transaction = database.BeginTransaction();
-                Make(database, day);
-                transaction.Commit();
-            }
+            using var transaction = database.BeginTransaction();
+            Make(database, day);
+            transaction.Commit();
         }
     }
 
     /// <summary>Makes a day's, if it is not there, in the transaction that has begun. A table that is attached keeps nobody from reading and writing the others; one that is made in its place does.</summary>
     public static void Make(NpgsqlConnection database, DateOnly day)
     {
+        if (IsThere(database, day))
+        {
+            return;
+        }
+
         PostgresSchema.Run(database, LimitLock);
         PostgresSchema.Run(database, PostgresSchema.Lock);
         if (!IsThere(database, day))

@@ -22,36 +22,37 @@ internal sealed class PostgresSieve(NpgsqlTransaction transaction)
     /// <summary>What it said of the last of them; null when it took everything.</summary>
     public string? Why { get; private set; }
 
-    public void Write<T>(ReadOnlyMemory<T> items, Action<ReadOnlyMemory<T>> write)
+    /// <summary>Writes all of something; false, as if nothing had been written, where the database refuses some of it for what it is.</summary>
+    public bool TryWrite(Action write)
     {
-        if (items.IsEmpty)
-        {
-            return;
-        }
-
-        if (_tries++ >= MaxTries)
-        {
-            Lost += items.Length;
-            return;
-        }
-
+        _tries++;
         transaction.Save(Savepoint);
         try
         {
-            write(items);
+            write();
             transaction.Release(Savepoint);
-            return;
+            return true;
         }
         catch (PostgresException refused) when (refused.SqlState.StartsWith(DataException, StringComparison.Ordinal))
         {
             transaction.Rollback(Savepoint);
             transaction.Release(Savepoint);
             Why = refused.MessageText;
+            return false;
+        }
+    }
+
+    /// <summary>Writes what of something the database takes.</summary>
+    public void Write<T>(ReadOnlyMemory<T> items, Action<ReadOnlyMemory<T>> write)
+    {
+        if (items.IsEmpty || (_tries < MaxTries && TryWrite(() => write(items))))
+        {
+            return;
         }
 
-        if (items.Length == 1)
+        if (items.Length == 1 || _tries >= MaxTries)
         {
-            Lost++;
+            Lost += items.Length;
             return;
         }
 
