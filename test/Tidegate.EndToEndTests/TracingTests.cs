@@ -192,6 +192,27 @@ public sealed class TracingTests
     }
 
     [Fact]
+    public async Task At_the_end_no_signal_waits_for_another_and_nothing_is_sent_twice()
+    {
+        await using var collector = await FakeCollector.StartAsync(isGrpc: true);
+        var answers = new TaskCompletionSource();
+        collector.AnswersAfter = answers.Task;
+        await using var upstream = await EchoUpstream.StartAsync();
+        using var log = new StringWriter();
+        await using (var gateway = await TestGateway.StartAsync(WithLogs(Configuration(upstream.Port, collector, isGrpc: true)), Cancellation, TextWriter.Synchronized(log)))
+        {
+            await TraceAsync(gateway, "ingress", upstream.Port);
+            await gateway.RecordsAsync(1, Cancellation);
+        }
+
+        answers.SetResult();
+        Assert.Single(collector.Spans);
+        Assert.Single(collector.Logs);
+        Assert.Contains("1 records of traces could not be sent", log.ToString(), StringComparison.Ordinal);
+        Assert.Contains("did not take the last metrics within 3 s", log.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Every_field_has_the_number_and_type_that_the_OpenTelemetry_SDK_gives_it()
     {
         await using var ours = await FakeCollector.StartAsync(isGrpc: false);

@@ -36,6 +36,12 @@ public sealed class FakeCollector : IAsyncDisposable
     /// <summary>What it answers: 0 takes everything, 14 is "try again later" (503 over HTTP), any other refuses (400).</summary>
     public int GrpcStatus { get; set; }
 
+    /// <summary>A google.rpc.Status in base64 that comes with a status other than 0.</summary>
+    public string StatusDetails { get; set; } = "";
+
+    /// <summary>Nothing is answered before.</summary>
+    public Task AnswersAfter { get; set; } = Task.CompletedTask;
+
     /// <summary>What it says that it did not keep of each message.</summary>
     public byte RejectedItems { get; set; }
 
@@ -95,6 +101,7 @@ public sealed class FakeCollector : IAsyncDisposable
             _more.Release();
         }
 
+        await AnswersAfter;
         byte[] reply = RejectedItems == 0 ? [] : [0x0A, 2, 0x08, RejectedItems];
         if (!isGrpc)
         {
@@ -110,6 +117,11 @@ public sealed class FakeCollector : IAsyncDisposable
             // Trailers-only: the status stands in the head.
             context.Response.Headers["grpc-status"] = $"{GrpcStatus}";
             context.Response.Headers["grpc-message"] = "not%20now";
+            if (StatusDetails.Length > 0)
+            {
+                context.Response.Headers["grpc-status-details-bin"] = StatusDetails;
+            }
+
             return;
         }
 

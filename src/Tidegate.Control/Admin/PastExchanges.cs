@@ -62,8 +62,8 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
             }
 
             // Every group that there was: a small one of now may have been a large one.
-            var previous = context.Request.Query.ContainsKey(CompareParameter)
-                ? await reader.SeriesAsync(query with { From = query.From - (query.To - query.From), To = query.From, Top = SeriesQuery.MaxGroups }, context.RequestAborted)
+            var previous = context.Request.Query.ContainsKey(CompareParameter) && query.Before(time.GetUtcNow()) is { } before
+                ? await reader.SeriesAsync(before with { Top = SeriesQuery.MaxGroups }, context.RequestAborted)
                 : null;
             await AdminReply.JsonAsync(context, 200, json => Write(json, query, result, previous));
         }
@@ -182,7 +182,8 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
             }
         }
 
-        return query.Problem(time.GetUtcNow());
+        return query.Problem(time.GetUtcNow())
+            ?? (parameters.ContainsKey(CompareParameter) && query.Before(time.GetUtcNow()) is null ? "there is no time before 'from' that 'compare' could be with: choose a later one" : null);
     }
 
     private string? ParseSearch(IQueryCollection parameters, bool isExport, out ExchangeSearch search)
@@ -313,7 +314,7 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
 
     private static void Write(Utf8JsonWriter json, SeriesQuery query, SeriesResult result, SeriesResult? previous)
     {
-        var before = previous?.Groups.ToDictionary(group => string.Join('\u001f', group.Key), group => group.Total);
+        var before = previous?.Groups.ToDictionary(group => SeriesGroup.TextOf(group.Key), group => group.Total);
         json.WriteStartObject();
         json.WriteString("from", query.From);
         json.WriteString("to", query.To);
@@ -343,7 +344,7 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
             if (before is not null)
             {
                 json.WriteStartObject("previous");
-                WritePoint(json, before.GetValueOrDefault(string.Join('\u001f', group.Key)) ?? new SeriesPoint(query.From));
+                WritePoint(json, before.GetValueOrDefault(SeriesGroup.TextOf(group.Key)) ?? new SeriesPoint(query.From));
                 json.WriteEndObject();
             }
 

@@ -15,19 +15,22 @@ internal static class LogEncoder
     private const int Warn = 13;
     private const int Error = 17;
 
-    /// <summary>An ExportLogsServiceRequest.</summary>
-    public static void Encode(ProtobufWriter message, OtlpResource resource, IReadOnlyList<ExchangeRecord> records)
+    /// <summary>An ExportLogsServiceRequest of the first of some records, as many as one message holds.</summary>
+    /// <returns>How many that are; one at least.</returns>
+    public static int Encode(ProtobufWriter message, OtlpResource resource, IReadOnlyList<ExchangeRecord> records)
     {
         message.Clear();
         var frame = resource.Begin(message);
-        foreach (var record in records)
+        var count = 0;
+        while (count < records.Count && message.Length < OtlpClient.MaxMessageBytes)
         {
             var log = message.Begin(2);
-            Write(message, record);
+            Write(message, records[count++]);
             message.End(log);
         }
 
         OtlpResource.End(message, frame);
+        return count;
     }
 
     private static void Write(ProtobufWriter message, in ExchangeRecord record)

@@ -12,9 +12,6 @@ internal sealed class MetricEncoder : IMetricWriter
     private const int Histogram = 9;
     private const int Cumulative = 2;
 
-    // Collectors take gRPC messages of 4 MB unless told otherwise.
-    private const int MaxMessageBytes = 3 * 1024 * 1024;
-
     private readonly ProtobufWriter _message = new();
     private readonly List<byte[]> _messages = [];
     private readonly OtlpResource _resource;
@@ -25,7 +22,7 @@ internal sealed class MetricEncoder : IMetricWriter
     private MetricDescription? _metric;
     private (int Metric, int Data)? _open;
 
-    public MetricEncoder(OtlpResource resource, DateTimeOffset started, DateTimeOffset now, int maxMessageBytes = MaxMessageBytes)
+    public MetricEncoder(OtlpResource resource, DateTimeOffset started, DateTimeOffset now, int maxMessageBytes = OtlpClient.MaxMessageBytes)
     {
         _resource = resource;
         _started = Nanoseconds(started);

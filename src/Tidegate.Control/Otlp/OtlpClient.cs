@@ -20,6 +20,9 @@ internal sealed class OtlpClient : IDisposable
     public const string Metrics = "metrics";
     public const string Logs = "logs";
 
+    /// <summary>Where a message is long enough: collectors take gRPC messages of 4 MB unless told otherwise, and what is added last has some kilobytes.</summary>
+    public const int MaxMessageBytes = 3 * 1024 * 1024;
+
     // The exporter's default in every OpenTelemetry SDK.
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
@@ -140,9 +143,10 @@ internal sealed class OtlpClient : IDisposable
             return new ExportResult(null, false, reply.Length < GrpcPrefixBytes ? 0 : PartialSuccess.Rejected(reply.AsSpan(GrpcPrefixBytes)));
         }
 
-        // Cancelled, deadline exceeded, resource exhausted, aborted, out of range, unavailable, data loss: what OTLP calls retryable.
+        // Cancelled, deadline exceeded, aborted, out of range, unavailable, data loss: what OTLP calls retryable. Resource exhausted is when the collector says that it recovers; else it may
+        // be the message that is too large, now and always.
         var error = $"gRPC status {code ?? "missing"} {Uri.UnescapeDataString(Field(response, "grpc-message") ?? "")}".TrimEnd();
-        return new ExportResult(OneLine(error), code is "1" or "4" or "8" or "10" or "11" or "14" or "15", 0);
+        return new ExportResult(OneLine(error), code is "1" or "4" or "10" or "11" or "14" or "15" || (code == "8" && GrpcStatusDetails.HasRetryInfo(Field(response, "grpc-status-details-bin"))), 0);
     }
 
     private static string? Field(HttpResponseMessage response, string name) =>

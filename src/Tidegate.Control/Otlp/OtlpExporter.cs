@@ -25,7 +25,8 @@ internal sealed class OtlpExporter : IAsyncDisposable
     private readonly DateTimeOffset _started;
     private readonly RecordExport[] _exports;
     private readonly CancellationTokenSource _stopping = new();
-    private Task _loops = Task.CompletedTask;
+    private readonly CancellationTokenSource _ended = new();
+    private Task[] _loops;
 
     public OtlpExporter(OtlpSettings settings, RecordQueue spans, RecordQueue? logs, GatewayMetrics metrics, OtlpState state, OtlpResource resource, Action<string> log, TimeProvider time)
     {
@@ -39,33 +40,28 @@ internal sealed class OtlpExporter : IAsyncDisposable
         _started = time.GetUtcNow();
         var traces = new RecordExport(spans, state.Traces, (message, batch) => SpanEncoder.Encode(message, resource, batch), _client, Note, time);
         _exports = logs is null ? [traces] : [traces, new RecordExport(logs, state.Logs, (message, batch) => LogEncoder.Encode(message, resource, batch), _client, Note, time)];
+        _loops = [.. _exports.Select(_ => Task.CompletedTask), Task.CompletedTask];
     }
 
     /// <summary>Begins to export.</summary>
-    public void Start() => _loops = Task.WhenAll(
+    public void Start() => _loops =
     [
-        .. _exports.Select(export => LoopAsync(() => export.WaitAsync(_stopping.Token), export.ExportAsync)),
-        LoopAsync(() => Task.Delay(MetricInterval, _time, _stopping.Token), ExportMetricsAsync),
-    ]);
+        .. _exports.Select(export => LoopAsync(() => export.WaitAsync(_stopping.Token), () => export.ExportAsync(_stopping.Token, _ended.Token))),
+        LoopAsync(() => Task.Delay(MetricInterval, _time, _stopping.Token), () => ExportMetricsAsync(_ended.Token)),
+    ];
 
-    /// <summary>Exports what is left, for a short time.</summary>
+    /// <summary>Exports what is left, for a short time. What is under way is let finish and not sent again; no signal waits for another.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
-        await _loops;
-        using var patience = new CancellationTokenSource(LastFlush, _time);
-        try
+        using (var patience = new CancellationTokenSource(LastFlush, _time))
+        using (patience.Token.UnsafeRegister(static ended => ((CancellationTokenSource)ended!).Cancel(), _ended))
         {
-            foreach (var export in _exports)
-            {
-                await export.FinishAsync(patience.Token);
-            }
-
-            await ExportMetricsAsync(patience.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            _log($"OTLP: {_settings.Name} did not take the last metrics within {LastFlush.TotalSeconds:0} s.");
+            await Task.WhenAll(
+            [
+                .. _exports.Select((export, i) => FinishAsync(_loops[i], export.Name, () => export.FinishAsync(_ended.Token))),
+                FinishAsync(_loops[^1], _state.Metrics.Name, () => ExportMetricsAsync(_ended.Token)),
+            ]);
         }
 
         foreach (var export in _exports.Where(export => export.Left > 0))
@@ -75,16 +71,34 @@ internal sealed class OtlpExporter : IAsyncDisposable
 
         _client.Dispose();
         _stopping.Dispose();
+        _ended.Dispose();
     }
 
-    private async Task LoopAsync(Func<Task> wait, Func<CancellationToken, Task> export)
+    private async Task FinishAsync(Task loop, string signal, Func<Task> finish)
+    {
+        await loop;
+        try
+        {
+            await finish();
+        }
+        catch (OperationCanceledException)
+        {
+            _log($"OTLP: {_settings.Name} did not take the last {signal} within {LastFlush.TotalSeconds:0} s.");
+        }
+        catch (Exception bug)
+        {
+            Tell(bug);
+        }
+    }
+
+    private async Task LoopAsync(Func<Task> wait, Func<Task> export)
     {
         while (!_stopping.IsCancellationRequested)
         {
             try
             {
                 await wait();
-                await export(_stopping.Token);
+                await export();
             }
             catch (OperationCanceledException)
             {
@@ -94,10 +108,12 @@ internal sealed class OtlpExporter : IAsyncDisposable
             catch (Exception bug)
             {
                 // One message that cannot be made must not end all exporting.
-                _log($"OTLP: an export failed inside the gateway: {bug}");
+                Tell(bug);
             }
         }
     }
+
+    private void Tell(Exception bug) => _log($"OTLP: an export failed inside the gateway: {bug}");
 
     private async Task ExportMetricsAsync(CancellationToken cancellationToken)
     {

@@ -5,17 +5,20 @@ namespace Tidegate.Control.Otlp;
 /// <summary>Sends records as spans or as log records, batch by batch and again while that may help.</summary>
 /// <param name="queue">Where they wait.</param>
 /// <param name="signal">What they become.</param>
-/// <param name="encode">Makes a message of a batch.</param>
+/// <param name="encode">Makes a message of as many of a batch's first as it holds; how many those are.</param>
 /// <param name="client">The way to the collector.</param>
 /// <param name="note">Is told how each export went.</param>
 /// <param name="time">The clock.</param>
-internal sealed class RecordExport(RecordQueue queue, OtlpSignal signal, Action<ProtobufWriter, IReadOnlyList<ExchangeRecord>> encode, OtlpClient client, Action<OtlpSignal, string?> note, TimeProvider time)
+internal sealed class RecordExport(RecordQueue queue, OtlpSignal signal, Func<ProtobufWriter, IReadOnlyList<ExchangeRecord>, int> encode, OtlpClient client, Action<OtlpSignal, string?> note, TimeProvider time)
 {
     // A trace is complete in the collector soon after the call; when there are many they do not wait for it.
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(30);
+
+    // As long as a collector itself tries by default (max_elapsed_time), which outlasts its restart. Beyond that the records that come are worth more than those that went before.
+    private static readonly TimeSpan LongestTry = TimeSpan.FromMinutes(5);
 
     private readonly ProtobufWriter _message = new();
     private readonly List<ExchangeRecord> _batch = new(RecordQueue.BatchSize);
@@ -27,34 +30,52 @@ internal sealed class RecordExport(RecordQueue queue, OtlpSignal signal, Action<
     public string Name => signal.Name;
 
     /// <summary>Waits until there is something to send, or may be.</summary>
-    public Task WaitAsync(CancellationToken cancellationToken) => queue.WaitAsync(Interval, cancellationToken);
+    public Task WaitAsync(CancellationToken stopping) => queue.WaitAsync(Interval, stopping);
 
     /// <summary>Sends what waits.</summary>
-    public async Task ExportAsync(CancellationToken cancellationToken)
+    /// <param name="stopping">Begins nothing more; what is under way goes on.</param>
+    /// <param name="ended">Gives up what is under way too.</param>
+    public async Task ExportAsync(CancellationToken stopping, CancellationToken ended)
     {
-        while (queue.Take(_batch) > 0)
+        while (!stopping.IsCancellationRequested && HasMore())
         {
-            for (var wait = FirstRetry; !await SendAsync(isLast: false, cancellationToken); wait = wait * 2 < LongestRetry ? wait * 2 : LongestRetry)
+            var began = time.GetTimestamp();
+            for (var wait = FirstRetry; !await SendAsync(time.GetElapsedTime(began) >= LongestTry, ended); wait = wait * 2 < LongestRetry ? wait * 2 : LongestRetry)
             {
-                await Task.Delay(wait, time, cancellationToken);
+                await Task.Delay(wait, time, stopping);
             }
         }
     }
 
     /// <summary>What a failed export left, then what came since; a collector that does not answer is not asked for every batch.</summary>
-    public async Task FinishAsync(CancellationToken cancellationToken)
+    public async Task FinishAsync(CancellationToken ended)
     {
-        for (var count = _batch.Count > 0 ? _batch.Count : queue.Take(_batch); count > 0; count = signal.LastError is null ? queue.Take(_batch) : 0)
+        for (var isTaken = true; isTaken && HasMore(); isTaken = signal.LastError is null)
         {
-            await SendAsync(isLast: true, cancellationToken);
+            await SendAsync(isLast: true, ended);
         }
     }
 
-    /// <summary>Sends the batch. False when it is to be sent again; else it is empty afterwards.</summary>
-    private async Task<bool> SendAsync(bool isLast, CancellationToken cancellationToken)
+    private bool HasMore() => _batch.Count > 0 || queue.Take(_batch) > 0;
+
+    /// <summary>Sends the batch, or as much of it as one message holds. False when that is to be sent again; else it is not in the batch afterwards.</summary>
+    private async Task<bool> SendAsync(bool isLast, CancellationToken ended)
     {
-        encode(_message, _batch);
-        var result = await client.SendAsync(signal.Name, _message.Written, cancellationToken);
+        int count;
+        ExportResult result;
+        try
+        {
+            count = encode(_message, _batch);
+            result = await client.SendAsync(signal.Name, _message.Written, ended);
+        }
+        catch (Exception bug) when (bug is not OperationCanceledException)
+        {
+            // It would fail the next time too.
+            signal.AddDropped(_batch.Count);
+            _batch.Clear();
+            throw;
+        }
+
         note(signal, result.Error);
         if (result.IsWorthRetrying && !isLast)
         {
@@ -63,19 +84,19 @@ internal sealed class RecordExport(RecordQueue queue, OtlpSignal signal, Action<
 
         if (result.Error is null)
         {
-            signal.AddExported(_batch.Count - result.Refused);
+            signal.AddExported(count - result.Refused);
             signal.AddRefused(result.Refused);
         }
         else if (result.IsWorthRetrying)
         {
-            signal.AddDropped(_batch.Count);
+            signal.AddDropped(count);
         }
         else
         {
-            signal.AddRefused(_batch.Count);
+            signal.AddRefused(count);
         }
 
-        _batch.Clear();
+        _batch.RemoveRange(0, count);
         return true;
     }
 }

@@ -18,19 +18,22 @@ internal static class SpanEncoder
     // OTLP's span flags: the two that W3C knows, then "whether the parent is remote is known" and "it is".
     private const uint ParentIsRemote = 0x300;
 
-    /// <summary>An ExportTraceServiceRequest.</summary>
-    public static void Encode(ProtobufWriter message, OtlpResource resource, IReadOnlyList<ExchangeRecord> records)
+    /// <summary>An ExportTraceServiceRequest of the first of some records, as many as one message holds.</summary>
+    /// <returns>How many that are; one at least.</returns>
+    public static int Encode(ProtobufWriter message, OtlpResource resource, IReadOnlyList<ExchangeRecord> records)
     {
         message.Clear();
         var frame = resource.Begin(message);
-        foreach (var record in records)
+        var count = 0;
+        while (count < records.Count && message.Length < OtlpClient.MaxMessageBytes)
         {
             var span = message.Begin(2);
-            WriteSpan(message, record);
+            WriteSpan(message, records[count++]);
             message.End(span);
         }
 
         OtlpResource.End(message, frame);
+        return count;
     }
 
     private static void WriteSpan(ProtobufWriter message, in ExchangeRecord record)

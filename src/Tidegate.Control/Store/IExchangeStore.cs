@@ -10,7 +10,7 @@ internal interface IExchangeStore : IExchangeSink, IAsyncDisposable
     /// <summary>Times that something could not be brought to where it is kept.</summary>
     long Failures { get; }
 
-    /// <summary>Records that found no room while they could not be brought there.</summary>
+    /// <summary>Records that were lost: they found no room while they could not be brought there, were refused for what they are, or were left at the end.</summary>
     long Dropped { get; }
 
     /// <summary>What exchanges take there, their sums aside, as far as that is known.</summary>

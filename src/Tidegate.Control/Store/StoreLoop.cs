@@ -14,10 +14,12 @@ internal sealed class StoreLoop(string name, Func<bool> work, TimeSpan interval,
 {
     // Set at first: what was counted again is to be saved.
     private readonly AutoResetEvent _changed = new(initialState: true);
+    private readonly Lock _gate = new();
     private readonly ManualResetEventSlim _stopping = new(initialState: false, spinCount: 0);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _isWoken = 1;
     private bool _isStarted;
+    private bool _isDisposed;
 
     public void Start()
     {
@@ -28,12 +30,18 @@ internal sealed class StoreLoop(string name, Func<bool> work, TimeSpan interval,
         }
     }
 
-    /// <summary>Something is to be done. Cheap while that is known already.</summary>
+    /// <summary>Something is to be done. Cheap while that is known already; nothing comes of it any more when it has ended.</summary>
     public void Wake()
     {
         if (Volatile.Read(ref _isWoken) == 0 && Interlocked.Exchange(ref _isWoken, 1) == 0)
         {
-            _changed.Set();
+            lock (_gate)
+            {
+                if (!_isDisposed)
+                {
+                    _changed.Set();
+                }
+            }
         }
     }
 
@@ -46,7 +54,12 @@ internal sealed class StoreLoop(string name, Func<bool> work, TimeSpan interval,
             await _ended.Task;
         }
 
-        _changed.Dispose();
+        lock (_gate)
+        {
+            _isDisposed = true;
+            _changed.Dispose();
+        }
+
         _stopping.Dispose();
     }
 

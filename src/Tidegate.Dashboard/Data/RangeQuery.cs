@@ -19,11 +19,4 @@ internal static class RangeQuery
 
     /// <summary>Without the points of charts: for tables.</summary>
     public static SeriesQuery Totals(SeriesQuery query) => query with { HasPoints = false };
-
-    /// <summary>The sums of as much time just before the query's; of hours where minutes are not kept that long.</summary>
-    public static SeriesQuery Before(SeriesQuery query, DateTimeOffset now)
-    {
-        var from = query.From - (query.To - query.From);
-        return query with { From = from, To = query.From, Step = query.IsHourly ? query.Step : SeriesQuery.StepFor(from, query.From, now), HasPoints = false };
-    }
 }

@@ -17,7 +17,7 @@ internal sealed class Reading
         (_traffic, _caller, _range, Now, Gone) = (traffic, caller, range, now, gone);
         var (from, to) = (range.From(now), range.To(now));
         Span = to - (begins > from && begins < to ? begins.Value : from);
-        IsBeforeKept = begins <= from - (to - from);
+        IsBeforeKept = Chart([]).Before(now) is { } before && begins <= before.From;
     }
 
     /// <summary>The time for which is read.</summary>
@@ -54,5 +54,5 @@ internal sealed class Reading
 
     /// <summary>The same of as much time just before, where all of it is kept: with less, everything would seem to have grown.</summary>
     public Task<SeriesAnswers> BeforeAsync(params IReadOnlyList<SeriesQuery> queries) =>
-        IsBeforeKept ? SumsAsync([.. queries.Select(query => RangeQuery.Before(query, Now))]) : Task.FromResult(SeriesAnswers.Off);
+        IsBeforeKept ? SumsAsync([.. queries.Select(query => query.Before(Now)!)]) : Task.FromResult(SeriesAnswers.Off);
 }

@@ -8,6 +8,9 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
     // Longer ones are not looked at by people, and clients choose them: thousands of records are kept in memory.
     private const int MaxPathLength = 1024;
 
+    // No longer one gets beyond the edge; whatever lets one through, records do not grow by it.
+    private const int MaxMethodLength = 32;
+
     private readonly long _ticksPerSecond = time.TimestampFrequency;
     private readonly WallClock _clock = new(time);
 
@@ -27,7 +30,7 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
             Consumer = exchange.Consumer,
             ClientAddress = exchange.ClientAddress,
             ClientProtocol = exchange.ClientProtocol,
-            Method = exchange.Method,
+            Method = exchange.Method.Length > MaxMethodLength ? exchange.Method[..MaxMethodLength] : exchange.Method,
             Scheme = exchange.Target.Scheme,
             Host = exchange.Target.Host,
             Port = exchange.Target.Port,

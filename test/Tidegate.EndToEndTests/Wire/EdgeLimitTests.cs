@@ -258,6 +258,21 @@ public sealed class EdgeLimitTests
     }
 
     [Fact]
+    public async Task A_method_over_32_characters_is_refused_over_http2_too_and_kept_only_in_part()
+    {
+        await using var upstream = new RawUpstream(Ok);
+        await using var gateway = await StartAsync(upstream, "");
+        using var connection = await RawHttp2.ConnectAsync(gateway["ingress"], Cancellation);
+        await connection.SendHeadersAsync(1, RawHttp2.Request(new string('M', 8_000), "a", "/"));
+        await connection.SendHeadersAsync(3, RawHttp2.Request(new string('M', 32), "a", "/"));
+
+        Assert.Equal("400", (await connection.ReadAnswerAsync(1)).Status);
+        var records = await gateway.RecordsAsync(2, Cancellation);
+        Assert.Equal(["", "method_too_long"], records.Select(record => record.Code).Order());
+        Assert.All(records, record => Assert.Equal(32, record.Method.Length));
+    }
+
+    [Fact]
     public async Task A_reply_that_leaves_more_content_unread_than_is_drained_announces_the_close()
     {
         await using var upstream = new RawUpstream(Ok);

@@ -5,6 +5,7 @@ using Tidegate.Control.Admin;
 using Tidegate.Control.Live;
 using Tidegate.Control.Store;
 using Tidegate.Control.Store.Queries;
+using Tidegate.Recording;
 using Tidegate.Tests.Control.Store;
 using Xunit;
 
@@ -18,6 +19,8 @@ public sealed class PastExchangesTests : IDisposable
     private readonly FakeTimeProvider _time = new(Start);
     private readonly string _directory = Directory.CreateTempSubdirectory("tidegate-store-").FullName;
 
+    private ulong _id;
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
@@ -29,6 +32,8 @@ public sealed class PastExchangesTests : IDisposable
     [InlineData("?from=2026-11-26T10:00:00Z&to=2026-11-26T09:00:00Z")]
     [InlineData("?from=0001-01-01T00:00:00Z&step=1m")]
     [InlineData("?from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z&step=366d")]
+    [InlineData("?from=0001-01-01T00:00:00Z&to=0001-06-01T00:00:00Z&compare=previous")]
+    [InlineData("?from=0001-01-02T00:00:00Z&to=0001-01-02T20:00:00Z&compare=previous")]
     [InlineData("?from=yesterday")]
     [InlineData("?step=90s")]
     [InlineData("?step=90m")]
@@ -126,6 +131,36 @@ public sealed class PastExchangesTests : IDisposable
         Assert.Equal(records.Select(record => (record.Api, record.Consumer.Name)).Order(), result.Groups.Select(group => (group.Key[0], group.Key[1])).Order());
     }
 
+    [Theory]
+    [InlineData("?last=1h&compare=previous", 1)]
+    [InlineData("?last=24h&step=1h&compare=previous", 24)]
+    [InlineData("?last=168h&step=15m&compare=previous", 168)]
+    [InlineData("?last=168h&compare=previous", 168)]
+    [InlineData("?last=240h&step=24h&compare=previous", 240)]
+    public async Task The_time_before_has_all_of_it_and_nothing_of_the_time_that_is_asked_for(string query, int hours)
+    {
+        // One in the first minute or hour that is read of the time, and one just as long before: where minutes are not kept any more it is read of hours.
+        _time.SetUtcNow(Start.AddSeconds(30));
+        var begin = _time.GetUtcNow().AddHours(-hours);
+        var records = StoreRecords.Batch(new Random(1), ref _id, begin, 3);
+        records[0] = records[0] with { Started = begin.AddSeconds(-10), Total = TimeSpan.Zero };
+        records[1] = records[1] with { Started = begin.AddHours(-hours).AddMinutes(5), Total = TimeSpan.Zero };
+        records[2] = records[2] with { Started = begin.AddHours(-1), Total = TimeSpan.Zero };
+        var answer = await CompareAsync(query, records);
+        Assert.Equal((1, 2), (answer.GetProperty("total").GetProperty("exchanges").GetInt32(), answer.GetProperty("previous").GetProperty("exchanges").GetInt32()));
+    }
+
+    [Fact]
+    public async Task Groups_whose_names_hold_what_separates_names_are_compared_with_themselves()
+    {
+        var records = StoreRecords.Batch(new Random(1), ref _id, Start.AddHours(-1.5), 2);
+        records[0] = records[0] with { Api = "a\u001fb", Consumer = new("c", "", ""), Total = TimeSpan.Zero };
+        records[1] = records[1] with { Api = "a", Consumer = new("b\u001fc", "", ""), Total = TimeSpan.Zero };
+        records = [.. records, records[0] with { Started = Start.AddMinutes(-5) }];
+        var answer = await CompareAsync("?group_by=api,consumer&compare=previous", records);
+        Assert.Equal(1, Assert.Single(answer.GetProperty("groups").EnumerateArray()).GetProperty("previous").GetProperty("exchanges").GetInt32());
+    }
+
     [Fact]
     public async Task A_store_that_cannot_be_read_is_said_so()
     {
@@ -148,9 +183,21 @@ public sealed class PastExchangesTests : IDisposable
         return await AskAsync(new PastExchanges(reader, null, new RecentExchanges(10), _time, line => throw new InvalidOperationException(line)), query, isSearch);
     }
 
+    private async Task<JsonElement> CompareAsync(string query, params ExchangeRecord[] records)
+    {
+        await using var store = Open();
+        await store.WriteAsync(records, Cancellation);
+        store.BringToDisk(isLast: true);
+        await using var reader = new StoreReader(store, _time);
+        var (status, answer) = await AskAsync(new PastExchanges(reader, null, new RecentExchanges(10), _time, line => throw new InvalidOperationException(line)), query, isSearch: false);
+        Assert.Equal(200, status);
+        return answer;
+    }
+
     private static async Task<(int Status, JsonElement Answer)> AskAsync(PastExchanges past, string query, bool isSearch)
     {
         var context = new DefaultHttpContext();
+        context.Features.Set(AdminCaller.Anyone);
         context.Request.Method = "GET";
         context.Request.QueryString = new QueryString(query);
         using var body = new MemoryStream();

@@ -51,7 +51,11 @@ internal static class PostgresAddress
         foreach (var option in url.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
         {
             var parts = option.Split('=', 2);
-            address[parts[0] == "sslmode" ? "SSL Mode" : Uri.UnescapeDataString(parts[0])] = parts.Length > 1 ? Uri.UnescapeDataString(parts[1]).Replace("-", "", StringComparison.Ordinal) : "";
+            var (name, value) = (Uri.UnescapeDataString(parts[0]), parts.Length > 1 ? Uri.UnescapeDataString(parts[1]) : "");
+
+            // As libpq writes it, verify-full, and as Npgsql does, VerifyFull.
+            var isSslMode = name is "sslmode" or "SSL Mode";
+            address[isSslMode ? "SSL Mode" : name] = isSslMode ? value.Replace("-", "", StringComparison.Ordinal) : value;
         }
 
         return address;

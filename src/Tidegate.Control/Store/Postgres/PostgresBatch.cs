@@ -1,4 +1,4 @@
-using System.Globalization;
+using System.Runtime.InteropServices;
 using Npgsql;
 using NpgsqlTypes;
 using Tidegate.Control.Store.Log;
@@ -9,7 +9,7 @@ using Tidegate.Recording;
 namespace Tidegate.Control.Store.Postgres;
 
 /// <summary>
-/// Writes what came since the last time in one transaction: exchanges by COPY, the sums that changed, and the batch's number. A connection that breaks while it commits does not say whether it
+/// Writes what came since the last time in one transaction: the batch's number, exchanges by COPY, and the sums that changed. A connection that breaks while it commits does not say whether it
 /// did: the number does, the next time.
 /// </summary>
 /// <param name="writer">This process among all that ever wrote.</param>
@@ -17,45 +17,45 @@ internal sealed class PostgresBatch(long writer)
 {
     private readonly ByteSink _bytes = new();
     private readonly HashSet<long> _knownKeys = [];
-    private readonly SortedDictionary<long, RollupKey> _newKeys = [];
+
+    // In the transaction that is under way.
+    private readonly HashSet<long> _newKeys = [];
     private readonly HashSet<DateOnly> _knownDays = [];
 
     /// <summary>What is written to now.</summary>
     public NpgsqlConnection? Connection { get; set; }
 
+    /// <returns>What the database does not take, for what it is and not for now.</returns>
     /// <exception cref="NpgsqlException">Nothing was written, or that is not known: the same is to be written again under the same number.</exception>
-    public void Write(long number, IReadOnlyList<ExchangeRecord[]> records, IEnumerable<(string Table, IEnumerable<ChangedCell> Cells)> changed, DateTimeOffset now)
+    public PostgresLoss Write(long number, IReadOnlyList<ExchangeRecord[]> records, IEnumerable<(string Table, IEnumerable<ChangedCell> Cells)> changed)
     {
         var database = Connection!;
         using var transaction = database.BeginTransaction();
-        if (LastNumber(database) >= number)
+        if (!TakeNumber(database, number))
         {
-            return;
+            return default;
         }
 
         MakePartitions(database, records);
-        Copy(database, records);
-        var tables = changed.Select(table => (table.Table, Cells: (IReadOnlyList<ChangedCell>)[.. table.Cells])).ToList();
-        AddKeys(database, tables.SelectMany(table => table.Cells));
-        foreach (var (table, cells) in tables)
+        var exchanges = new PostgresSieve(transaction);
+        if (!exchanges.TryWrite(() => Copy(database, records.Select(block => (ReadOnlyMemory<ExchangeRecord>)block))))
         {
-            Save(database, table, cells);
+            exchanges.Write<ExchangeRecord>(records.SelectMany(block => block).ToArray(), part => Copy(database, [part]));
         }
 
-        using (var note = new NpgsqlCommand("INSERT INTO writers (writer, batch, seen) VALUES ($1, $2, $3) ON CONFLICT (writer) DO UPDATE SET batch = EXCLUDED.batch, seen = EXCLUDED.seen", database))
-        {
-            note.Parameters.Add(new NpgsqlParameter { Value = writer });
-            note.Parameters.Add(new NpgsqlParameter { Value = number });
-            note.Parameters.Add(new NpgsqlParameter { Value = now.UtcDateTime });
-            note.ExecuteNonQuery();
-        }
-
+        // In the order of their keys, whatever parts of them are written: gateways that add the same keys wait for one another, and not each for the other.
+        var cells = (from table in changed from cell in table.Cells select new TableCell(table.Table, PostgresKey.IdOf(cell.Key), cell)).OrderBy(cell => cell.KeyId).ToArray();
+        _newKeys.Clear();
+        var sums = new PostgresSieve(transaction);
+        sums.Write<TableCell>(cells, part => Save(database, part));
         transaction.Commit();
-        _knownKeys.UnionWith(_newKeys.Keys);
+        _knownKeys.UnionWith(_newKeys);
         if (_knownKeys.Count > 4 * RollupDelta.MaxKinds)
         {
             _knownKeys.Clear();
         }
+
+        return new PostgresLoss(exchanges.Lost, sums.Lost, exchanges.Why ?? sums.Why);
     }
 
     /// <summary>What this process saved of a cell that it has forgotten since.</summary>
@@ -92,12 +92,12 @@ internal sealed class PostgresBatch(long writer)
         _knownDays.Clear();
     }
 
-    private static void Copy(NpgsqlConnection database, IReadOnlyList<ExchangeRecord[]> records)
+    private static void Copy(NpgsqlConnection database, IEnumerable<ReadOnlyMemory<ExchangeRecord>> blocks)
     {
         using var copy = database.BeginBinaryImport($"COPY exchanges ({ExchangeTable.Names}) FROM STDIN (FORMAT BINARY)");
-        foreach (var block in records)
+        foreach (var block in blocks)
         {
-            foreach (ref readonly var record in block.AsSpan())
+            foreach (ref readonly var record in block.Span)
             {
                 copy.StartRow();
                 ExchangeTable.Add(new PostgresRow(copy), in record);
@@ -107,11 +107,15 @@ internal sealed class PostgresBatch(long writer)
         copy.Complete();
     }
 
-    private long LastNumber(NpgsqlConnection database)
+    /// <summary>Whether the batch is not there yet. The first statement: while a commit of the same batch is still under way it waits for that one's end, and so learns how it ended.</summary>
+    private bool TakeNumber(NpgsqlConnection database, long number)
     {
-        using var command = new NpgsqlCommand("SELECT batch FROM writers WHERE writer = $1", database);
+        using var command = new NpgsqlCommand(
+            "INSERT INTO writers (writer, batch, seen) VALUES ($1, $2, now()) ON CONFLICT (writer) DO UPDATE SET batch = EXCLUDED.batch, seen = EXCLUDED.seen WHERE writers.batch < EXCLUDED.batch",
+            database);
         command.Parameters.Add(new NpgsqlParameter { Value = writer });
-        return command.ExecuteScalar() is long number ? number : 0;
+        command.Parameters.Add(new NpgsqlParameter { Value = number });
+        return command.ExecuteNonQuery() > 0;
     }
 
     private void MakePartitions(NpgsqlConnection database, IReadOnlyList<ExchangeRecord[]> records)
@@ -122,10 +126,9 @@ internal sealed class PostgresBatch(long writer)
             return;
         }
 
-        PostgresSchema.Run(database, PostgresSchema.Lock);
         foreach (var day in days)
         {
-            PostgresSchema.Run(database, string.Create(CultureInfo.InvariantCulture, $"CREATE TABLE IF NOT EXISTS exchanges_{day:yyyyMMdd} PARTITION OF exchanges FOR VALUES FROM ('{day:yyyy-MM-dd} 00:00:00+00') TO ('{day.AddDays(1):yyyy-MM-dd} 00:00:00+00')"));
+            PostgresDays.Make(database, day);
         }
 
         if (_knownDays.Count > 100)
@@ -137,32 +140,28 @@ internal sealed class PostgresBatch(long writer)
         _knownDays.UnionWith(days);
     }
 
-    /// <summary>In the order of their numbers, so that gateways that add the same ones wait for one another and not each for the other.</summary>
-    private void AddKeys(NpgsqlConnection database, IEnumerable<ChangedCell> cells)
+    private void Save(NpgsqlConnection database, ReadOnlyMemory<TableCell> part)
     {
-        _newKeys.Clear();
-        foreach (var key in cells.Select(cell => cell.Key).Distinct())
+        var cells = MemoryMarshal.ToEnumerable(part).ToList();
+        var added = new HashSet<long>();
+        foreach (var cell in cells)
         {
-            var id = PostgresKey.IdOf(key);
-            if (!_knownKeys.Contains(id))
+            if (!_knownKeys.Contains(cell.KeyId) && !_newKeys.Contains(cell.KeyId) && added.Add(cell.KeyId))
             {
-                _newKeys[id] = key;
+                PostgresKey.Add(database, cell.KeyId, cell.Changed.Key);
             }
         }
 
-        foreach (var (id, key) in _newKeys)
+        foreach (var table in cells.GroupBy(cell => cell.Table))
         {
-            PostgresKey.Add(database, id, key);
+            Save(database, table.Key, [.. table]);
         }
+
+        _newKeys.UnionWith(added);
     }
 
-    private void Save(NpgsqlConnection database, string table, IReadOnlyList<ChangedCell> cells)
+    private void Save(NpgsqlConnection database, string table, IReadOnlyList<TableCell> cells)
     {
-        if (cells.Count == 0)
-        {
-            return;
-        }
-
         var (begins, keys, sketches) = (new long[cells.Count], new long[cells.Count], new byte[cells.Count][]);
         var columns = new long[RollupCell.SumCount][];
         for (var i = 0; i < columns.Length; i++)
@@ -173,8 +172,8 @@ internal sealed class PostgresBatch(long writer)
         Span<long> sums = stackalloc long[RollupCell.SumCount];
         for (var i = 0; i < cells.Count; i++)
         {
-            var (begin, key, cell) = cells[i];
-            (begins[i], keys[i]) = (begin, PostgresKey.IdOf(key));
+            var cell = cells[i].Changed.Cell;
+            (begins[i], keys[i]) = (cells[i].Changed.Begin, cells[i].KeyId);
             cell.CopySums(sums);
             for (var column = 0; column < columns.Length; column++)
             {
@@ -207,4 +206,7 @@ internal sealed class PostgresBatch(long writer)
 
         command.ExecuteNonQuery();
     }
+
+    /// <summary>A cell that is to be saved.</summary>
+    private readonly record struct TableCell(string Table, long KeyId, ChangedCell Changed);
 }

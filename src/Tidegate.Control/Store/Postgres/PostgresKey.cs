@@ -36,7 +36,7 @@ internal static class PostgresKey
         command.Parameters.Add(new NpgsqlParameter { Value = key.Status });
         foreach (var name in Names(key).Skip(1))
         {
-            command.Parameters.Add(new NpgsqlParameter { Value = name.Replace('\0', '\ufffd') });
+            command.Parameters.Add(new NpgsqlParameter { Value = PostgresText.Clean(name) });
         }
 
         command.ExecuteNonQuery();

@@ -21,8 +21,7 @@ internal readonly struct PostgresRow(NpgsqlBinaryImporter copy) : IExchangeRow<P
         }
         else
         {
-            // The one character that PostgreSQL does not keep.
-            copy.Write(value.Contains('\0', StringComparison.Ordinal) ? value.Replace('\0', '\ufffd') : value, NpgsqlDbType.Text);
+            copy.Write(PostgresText.Clean(value), NpgsqlDbType.Text);
         }
 
         return this;

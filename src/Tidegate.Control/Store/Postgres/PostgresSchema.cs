@@ -15,15 +15,18 @@ internal static class PostgresSchema
     /// <summary>For what only one gateway may do at a time.</summary>
     public const string Lock = "SELECT pg_advisory_xact_lock(7166381421)";
 
-    /// <summary>The same, if nobody does it.</summary>
-    public const string TryLock = "SELECT pg_try_advisory_xact_lock(7166381421)";
-
     private const string Exchanges = "exchanges";
     private const string Keys = "direction, api, endpoint, method, outcome, reason, code, consumer, tenant, environment, destination, region, cache";
 
     /// <exception cref="NpgsqlException">It cannot be made.</exception>
     public static void Make(NpgsqlConnection database)
     {
+        // Another encoding refuses what it has no character for, exchange by exchange.
+        if (database.PostgresParameters.TryGetValue("server_encoding", out var encoding) && encoding != "UTF8")
+        {
+            throw new NpgsqlException($"The database {database.Database} is encoded as {encoding}, and paths and names can have any character. Create one with ENCODING 'UTF8'.");
+        }
+
         if (Missing(database) is not { Count: > 0 })
         {
             // Whoever only looks locks nobody out, and needs no right to make anything.
@@ -54,6 +57,13 @@ internal static class PostgresSchema
         }
 
         transaction.Commit();
+    }
+
+    /// <summary>The same lock, if nobody has it.</summary>
+    public static bool TakeLock(NpgsqlConnection database)
+    {
+        using var command = new NpgsqlCommand("SELECT pg_try_advisory_xact_lock(7166381421)", database);
+        return command.ExecuteScalar() is true;
     }
 
     public static void Run(NpgsqlConnection database, string sql)

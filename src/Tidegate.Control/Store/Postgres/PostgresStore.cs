@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using Npgsql;
 using Tidegate.Control.Store.Rollups;
@@ -11,8 +12,11 @@ namespace Tidegate.Control.Store.Postgres;
 /// </summary>
 internal sealed class PostgresStore : IExchangeStore
 {
-    // A hundred megabytes, and five seconds of heavy traffic.
+    // Five seconds of heavy traffic.
     public const int DefaultMaxWaiting = 100_000;
+
+    // A kilobyte for each of those; clients choose how long theirs are.
+    public const long DefaultMaxWaitingBytes = 100_000_000;
 
     // What one transaction holds, so that it stays short.
     private const int MaxBatch = 20_000;
@@ -20,36 +24,50 @@ internal sealed class PostgresStore : IExchangeStore
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestRest = TimeSpan.FromMinutes(1);
 
-    private readonly Lock _gate = new();
     private readonly Lock _databaseGate = new();
     private readonly StoreSettings _settings;
     private readonly Action<string> _log;
     private readonly TimeProvider _time;
-    private readonly int _maxWaiting;
+    private readonly Func<NpgsqlConnection, DateTimeOffset> _databaseNow;
+    private readonly string _most;
     private readonly NpgsqlDataSource _database;
     private readonly PostgresBatch _batch = new(BitConverter.ToInt64(RandomNumberGenerator.GetBytes(sizeof(long))));
     private readonly IReadOnlyList<(string Name, RollupTable Table)> _tables;
     private readonly StoreLoop _loop;
-    private readonly Queue<ExchangeRecord[]> _waiting = new();
-    private int _waitingRecords;
+    private readonly PostgresBacklog _backlog;
 
     // Merged into the sums, and not known to be in the database.
     private readonly List<ExchangeRecord[]> _writing = [];
     private long _number;
     private bool _isMade;
-    private long _nextRetention;
+    private long _nextUpkeep;
     private long _bytes;
     private long _failures;
-    private long _dropped;
-    private long _toldDropped;
-    private string _told = "";
 
-    public PostgresStore(string connection, StoreSettings settings, Action<string> log, TimeProvider time, int maxWaiting = DefaultMaxWaiting)
+    // Refused, or left at the end.
+    private long _lost;
+    private long _toldNoRoom;
+    private int _isLosing;
+    private readonly ToldOnce _outage;
+    private readonly ToldOnce _refusal;
+    private readonly ToldOnce _upkeep;
+
+    public PostgresStore(
+        string connection,
+        StoreSettings settings,
+        Action<string> log,
+        TimeProvider time,
+        int maxWaiting = DefaultMaxWaiting,
+        long maxWaitingBytes = DefaultMaxWaitingBytes,
+        Func<NpgsqlConnection, DateTimeOffset>? databaseNow = null)
     {
         _settings = settings;
         _log = log;
+        (_outage, _refusal, _upkeep) = (new ToldOnce(log), new ToldOnce(log), new ToldOnce(log));
         _time = time;
-        _maxWaiting = maxWaiting;
+        _databaseNow = databaseNow ?? PostgresRetention.Now;
+        _most = string.Create(CultureInfo.InvariantCulture, $"{maxWaiting} or {maxWaitingBytes / 1_000_000} MB at most");
+        _backlog = new PostgresBacklog(maxWaiting, maxWaitingBytes);
         var address = new NpgsqlConnectionStringBuilder(connection);
         Place = $"PostgreSQL at {address.Host}/{address.Database}";
         _database = NpgsqlDataSource.Create(connection);
@@ -57,9 +75,10 @@ internal sealed class PostgresStore : IExchangeStore
             "Tidegate store",
             () =>
             {
-                // What is left after a failure wakes the loop itself.
                 BringToDatabase();
-                return false;
+
+                // What came meanwhile, when the last batch was not full; or all of it, after a failure.
+                return !_backlog.IsEmpty;
             },
             Interval,
             LongestRest);
@@ -78,7 +97,7 @@ internal sealed class PostgresStore : IExchangeStore
     public long Bytes => Interlocked.Read(ref _bytes);
 
     /// <inheritdoc/>
-    public long Dropped => Interlocked.Read(ref _dropped);
+    public long Dropped => _backlog.NoRoom + Interlocked.Read(ref _lost);
 
     /// <inheritdoc/>
     public string Place { get; }
@@ -95,16 +114,9 @@ internal sealed class PostgresStore : IExchangeStore
     /// <inheritdoc/>
     public ValueTask WriteAsync(ReadOnlyMemory<ExchangeRecord> batch, CancellationToken cancellationToken)
     {
-        lock (_gate)
+        if (!_backlog.TryAdd(batch.Span) && Interlocked.Exchange(ref _isLosing, 1) == 0)
         {
-            if (_waitingRecords + batch.Length > _maxWaiting)
-            {
-                _dropped += batch.Length;
-                return default;
-            }
-
-            _waitingRecords += batch.Length;
-            _waiting.Enqueue(batch.ToArray());
+            _log($"Exchanges come faster than PostgreSQL takes them: {_most} wait, and what finds no room is lost until that changes. Traffic goes on. Counted in tidegate_store_dropped_total.");
         }
 
         _loop.Wake();
@@ -115,6 +127,12 @@ internal sealed class PostgresStore : IExchangeStore
     {
         await _loop.DisposeAsync();
         BringToDatabase();
+        if (_backlog.Close() is > 0 and var left)
+        {
+            Interlocked.Add(ref _lost, left);
+            _log($"{left} exchanges could not be brought to PostgreSQL before the end and are lost.");
+        }
+
         await _database.DisposeAsync();
     }
 
@@ -132,24 +150,32 @@ internal sealed class PostgresStore : IExchangeStore
                     _isMade = true;
                 }
 
-                while (Take())
+                bool isMore;
+                do
                 {
-                    Write();
-                }
+                    // Before anything is written, and between two batches: traffic may never rest.
+                    KeepUp();
 
-                LetGo(connection);
-                Tell("");
+                    // What failed the last time is not all that waits since.
+                    var isAgain = _writing.Count > 0;
+                    isMore = Take() && (Write() >= MaxBatch || isAgain);
+                }
+                while (isMore);
+                TellOver();
             }
-            catch (Exception trouble) when (trouble is NpgsqlException or IOException or TimeoutException)
+            catch (Exception trouble) when (IsExpected(trouble))
             {
-                Fail(trouble);
-                _loop.Wake();
+                Fail(trouble.Message);
             }
             catch (Exception bug)
             {
-                // The thread goes on: what can still be kept is kept.
-                Fail(bug);
-                Lose();
+                // The thread goes on: what can still be kept is kept, and what may be the reason is not tried again.
+                Fail(bug.ToString());
+                Interlocked.Add(ref _lost, _backlog.Release(_writing));
+                foreach (var (_, table) in _tables)
+                {
+                    table.MarkSaved();
+                }
             }
             finally
             {
@@ -157,6 +183,8 @@ internal sealed class PostgresStore : IExchangeStore
             }
         }
     }
+
+    private static bool IsExpected(Exception trouble) => trouble is NpgsqlException or IOException or TimeoutException;
 
     /// <summary>What is to be written now: what could not be the last time, or what came since.</summary>
     private bool Take()
@@ -166,74 +194,57 @@ internal sealed class PostgresStore : IExchangeStore
             return true;
         }
 
-        var records = 0;
-        var delta = new RollupDelta();
-        lock (_gate)
-        {
-            while (records < MaxBatch && _waiting.TryPeek(out var block))
-            {
-                _writing.Add(block);
-                records += block.Length;
-                _waiting.Dequeue();
-            }
-        }
-
-        if (records == 0)
+        _backlog.Take(MaxBatch, _writing);
+        if (_writing.Count == 0)
         {
             return false;
         }
 
         _number++;
-        foreach (var block in _writing)
-        {
-            foreach (ref readonly var record in block.AsSpan())
-            {
-                delta.Add(in record);
-            }
-        }
-
         try
         {
-            Merge(delta);
+            Merge(_writing);
         }
         catch
         {
-            // The sums cannot be added to: as if they had not been taken.
-            lock (_gate)
-            {
-                var later = _waiting.ToArray();
-                _waiting.Clear();
-                foreach (var block in _writing.Concat(later))
-                {
-                    _waiting.Enqueue(block);
-                }
-            }
-
-            _writing.Clear();
+            // The sums cannot be added to.
+            _backlog.GiveBack(_writing);
             throw;
         }
 
         return true;
     }
 
-    private void Merge(RollupDelta delta)
+    /// <summary>Adds records to the sums: all, or, when what was saved cannot be read, none.</summary>
+    private void Merge(IEnumerable<ExchangeRecord[]> blocks)
     {
-        var cells = (from cell in delta.Cells from table in _tables select (From: cell.Value, To: table.Table.CellOf(cell.Key.Minute, cell.Key.Key))).ToList();
+        // Each minute has as many kinds as a minute may: after an outage hours come at once, and must not share that bound.
+        var minutes = new Dictionary<long, RollupDelta>();
+        foreach (var block in blocks)
+        {
+            foreach (ref readonly var record in block.AsSpan())
+            {
+                var minute = RollupDelta.MinuteOf(in record);
+                if (!minutes.TryGetValue(minute, out var delta))
+                {
+                    minutes.Add(minute, delta = new RollupDelta());
+                }
+
+                delta.Add(in record);
+            }
+        }
+
+        var cells = (from delta in minutes.Values from cell in delta.Cells from table in _tables select (From: cell.Value, To: table.Table.CellOf(cell.Key.Minute, cell.Key.Key))).ToList();
         cells.ForEach(cell => cell.To.Add(cell.From));
     }
 
-    private void Write()
+    /// <summary>Writes what was taken; how many records that were.</summary>
+    private int Write()
     {
+        PostgresLoss loss;
         try
         {
-            _batch.Write(_number, _writing, _tables.Select(table => (table.Name, table.Table.Changed)), _time.GetUtcNow());
-        }
-        catch (PostgresException refused) when (refused.SqlState.StartsWith("22", StringComparison.Ordinal))
-        {
-            // Data that PostgreSQL does not take is not taken the next time either; the sums have it.
-            Lose();
-            _batch.Forget();
-            throw;
+            loss = _batch.Write(_number, _writing, _tables.Select(table => (table.Name, table.Table.Changed)));
         }
         catch
         {
@@ -242,57 +253,86 @@ internal sealed class PostgresStore : IExchangeStore
             throw;
         }
 
-        lock (_gate)
-        {
-            _waitingRecords -= _writing.Sum(block => block.Length);
-        }
-
-        _writing.Clear();
+        var written = _backlog.Release(_writing);
         var past = _time.GetUtcNow().AddMinutes(-1).UtcTicks;
         foreach (var (_, table) in _tables)
         {
+            // Also what was refused: it is tried again when it changes, and not with every batch.
             table.MarkSaved();
             table.Forget(past);
         }
-    }
 
-    private void Lose()
-    {
-        lock (_gate)
+        if (loss.Why is not null)
         {
-            _dropped += _writing.Sum(block => block.Length);
-            _waitingRecords -= _writing.Sum(block => block.Length);
+            Interlocked.Add(ref _lost, loss.Records);
+            Interlocked.Increment(ref _failures);
+            _refusal.Tell($"PostgreSQL refuses some exchanges or sums for what they are: {loss.Why}. They are lost, and the rest is kept. Counted in tidegate_store_failures_total, and exchanges in tidegate_store_dropped_total.");
         }
 
-        _writing.Clear();
+        return written;
     }
 
-    private void LetGo(NpgsqlConnection connection)
+    /// <summary>Makes room for the next days and lets go of what is old. Each minute; what of it fails holds up nothing else.</summary>
+    private void KeepUp()
     {
         var now = _time.GetTimestamp();
-        if (now < _nextRetention)
+        if (now < _nextUpkeep)
         {
             return;
         }
 
-        _nextRetention = now + (_time.TimestampFrequency * 60);
-        Interlocked.Exchange(ref _bytes, PostgresRetention.LetGo(connection, _settings, _time.GetUtcNow()));
+        _nextUpkeep = now + (_time.TimestampFrequency * 60);
+
+        // One of its own: what took too long may have broken it.
+        using var connection = _database.OpenConnection();
+        var at = _databaseNow(connection);
+        string?[] troubles =
+        [
+            Try("The next days' tables cannot be made", () => PostgresDays.MakeAhead(connection, at)),
+            Try("Old sums cannot be let go of", () => PostgresRetention.LetGoOfSums(connection, at)),
+            Try("Old exchanges cannot be let go of", () => Interlocked.Exchange(ref _bytes, PostgresRetention.LetGoOfDays(connection, _settings, at))),
+        ];
+        if (troubles.OfType<string>().ToList() is { Count: > 0 } some)
+        {
+            _upkeep.Tell($"{string.Join(" ", some)} PostgreSQL takes exchanges all the same; this is tried again each minute. Counted in tidegate_store_failures_total.");
+        }
+        else
+        {
+            _upkeep.Over("PostgreSQL makes room for exchanges, and lets go of old ones, again.");
+        }
     }
 
-    private void Fail(Exception trouble)
+    private string? Try(string failure, Action action)
+    {
+        try
+        {
+            action();
+            return null;
+        }
+        catch (Exception trouble) when (IsExpected(trouble))
+        {
+            Interlocked.Increment(ref _failures);
+            return $"{failure}: {trouble.Message}";
+        }
+    }
+
+    private void Fail(string trouble)
     {
         Interlocked.Increment(ref _failures);
-        Tell($"Exchanges cannot be brought to PostgreSQL: {(trouble is NpgsqlException or IOException or TimeoutException ? trouble.Message : trouble.ToString())} They wait, {_maxWaiting} at most; traffic goes on. Counted in tidegate_store_failures_total and tidegate_store_dropped_total.");
+        _outage.Tell($"Exchanges cannot be brought to PostgreSQL: {trouble} They wait, {_most}; traffic goes on. Counted in tidegate_store_failures_total and tidegate_store_dropped_total.");
     }
 
-    private void Tell(string trouble)
+    private void TellOver()
     {
-        if (trouble != _told)
+        var noRoom = _backlog.NoRoom;
+        var lost = noRoom - _toldNoRoom;
+        var over = lost > 0 ? $"Exchanges are brought to PostgreSQL again; {lost} found no room meanwhile and are lost." : "Exchanges are brought to PostgreSQL again.";
+        var wasLosing = Interlocked.Exchange(ref _isLosing, 0) == 1;
+        if (!_outage.Over(over) && wasLosing)
         {
-            var lost = Dropped - _toldDropped;
-            _toldDropped = Dropped;
-            _log(trouble.Length > 0 ? trouble : lost > 0 ? $"Exchanges are brought to PostgreSQL again; {lost} found no room meanwhile and are lost." : "Exchanges are brought to PostgreSQL again.");
-            _told = trouble;
+            _log(over);
         }
+
+        _toldNoRoom = noRoom;
     }
 }

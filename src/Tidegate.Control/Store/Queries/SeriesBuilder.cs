@@ -19,8 +19,7 @@ internal sealed class SeriesBuilder(SeriesQuery query)
     /// <summary>Where a key's rows are counted.</summary>
     public SeriesSum SumOf(string[] key)
     {
-        // Names may hold anything: their lengths keep them apart.
-        var text = string.Concat(key.Select(name => $"{name.Length}:{name}"));
+        var text = SeriesGroup.TextOf(key);
         if (_groups.TryGetValue(text, out var known))
         {
             return known;

@@ -53,6 +53,23 @@ internal sealed record SeriesQuery
     public static TimeSpan StepFor(DateTimeOffset from, DateTimeOffset to, DateTimeOffset now) =>
         Steps.FirstOrDefault(step => (to - from) / step <= 200 && (step >= TimeSpan.FromHours(1) || from >= now - StoreSettings.MinutesAge), Steps[^1]);
 
+    /// <summary>
+    /// The sums of as much time just before; of hours where minutes are not kept that long. It ends where the first minute or hour begins that this one reads: what is in both would be compared
+    /// with itself. Null when there is no such time.
+    /// </summary>
+    public SeriesQuery? Before(DateTimeOffset now)
+    {
+        var length = To - From;
+        if (length.Ticks > From.UtcTicks - TimeSpan.TicksPerDay)
+        {
+            return null;
+        }
+
+        var isKept = IsHourly || ReadFrom - length >= now - StoreSettings.MinutesAge;
+        var before = this with { Step = isKept ? Step : TimeSpan.FromHours(1), HasPoints = false };
+        return before with { From = before.ReadFrom - length, To = before.ReadFrom };
+    }
+
     /// <summary>What is wrong with it, and what to do; null when nothing is.</summary>
     public string? Problem(DateTimeOffset now)
     {

@@ -13,7 +13,11 @@ internal sealed record SeriesResult(SeriesPoint Total, IReadOnlyList<SeriesGroup
 /// <param name="Key">A value for each dimension that was grouped by.</param>
 /// <param name="Total">In the whole time.</param>
 /// <param name="Points">By step.</param>
-internal sealed record SeriesGroup(IReadOnlyList<string> Key, SeriesPoint Total, IReadOnlyList<SeriesPoint> Points);
+internal sealed record SeriesGroup(IReadOnlyList<string> Key, SeriesPoint Total, IReadOnlyList<SeriesPoint> Points)
+{
+    /// <summary>The key as one text, different for different keys: names may hold anything, so their lengths keep them apart.</summary>
+    public static string TextOf(IReadOnlyList<string> key) => string.Concat(key.Select(name => $"{name.Length}:{name}"));
+}
 
 /// <summary>Sums of one step, or of all. Not thread-safe.</summary>
 internal sealed class SeriesPoint(DateTimeOffset begin)

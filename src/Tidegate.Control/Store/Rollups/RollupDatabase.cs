@@ -67,6 +67,9 @@ internal sealed class RollupDatabase : IDisposable
         return row.Read() ? (row.GetInt64(0), row.GetInt64(1)) : (0, 0);
     }
 
+    /// <summary>Where the last span ends of which something was saved; 0 while nothing was.</summary>
+    public long End(RollupWidth width) => Number($"SELECT COALESCE(MAX(begin) + {width.Ticks}, 0) FROM {width.Table}");
+
     /// <summary>Whether the file itself is to blame, and not a full disk or whoever else has it open.</summary>
     public static bool IsBroken(SqliteException trouble) => trouble.SqliteErrorCode is SQLitePCL.raw.SQLITE_CORRUPT or SQLitePCL.raw.SQLITE_NOTADB;
 

@@ -18,11 +18,16 @@ internal sealed class RollupDelta
 
     public IEnumerable<KeyValuePair<RollupKind, RollupCell>> Cells => _cells.Where(cell => cell.Value.Count > 0);
 
+    /// <summary>The minute that a record counts in: by its end, then a minute is over when its time is.</summary>
+    public static long MinuteOf(in ExchangeRecord record)
+    {
+        var at = record.Started.UtcTicks + Math.Max(0, record.Total.Ticks);
+        return at - (at % RollupWidth.Minute.Ticks);
+    }
+
     public void Add(in ExchangeRecord record)
     {
-        // By its end: then a minute is over when its time is.
-        var at = record.Started.UtcTicks + Math.Max(0, record.Total.Ticks);
-        var kind = new RollupKind(at - (at % RollupWidth.Minute.Ticks), RollupKey.Of(in record));
+        var kind = new RollupKind(MinuteOf(in record), RollupKey.Of(in record));
         IsEmpty = false;
         CellOf(kind).Add(in record);
     }

@@ -33,9 +33,11 @@ internal sealed class RollupSums : IDisposable
         _settings = settings;
         _log = log;
         _time = time;
+        (_database, _position, var ends) = Open();
+
+        // The clock may have been set back since: what was saved of times to come is added to as well.
         var now = time.GetUtcNow().UtcTicks;
-        _tables = [.. RollupWidth.All.Select(width => (width.Table, new RollupTable(width.Ticks, now, (begin, key) => _database!.Load(width.Table, begin, key))))];
-        (_database, _position) = Open();
+        _tables = [.. RollupWidth.All.Zip(ends, (width, end) => (width.Table, new RollupTable(width.Ticks, Math.Max(now, end), (begin, key) => _database.Load(width.Table, begin, key))))];
     }
 
     /// <summary>For readers.</summary>
@@ -151,20 +153,20 @@ internal sealed class RollupSums : IDisposable
         }
     }
 
-    private (RollupDatabase Database, (long Sequence, long Offset) Position) Open()
+    private (RollupDatabase Database, (long Sequence, long Offset) Position, IReadOnlyList<long> Ends) Open()
     {
         RollupDatabase? database = null;
         try
         {
             database = new RollupDatabase(_settings.Directory);
-            return (database, database.Position());
+            return (database, database.Position(), [.. RollupWidth.All.Select(database.End)]);
         }
         catch (SqliteException broken) when (RollupDatabase.IsBroken(broken))
         {
             database?.Dispose();
             RollupDatabase.SetAside(_settings.Directory);
             Tell(broken);
-            return (new RollupDatabase(_settings.Directory), default);
+            return (new RollupDatabase(_settings.Directory), default, [.. RollupWidth.All.Select(_ => 0L)]);
         }
     }
 

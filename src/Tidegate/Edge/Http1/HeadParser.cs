@@ -25,6 +25,9 @@ internal struct RequestHead
 /// </summary>
 internal static class HeadParser
 {
+    /// <summary>The longest that is registered, UPDATEREDIRECTREF, has 17 (RFC 9110 16.1).</summary>
+    public const int MaxMethodLength = 32;
+
     private static readonly SearchValues<byte> TokenBytes = SearchValues.Create("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"u8);
 
     // Field values: anything but controls; HTAB is allowed (RFC 9110 5.5).
@@ -123,7 +126,7 @@ internal static class HeadParser
     {
         var methodEnd = line.IndexOf((byte)' ');
         var targetEnd = line.LastIndexOf((byte)' ');
-        if (methodEnd <= 0 || methodEnd > 32 || line[..methodEnd].ContainsAnyExcept(TokenBytes) || targetEnd <= methodEnd + 1)
+        if (methodEnd <= 0 || methodEnd > MaxMethodLength || line[..methodEnd].ContainsAnyExcept(TokenBytes) || targetEnd <= methodEnd + 1)
         {
             return Refusals.BadRequestLine;
         }

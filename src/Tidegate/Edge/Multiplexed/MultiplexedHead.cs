@@ -10,6 +10,7 @@ namespace Tidegate.Edge.Multiplexed;
 internal static class MultiplexedHead
 {
     private static readonly Rejection ConnectionSpecific = new("edge", "field_connection_specific", 400, "A field that belongs to HTTP/1.1 connections must not be in an HTTP/2 or HTTP/3 request (RFC 9113 8.2.2, RFC 9114 4.2).");
+    private static readonly Rejection MethodTooLong = new("edge", "method_too_long", 400, "The method is longer than 32 characters.");
     private static readonly Rejection HostMissing = new("edge", "host_malformed", 400, "The request names no host; send :authority (RFC 9113 8.3.1, RFC 9114 4.3.1).");
     private static readonly Rejection ProtocolUnknown = new("edge", "connect_protocol_unknown", 501, "The only protocol that an extended CONNECT can ask for here is websocket.");
 
@@ -20,6 +21,13 @@ internal static class MultiplexedHead
     /// <param name="settings">The listener's.</param>
     public static Rejection? Read(Exchange exchange, IHttpRequestFeature request, string? connectProtocol, ListenerSettings settings)
     {
+        // As over HTTP/1.1. What is kept of the exchange has the beginning: a client chooses it, and thousands of records are in memory.
+        if (exchange.Method.Length > HeadParser.MaxMethodLength)
+        {
+            exchange.Method = exchange.Method[..HeadParser.MaxMethodLength];
+            return MethodTooLong;
+        }
+
         if (CopyFields(request, exchange.RequestHeaders, settings.Limits) is { } malformed)
         {
             return malformed;

@@ -271,10 +271,31 @@ public sealed class ExchangeStoreTests : IDisposable
 
     private static ExchangeSearch Everything() => new() { From = Start.AddDays(-1), To = Start.AddDays(60), Limit = ExchangeSearch.MaxLimit };
 
+    [Fact]
+    public async Task A_clock_that_is_set_back_between_two_processes_takes_nothing_from_the_sums()
+    {
+        var ahead = new FakeTimeProvider(Start.AddHours(7));
+        var record = StoreRecords.Next(_random, 1, ahead.GetUtcNow());
+        await using (var before = ExchangeStore.Open(Settings(), _log.Add, ahead))
+        {
+            await before.WriteAsync(new[] { record }, Cancellation);
+        }
+
+        await using var after = Open();
+        await after.WriteAsync(new[] { record with { Id = 2 } }, Cancellation);
+        after.BringToDisk(isLast: false);
+        await using var reader = new StoreReader(after, _time);
+        foreach (var step in (TimeSpan[])[TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(15), TimeSpan.FromHours(1), TimeSpan.FromHours(6)])
+        {
+            Assert.Equal(2, (await reader.SeriesAsync(new SeriesQuery { From = Start, To = Start.AddHours(12), Step = step }, Cancellation)).Total.Cell.Count);
+        }
+    }
+
     private SeriesQuery AllOf(TimeSpan step) => new() { From = Start.AddDays(-1), To = _time.GetUtcNow().AddMinutes(1), Step = step };
 
-    private ExchangeStore Open(string? directory = null, long maxBytes = 1 << 30) => ExchangeStore.Open(
-        new StoreSettings { Directory = directory ?? Path.Combine(_root, "store"), MaxBytes = maxBytes, MaxAge = TimeSpan.FromDays(30) }, _log.Add, _time);
+    private ExchangeStore Open(string? directory = null, long maxBytes = 1 << 30) => ExchangeStore.Open(Settings(directory, maxBytes), _log.Add, _time);
+
+    private StoreSettings Settings(string? directory = null, long maxBytes = 1 << 30) => new() { Directory = directory ?? Path.Combine(_root, "store"), MaxBytes = maxBytes, MaxAge = TimeSpan.FromDays(30) };
 
     private async Task AddAsync(ExchangeStore store, int count)
     {

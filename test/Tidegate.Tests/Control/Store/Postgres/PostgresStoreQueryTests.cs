@@ -18,7 +18,7 @@ public sealed class PostgresStoreQueryTests(PostgresServer server) : StoreQueryT
         }
 
         // Who asks may come before the first that writes.
-        return new PostgresStore(address, new StoreSettings { Directory = "", MaxBytes = 1 << 30, MaxAge = TimeSpan.FromDays(30) }, line => throw new InvalidOperationException(line), Time);
+        return new PostgresStore(address, new StoreSettings { Directory = "", MaxBytes = 1 << 30, MaxAge = TimeSpan.FromDays(30) }, line => throw new InvalidOperationException(line), Time, databaseNow: _ => Time.GetUtcNow());
     }
 
     private protected override void Bring(IExchangeStore store) => ((PostgresStore)store).BringToDatabase();

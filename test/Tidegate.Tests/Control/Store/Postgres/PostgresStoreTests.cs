@@ -30,6 +30,8 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
         }
     }
 
+    private static StoreSettings Settings => new() { Directory = "", MaxBytes = 1 << 30, MaxAge = TimeSpan.FromDays(30) };
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -88,11 +90,30 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
             await using var connection = new NpgsqlConnection(_address);
             await connection.OpenAsync(Cancellation);
             batch.Connection = connection;
-            batch.Write(1, [written], [], Start);
+            batch.Write(1, [written], []);
         }
 
         await using var reader = Open();
         Assert.Equal(40, (await CountAsync(reader)).Found);
+    }
+
+    [Fact]
+    public async Task A_commit_that_is_still_under_way_is_waited_for_and_not_made_twice()
+    {
+        await using var store = Open();
+        store.BringToDatabase();
+        await using var first = Connect(_address);
+        await using var underWay = await first.BeginTransactionAsync(Cancellation);
+        PostgresSchema.Run(first, "INSERT INTO writers (writer, batch, seen) VALUES (7, 1, now())");
+        await using var second = Connect(_address);
+        var batch = new PostgresBatch(7) { Connection = second };
+        var again = Task.Run(() => batch.Write(1, [StoreRecords.Batch(_random, ref _id, Start, 40)], []), Cancellation);
+        await using var watch = Connect(_address);
+        await UntilAsync(watch, $"SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = {second.ProcessID} AND wait_event_type = 'Lock'");
+
+        await underWay.CommitAsync(Cancellation);
+        await again;
+        Assert.Equal(0, (await CountAsync(store)).Found);
     }
 
     [Fact]
@@ -124,6 +145,35 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
         store.BringToDatabase();
         Assert.Equal((20, 60), await CountAsync(store));
         Assert.True(store.Bytes > 0);
+    }
+
+    [Fact]
+    public async Task Traffic_that_never_rests_does_not_keep_the_store_from_its_other_work()
+    {
+        await using var store = Open();
+        store.BringToDatabase();
+        Run("""
+            CREATE FUNCTION tidegate.slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END';
+            CREATE TRIGGER slowly AFTER INSERT ON exchanges FOR EACH STATEMENT EXECUTE FUNCTION tidegate.slowly();
+            """);
+        using var enough = new CancellationTokenSource();
+        var traffic = Task.Run(async () =>
+        {
+            while (!enough.IsCancellationRequested)
+            {
+                await AddAsync(store, 1);
+                await Task.Delay(1, Cancellation);
+            }
+        }, Cancellation);
+        try
+        {
+            await Task.Run(store.BringToDatabase, Cancellation).WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+        }
+        finally
+        {
+            await enough.CancelAsync();
+            await traffic;
+        }
     }
 
     [Fact]
@@ -176,9 +226,208 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
         Assert.Equal((6, 6), await CountAsync(store));
     }
 
+    [Fact]
+    public async Task Exchanges_that_the_database_refuses_are_lost_alone_and_counted()
+    {
+        await using var store = Open();
+        store.BringToDatabase();
+        Run("ALTER TABLE exchanges ALTER COLUMN path TYPE varchar(50)");
+        var records = StoreRecords.Batch(_random, ref _id, Start, 300);
+        foreach (var bad in (int[])[0, 17, 18, 299])
+        {
+            records[bad] = records[bad] with { Path = "/" + new string('x', 60) };
+        }
+
+        await store.WriteAsync(records, Cancellation);
+        store.BringToDatabase();
+        Assert.Equal((296, 300), await CountAsync(store));
+        Assert.Equal((4, 1), (store.Dropped, store.Failures));
+        Assert.Contains("too long", Assert.Single(_log), StringComparison.Ordinal);
+        await AddAsync(store, 5);
+        store.BringToDatabase();
+        Assert.Equal((301, 305), await CountAsync(store));
+        Assert.Equal((4, 1), (store.Dropped, store.Failures));
+    }
+
+    [Fact]
+    public async Task Sums_that_the_database_refuses_are_lost_alone_and_not_sent_again_and_again()
+    {
+        await using var store = Open();
+        store.BringToDatabase();
+        Run("ALTER TABLE keys ALTER COLUMN api TYPE varchar(20); ALTER TABLE minutes ALTER COLUMN request_bytes TYPE integer");
+        var records = StoreRecords.Batch(_random, ref _id, Start, 100);
+        for (var i = 0; i < records.Length; i++)
+        {
+            records[i] = records[i] with { RequestBytes = i == 3 ? 1L << 40 : 7, Total = TimeSpan.Zero, Api = i == 7 ? new string('a', 30) : records[i].Api };
+        }
+
+        await store.WriteAsync(records, Cancellation);
+        store.BringToDatabase();
+        Assert.Equal((100, 99), await CountAsync(store));
+        Assert.Equal((0, 1), (store.Dropped, store.Failures));
+        Assert.Single(_log);
+        await store.WriteAsync(StoreRecords.Batch(_random, ref _id, Start.AddHours(1), 5).Select(record => record with { RequestBytes = 7 }).ToArray(), Cancellation);
+        store.BringToDatabase();
+        Assert.Equal((105, 104), await CountAsync(store));
+        Assert.Equal((0, 1), (store.Dropped, store.Failures));
+    }
+
+    [Fact]
+    public async Task Halves_of_characters_are_kept_as_what_stands_for_them()
+    {
+        await using var store = Open();
+        var odd = StoreRecords.Next(_random, ++_id, Start) with { Path = "/a\ud800b", Api = "\udc00", Detail = "\0" };
+        await store.WriteAsync(new[] { odd }, Cancellation);
+        store.BringToDatabase();
+        Assert.Equal((1, 1), await CountAsync(store));
+        Assert.Empty(_log);
+    }
+
+    [Fact]
+    public async Task A_database_of_another_encoding_is_refused_with_what_to_do()
+    {
+        Assert.SkipWhen(_server.Cluster is null, PostgresServer.Missing);
+        Run("DROP DATABASE IF EXISTS latin");
+        Run("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+        var address = new NpgsqlConnectionStringBuilder(_address) { Database = "latin" }.ConnectionString;
+        await using var store = new PostgresStore(address, Settings, _log.Add, _time);
+        await AddAsync(store, 5);
+        store.BringToDatabase();
+        Assert.Contains("ENCODING 'UTF8'", Assert.Single(_log), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task After_an_outage_each_minute_tells_as_many_kinds_apart_as_a_minute_may()
+    {
+        await using var store = Open();
+        for (var minute = 0; minute < 3; minute++)
+        {
+            var records = Enumerable.Range(0, 2_500).Select(i => StoreRecords.Next(new Random(1), ++_id, Start.AddMinutes(minute)) with
+            {
+                Total = TimeSpan.Zero,
+                Consumer = new Tidegate.Exchanges.Consumer("c", $"tenant {minute}-{i}", ""),
+            });
+            await store.WriteAsync(records.ToArray(), Cancellation);
+        }
+
+        store.BringToDatabase();
+        await using var reader = new StoreReader(store, _time);
+        var sums = await reader.SeriesAsync(new SeriesQuery { From = Start, To = Start.AddMinutes(3), Step = TimeSpan.FromMinutes(1), GroupBy = ["tenant"], HasPoints = true }, Cancellation);
+        Assert.Equal((7_500, 7_450), (sums.Total.Cell.Count, sums.OmittedGroups));
+        Assert.DoesNotContain(sums.Groups, group => group.Key[0] == "(other)");
+    }
+
+    [Fact]
+    public async Task What_waits_is_bounded_by_its_size_too()
+    {
+        var store = Open(maxWaitingBytes: 1_000_000);
+        var large = StoreRecords.Batch(_random, ref _id, Start, 100);
+        for (var i = 0; i < large.Length; i++)
+        {
+            large[i] = large[i] with { Path = "/" + new string('x', 1_000), Query = new string('x', 1_000) };
+        }
+
+        await store.WriteAsync(large, Cancellation);
+        await store.WriteAsync(large, Cancellation);
+        await store.WriteAsync(large, Cancellation);
+        Assert.Equal(100, store.Dropped);
+        Assert.Contains("100000 or 1 MB at most", Assert.Single(_log), StringComparison.Ordinal);
+        store.BringToDatabase();
+        Assert.Contains("100 found no room", _log[^1], StringComparison.Ordinal);
+        await AddAsync(store, 100);
+        Assert.Equal(2, _log.Count);
+        await store.DisposeAsync();
+        Assert.Equal(100, store.Dropped);
+    }
+
+    [Fact]
+    public async Task What_is_left_at_the_end_is_counted_and_said()
+    {
+        var store = Open();
+        store.BringToDatabase();
+        _server.Cluster!.Stop();
+        await AddAsync(store, 70);
+        store.BringToDatabase();
+        await AddAsync(store, 30);
+        await store.DisposeAsync();
+        _server.Cluster.Start();
+        Assert.Equal(100, store.Dropped);
+        Assert.StartsWith("100 exchanges could not be brought", _log[^1], StringComparison.Ordinal);
+        await store.WriteAsync(StoreRecords.Batch(_random, ref _id, Start, 1), Cancellation);
+    }
+
+    [Fact]
+    public async Task A_retention_that_fails_is_told_as_such_and_old_sums_go_all_the_same()
+    {
+        await using var store = Open();
+        await AddAsync(store, 20);
+        store.BringToDatabase();
+        await using var reader = Connect(_address);
+        await using var reading = await reader.BeginTransactionAsync(Cancellation);
+        PostgresSchema.Run(reader, "SELECT count(*) FROM exchanges");
+        _time.Advance(TimeSpan.FromDays(500));
+        await AddAsync(store, 10);
+        store.BringToDatabase();
+        await using (var watch = Connect(_address))
+        {
+            await UntilAsync(watch, "SELECT (SELECT sum(count) FROM hours) = 10 AND (SELECT count(*) FROM exchanges) = 30");
+        }
+
+        Assert.StartsWith("Old exchanges cannot be let go of: ", Assert.Single(_log), StringComparison.Ordinal);
+        await reading.RollbackAsync(Cancellation);
+        _time.Advance(TimeSpan.FromMinutes(2));
+        store.BringToDatabase();
+        Assert.Equal(2, _log.Count);
+        Assert.Equal((10, 10), await CountAsync(store));
+    }
+
+    [Fact]
+    public async Task A_new_day_waits_for_nobody_who_reads()
+    {
+        await using var store = Open();
+        store.BringToDatabase();
+        await using var reader = Connect(_address);
+        PostgresSchema.Run(reader, "SELECT 'exchanges_20261127'::regclass");
+        await using var reading = await reader.BeginTransactionAsync(Cancellation);
+        PostgresSchema.Run(reader, "SELECT count(*) FROM exchanges");
+
+        // Tomorrow's is there; that of another day is made.
+        await store.WriteAsync(StoreRecords.Batch(_random, ref _id, Start.AddDays(4), 10), Cancellation);
+        _time.Advance(TimeSpan.FromDays(5));
+        await Task.Run(store.BringToDatabase, Cancellation).WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+        Assert.Equal((10, 10), await CountAsync(store));
+        Assert.Empty(_log);
+    }
+
+    [Fact]
+    public async Task What_is_old_is_so_by_the_clock_of_the_database()
+    {
+        Assert.SkipWhen(_server.Cluster is null, PostgresServer.Missing);
+        await using var watch = Connect(_address);
+        await using var store = new PostgresStore(_address, Settings, _log.Add, _time);
+        await store.WriteAsync(StoreRecords.Batch(_random, ref _id, PostgresRetention.Now(watch).AddDays(-2), 10), Cancellation);
+        store.BringToDatabase();
+        _time.Advance(TimeSpan.FromDays(100));
+        store.BringToDatabase();
+        await UntilAsync(watch, "SELECT count(*) = 10 FROM exchanges");
+    }
+
+    [Fact]
+    public async Task Who_wrote_is_remembered_longer_than_an_outage_lasts()
+    {
+        await using var store = Open();
+        store.BringToDatabase();
+        Run("INSERT INTO writers VALUES (1, 1, now() - interval '20 days'), (2, 1, now() - interval '40 days')");
+        _time.Advance(TimeSpan.FromMinutes(2));
+        store.BringToDatabase();
+        await using var watch = Connect(_address);
+        await UntilAsync(watch, "SELECT array_agg(writer) = '{1}' FROM writers WHERE writer IN (1, 2)");
+    }
+
     [Theory]
     [InlineData("postgresql://user:p%40ss@db.internal/exchanges", "Host=db.internal", "Password=p@ss", "Database=exchanges")]
     [InlineData("postgres://db.internal:5433/x?sslmode=verify-full", "Port=5433", "SSL Mode=VerifyFull", "Host=db.internal")]
+    [InlineData("postgres://db.internal/x?sslmode=verify-ca&SSL%20Certificate=/etc/my-certs/a-b.pem&Password=a-b", "SSL Mode=VerifyCA", "SSL Certificate=/etc/my-certs/a-b.pem", "Password=a-b")]
     [InlineData("Host=db.internal;Username=me", "Host=db.internal", "Username=me", "Search Path=tidegate")]
     public void Where_a_database_is_can_be_written_as_people_do(string text, params string[] expected)
     {
@@ -194,10 +443,10 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
     [InlineData("https://example.com/")]
     public void What_is_no_address_of_a_database_is_none(string text) => Assert.Null(PostgresAddress.Parse(text));
 
-    private PostgresStore Open(int maxWaiting = PostgresStore.DefaultMaxWaiting)
+    private PostgresStore Open(int maxWaiting = PostgresStore.DefaultMaxWaiting, long maxWaitingBytes = PostgresStore.DefaultMaxWaitingBytes)
     {
         Assert.SkipWhen(_server.Cluster is null, PostgresServer.Missing);
-        return new PostgresStore(_address, new StoreSettings { Directory = "", MaxBytes = 1 << 30, MaxAge = TimeSpan.FromDays(30) }, _log.Add, _time, maxWaiting);
+        return new PostgresStore(_address, Settings, _log.Add, _time, maxWaiting, maxWaitingBytes, _ => _time.GetUtcNow());
     }
 
     private async Task AddAsync(PostgresStore store, int count) => await store.WriteAsync(StoreRecords.Batch(_random, ref _id, _time.GetUtcNow(), count), Cancellation);
@@ -208,6 +457,21 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
         var found = await reader.FindAsync(new ExchangeSearch { From = Start.AddDays(-1), To = _time.GetUtcNow().AddDays(1), Limit = ExchangeSearch.MaxLimit }, Cancellation);
         var series = await reader.SeriesAsync(new SeriesQuery { From = Start.AddDays(-1), To = _time.GetUtcNow().AddDays(1), Step = TimeSpan.FromHours(1) }, Cancellation);
         return (found.Select(record => record.Id).Distinct().Count() == found.Count ? found.Count : -1, series.Total.Cell.Count);
+    }
+
+    private static async Task UntilAsync(NpgsqlConnection connection, string question)
+    {
+        for (var tries = 0; ; tries++)
+        {
+            await using var command = new NpgsqlCommand(question, connection);
+            if (await command.ExecuteScalarAsync(Cancellation) is true)
+            {
+                return;
+            }
+
+            Assert.True(tries < 1_000, question);
+            await Task.Delay(10, Cancellation);
+        }
     }
 
     private static NpgsqlConnection Connect(string address)

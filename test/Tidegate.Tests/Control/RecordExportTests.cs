@@ -1,0 +1,126 @@
+using Microsoft.Extensions.Time.Testing;
+using Tidegate.Configuration;
+using Tidegate.Control.Otlp;
+using Tidegate.Exchanges;
+using Tidegate.Recording;
+using Tidegate.Testing;
+using Xunit;
+
+namespace Tidegate.Tests.Control;
+
+/// <summary>Records on their way to a collector, over gRPC.</summary>
+public sealed class RecordExportTests : IAsyncLifetime
+{
+    private static readonly OtlpResource Resource = new("tidegate", "0.1.0", "instance", "host");
+    private static readonly ExchangeRecord Traced = TestRecords.Ingress with { Trace = new TraceContext(1, 2, 3, 0, TraceContext.SampledFlag) };
+
+    private readonly OtlpSignal _signal = new("traces");
+    private readonly FakeTimeProvider _time = new();
+    private readonly List<string?> _notes = [];
+    private FakeCollector _collector = null!;
+    private OtlpClient _client = null!;
+    private RecordQueue _queue = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _collector = await FakeCollector.StartAsync(isGrpc: true);
+        _client = new OtlpClient(new OtlpSettings(new Uri(_collector.Address), IsGrpc: true, [], "tidegate", HasLogs: false, 1), TimeProvider.System);
+        _queue = new RecordQueue(_signal, static _ => true);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _client.Dispose();
+        await _collector.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task What_is_too_much_for_one_message_goes_in_several()
+    {
+        await _queue.TakeAsync([.. Enumerable.Repeat(Traced with { Path = new string('p', 10_000) }, RecordQueue.BatchSize)], Cancellation);
+        await Export().ExportAsync(Cancellation, Cancellation);
+
+        Assert.Equal(RecordQueue.BatchSize, _collector.Spans.Count);
+        Assert.Equal(2, _collector.Messages.Count);
+        Assert.Equal(RecordQueue.BatchSize, _signal.ItemsExported);
+    }
+
+    [Fact]
+    public async Task A_message_that_is_refused_as_too_large_does_not_stand_in_the_way_of_the_next()
+    {
+        _collector.GrpcStatus = 8;
+        await _queue.TakeAsync([Traced], Cancellation);
+        await Export().ExportAsync(Cancellation, Cancellation).WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+
+        Assert.Equal(1, _signal.ItemsRefused);
+    }
+
+    [Theory]
+    [InlineData(8, "", false)]
+    [InlineData(8, "CAgaDQoLL2dvb2dsZS5ycGM", false)]
+    [InlineData(8, "not base64!", false)]
+    [InlineData(8, "CAgSAm5vGiUKI3R5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5IZWxw", false)]
+    [InlineData(8, "CAgSAm5vGjIKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5SZXRyeUluZm8SBgoECAUQAQ==", true)]
+    [InlineData(8, "CAgSAm5vGjIKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5SZXRyeUluZm8SBgoECAUQAQ", true)]
+    [InlineData(14, "", true)]
+    [InlineData(3, "CAgSAm5vGjIKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5SZXRyeUluZm8SBgoECAUQAQ==", false)]
+    public async Task What_is_exhausted_is_tried_again_only_where_the_collector_says_that_it_recovers(int status, string details, bool isWorthRetrying)
+    {
+        (_collector.GrpcStatus, _collector.StatusDetails) = (status, details);
+        var result = await _client.SendAsync(OtlpClient.Traces, new byte[10], Cancellation);
+
+        Assert.Equal(isWorthRetrying, result.IsWorthRetrying);
+        Assert.StartsWith($"gRPC status {status}", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_collector_that_stays_busy_is_given_up_after_five_minutes_and_what_it_was_to_get_is_counted()
+    {
+        _collector.GrpcStatus = 14;
+        await _queue.TakeAsync([Traced, Traced], Cancellation);
+        var export = Export().ExportAsync(Cancellation, Cancellation);
+        var began = _time.GetUtcNow();
+        while (!export.IsCompleted && _time.GetUtcNow() < began.AddHours(1))
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Delay(1, Cancellation);
+        }
+
+        await export.WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+        Assert.Equal(2, _signal.ItemsDropped);
+        Assert.True(_notes.Count >= 10, $"{_notes.Count}");
+    }
+
+    [Fact]
+    public async Task What_is_under_way_at_the_end_is_let_finish_and_not_sent_again()
+    {
+        var answers = new TaskCompletionSource();
+        _collector.AnswersAfter = answers.Task;
+        using var stopping = new CancellationTokenSource();
+        await _queue.TakeAsync([.. Enumerable.Repeat(Traced, RecordQueue.BatchSize + 1)], Cancellation);
+        var records = Export();
+        var export = records.ExportAsync(stopping.Token, Cancellation);
+        await _collector.SpansAsync(RecordQueue.BatchSize, Cancellation);
+        await stopping.CancelAsync();
+        answers.SetResult();
+        await export;
+
+        Assert.Equal((RecordQueue.BatchSize, 1), (_collector.Spans.Count, records.Left));
+        await records.FinishAsync(Cancellation);
+        Assert.Equal((RecordQueue.BatchSize + 1, 0), (_collector.Spans.Count, records.Left));
+    }
+
+    [Fact]
+    public async Task Records_of_which_no_message_can_be_made_are_counted()
+    {
+        await _queue.TakeAsync([Traced, Traced, Traced], Cancellation);
+        var broken = new RecordExport(_queue, _signal, (_, _) => throw new InvalidOperationException("broken"), _client, (_, _) => { }, _time);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => broken.ExportAsync(Cancellation, Cancellation));
+
+        Assert.Equal((3, 0), (_signal.ItemsDropped, broken.Left));
+    }
+
+    private RecordExport Export() => new(_queue, _signal, (message, batch) => SpanEncoder.Encode(message, Resource, batch), _client, (_, error) => _notes.Add(error), _time);
+}
