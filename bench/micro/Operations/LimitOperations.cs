@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
 using Tidegate.Policies;
 using Tidegate.Policies.Limits;
@@ -6,6 +7,7 @@ using Tidegate.Policies.Limits.Costs;
 using Tidegate.Policies.Limits.Learning;
 using Tidegate.Policies.Limits.Prices;
 using Tidegate.Policies.Limits.Shares;
+using Tidegate.Transport;
 
 namespace Tidegate.Benchmarks.Operations;
 
@@ -75,11 +77,7 @@ internal static class LimitOperations
         {
             exchange.Reset();
             AllOperations.Completed(policy.InvokeAsync(exchange, next));
-            if (exchange.ResponseBody.ReadAsync(buffer, CancellationToken.None).GetAwaiter().GetResult() != buffer.Length)
-            {
-                throw new InvalidOperationException("The content is cut off.");
-            }
-
+            AllOperations.Completed(ReadAsync(exchange.ResponseBody, buffer));
             exchange.EndAnswer(downTo: 0);
             if (!exchange.Cost.IsKnown || exchange.Cost.Amount == 0)
             {
@@ -158,6 +156,15 @@ internal static class LimitOperations
         var store = new LimitStore(TimeProvider.System);
         var policy = new LimitsPolicy(PolicyStage.Attempt, [.. settings.Select(limit => new Limit(limit, "api", store.Secret, store.Time))], store, queue: null, QueueSettings.Default);
         return (policy, new Exchange { Connection = new ClientConnection { PeerAddress = IPAddress.Loopback }, Client = null!, Consumer = new Consumer("billing", "acme", "production") });
+    }
+
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    private static async ValueTask ReadAsync(MessageBody content, byte[] buffer)
+    {
+        if (await content.ReadAsync(buffer, CancellationToken.None) != buffer.Length)
+        {
+            throw new InvalidOperationException("The content is cut off.");
+        }
     }
 
     /// <summary>The same short content each time.</summary>
