@@ -196,7 +196,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         if (compiled.Config.Recording.Capture is not { } capture || _configuration.Config.Recording.Capture is not { } before
             || !capture.Apis.SequenceEqual(before.Apis) || !capture.Redact.SequenceEqual(before.Redact))
         {
-            _services.Captures.Clear();
+            _services.Captures.Clear(Version);
         }
 
         _control.Apply(compiled.Control);

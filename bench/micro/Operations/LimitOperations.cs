@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
 using Tidegate.Policies;
 using Tidegate.Policies.Limits;
@@ -6,6 +7,7 @@ using Tidegate.Policies.Limits.Costs;
 using Tidegate.Policies.Limits.Learning;
 using Tidegate.Policies.Limits.Prices;
 using Tidegate.Policies.Limits.Shares;
+using Tidegate.Transport;
 
 namespace Tidegate.Benchmarks.Operations;
 
@@ -26,7 +28,7 @@ internal static class LimitOperations
         ("limits: cost found in 8 KB that pass", ContentCost),
         ("limits: learning", Learning),
         ("cost: per request", () => Priced(new PriceScale([new PriceTier(PriceTier.NoEnd, 0.002m, 1, "")], null), null)),
-        ("cost: per request, in tiers", () => Priced(new PriceScale([new PriceTier(1_000, 0.002m, 1, ""), new PriceTier(PriceTier.NoEnd, 0.001m, 1, "")], new MonthlyUse(new LimitStore(TimeProvider.System), "api", "requests")), null)),
+        ("cost: per request, in tiers", () => Priced(new PriceScale([new PriceTier(1_000, 0.002m, 1, ""), new PriceTier(PriceTier.NoEnd, 0.001m, 1, "")], MonthlyUse.OfWhole(new LimitStore(TimeProvider.System), "api", "requests")), null)),
         ("cost: per byte", () => Priced(null, new PriceScale([new PriceTier(PriceTier.NoEnd, 0.09m, 1 << 30, "")], null))),
     ];
 
@@ -60,10 +62,14 @@ internal static class LimitOperations
     {
         var policy = new CostPolicy([new PriceList { FromTicks = 0, Currency = "USD", Billed = BilledCalls.Attempts, PerRequest = perRequest, PerByte = perByte, Text = "" }], TimeProvider.System);
         var exchange = Make().Exchange;
-        ExchangeHandler next = static exchange =>
+        var content = new RepeatedContent();
+        var buffer = new byte[RepeatedContent.Bytes];
+        ExchangeHandler next = exchange =>
         {
             exchange.Attempts++;
-            exchange.ResponseBodyBytes = 1_000;
+            exchange.WasSent = true;
+            content.HasPassed = false;
+            exchange.ResponseBody = content;
             exchange.Answer(Outcome.Forwarded, 200);
             return default;
         };
@@ -71,6 +77,7 @@ internal static class LimitOperations
         {
             exchange.Reset();
             AllOperations.Completed(policy.InvokeAsync(exchange, next));
+            AllOperations.Completed(ReadAsync(exchange.ResponseBody, buffer));
             exchange.EndAnswer(downTo: 0);
             if (!exchange.Cost.IsKnown || exchange.Cost.Amount == 0)
             {
@@ -149,5 +156,31 @@ internal static class LimitOperations
         var store = new LimitStore(TimeProvider.System);
         var policy = new LimitsPolicy(PolicyStage.Attempt, [.. settings.Select(limit => new Limit(limit, "api", store.Secret, store.Time))], store, queue: null, QueueSettings.Default);
         return (policy, new Exchange { Connection = new ClientConnection { PeerAddress = IPAddress.Loopback }, Client = null!, Consumer = new Consumer("billing", "acme", "production") });
+    }
+
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    private static async ValueTask ReadAsync(MessageBody content, byte[] buffer)
+    {
+        if (await content.ReadAsync(buffer, CancellationToken.None) != buffer.Length)
+        {
+            throw new InvalidOperationException("The content is cut off.");
+        }
+    }
+
+    /// <summary>The same short content each time.</summary>
+    private sealed class RepeatedContent : MessageBody
+    {
+        public const int Bytes = 1_000;
+
+        public bool HasPassed { get; set; }
+
+        public override long? Length => Bytes;
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+        {
+            var read = HasPassed ? 0 : Bytes;
+            HasPassed = true;
+            return new ValueTask<int>(read);
+        }
     }
 }

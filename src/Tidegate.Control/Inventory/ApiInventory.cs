@@ -12,8 +12,11 @@ internal sealed class ApiInventory : IExchangeSink, IAsyncDisposable
 {
     public const string FileName = "inventory.json";
 
-    /// <summary>Hosts, and APIs of ours.</summary>
+    /// <summary>Hosts that no API lists: a client can name any.</summary>
     public const int MaxHosts = 500;
+
+    /// <summary>Hosts of APIs, and APIs of ours. The configuration bounds them, but for names under a wildcard.</summary>
+    public const int MaxListedHosts = 1_500;
 
     // A client can name any host: those that were only refused take a part.
     private const int MaxDeniedHosts = 100;
@@ -37,6 +40,7 @@ internal sealed class ApiInventory : IExchangeSink, IAsyncDisposable
     private readonly Task _saving;
     private int _endpoints;
     private int _denied;
+    private int _listed;
     private bool _isChanged;
     private bool _isTold;
     private long _droppedHosts;
@@ -54,6 +58,7 @@ internal sealed class ApiInventory : IExchangeSink, IAsyncDisposable
             _hosts[(host.Direction, host.Host)] = host;
             _endpoints += host.Endpoints;
             _denied += host.IsDenied ? 1 : 0;
+            _listed += host.Apis.Count > 0 ? 1 : 0;
         }
 
         _saving = _file is null ? Task.CompletedTask : SaveAsync(time);
@@ -186,15 +191,17 @@ internal sealed class ApiInventory : IExchangeSink, IAsyncDisposable
         }
 
         var wasDenied = host.IsDenied && host.Calls > 0;
+        var wasListed = host.Apis.Count > 0;
         host.Add(in record);
+        _listed += !wasListed && host.Apis.Count > 0 ? 1 : 0;
         _denied += (host.IsDenied ? 1 : 0) - (wasDenied ? 1 : 0);
         if (record.Method == "CONNECT" || record.Outcome == Outcome.Rejected)
         {
             return;
         }
 
-        // What nobody ever got an answer from is a guess of the client's.
-        var isThere = record.Outcome is Outcome.Forwarded or Outcome.ServedFromCache && record.Status is < 400 or 402 or 409 or 422 or 429;
+        // What nobody ever got an answer from is a guess of the client's, and many send whatever was guessed to a page where one signs in.
+        var isThere = record.Outcome is Outcome.Forwarded or Outcome.ServedFromCache && record.Status is 101 or (>= 200 and < 300) or 304 or 402 or 409 or 422 or 429;
         var before = host.Endpoints;
         var endpoint = host.Find(record.Path, record.Method, isThere && _endpoints < MaxEndpoints);
         _endpoints += host.Endpoints - before;
@@ -231,7 +238,9 @@ internal sealed class ApiInventory : IExchangeSink, IAsyncDisposable
             return null;
         }
 
-        if (_hosts.Count >= MaxHosts || (isDenied && _denied >= MaxDeniedHosts))
+        // APIs of ours are as many as were written.
+        var hasRoom = record.Api.Length == 0 ? _hosts.Count - _listed < MaxHosts : record.Direction == Direction.Ingress || _listed < MaxListedHosts;
+        if (!hasRoom || (isDenied && _denied >= MaxDeniedHosts))
         {
             Interlocked.Increment(ref _droppedHosts);
             return null;

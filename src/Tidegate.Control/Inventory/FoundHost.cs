@@ -67,11 +67,18 @@ internal sealed class FoundHost
     public FoundEndpoint? Find(string path, string method, bool mayAdd)
     {
         mayAdd &= Endpoints < MaxEndpoints;
-        var found = Paths.Find(path, mayAdd)?.Of(method, mayAdd);
-        Endpoints += found is { Calls: 0 } ? 1 : 0;
-        return found;
+        return Noted(Paths.Find(path, mayAdd)?.Of(MethodName.Of(method), mayAdd));
     }
+
+    /// <summary>The same of what an earlier process knew.</summary>
+    public FoundEndpoint? FindSaved(string template, string method) => Endpoints < MaxEndpoints ? Noted(Paths.AddSaved(template).Of(MethodName.Of(method), mayAdd: true)) : null;
 
     /// <summary>Counts what there is.</summary>
     public void Recount() => Endpoints = Paths.All().Count();
+
+    private FoundEndpoint? Noted(FoundEndpoint? found)
+    {
+        Endpoints += found is { Calls: 0 } ? 1 : 0;
+        return found;
+    }
 }

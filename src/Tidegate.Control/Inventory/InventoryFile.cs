@@ -43,7 +43,7 @@ internal sealed class InventoryFile(string path, Action<string> log)
             }
 
             using var json = JsonDocument.Parse(File.ReadAllBytes(path));
-            return [.. json.RootElement.GetProperty("hosts").EnumerateArray().Select(InventoryJson.Read).OfType<FoundHost>().Take(ApiInventory.MaxHosts)];
+            return [.. json.RootElement.GetProperty("hosts").EnumerateArray().Select(InventoryJson.Read).OfType<FoundHost>().Take(ApiInventory.MaxHosts + ApiInventory.MaxListedHosts)];
         }
         catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException or KeyNotFoundException or IOException or UnauthorizedAccessException)
         {

@@ -103,7 +103,7 @@ internal static class InventoryJson
 
     private static void ReadEndpoint(FoundHost host, JsonElement json)
     {
-        if (Text(json, "path") is not { Length: > 0 } path || Text(json, "method") is not { Length: > 0 } method || host.Find(path, method, mayAdd: true) is not { } endpoint)
+        if (Text(json, "path") is not { Length: > 0 } path || Text(json, "method") is not { Length: > 0 } method || host.FindSaved(path, method) is not { } endpoint)
         {
             return;
         }

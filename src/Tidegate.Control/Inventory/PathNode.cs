@@ -15,6 +15,7 @@ internal sealed class PathNode
     private readonly Dictionary<string, PathNode>.AlternateLookup<ReadOnlySpan<char>> _lookup;
     private readonly List<FoundEndpoint> _methods = [];
     private int _names;
+    private bool _isCollapsed;
 
     public PathNode() => _lookup = _children.GetAlternateLookup<ReadOnlySpan<char>>();
 
@@ -22,31 +23,13 @@ internal sealed class PathNode
     public IReadOnlyList<FoundEndpoint> Methods => _methods;
 
     /// <summary>The node of a path.</summary>
-    /// <param name="path">As a target has it, or as a template.</param>
+    /// <param name="path">As a target has it.</param>
     /// <param name="mayAdd">Whether one is made that is not there.</param>
     /// <returns>Null when it is not there, or holds only by names that must not be added.</returns>
-    public PathNode? Find(ReadOnlySpan<char> path, bool mayAdd)
-    {
-        var node = this;
-        var depth = 0;
-        foreach (var range in path.TrimStart('/').Split('/'))
-        {
-            var segment = path.TrimStart('/')[range];
-            if (++depth > MaxDepth)
-            {
-                return node.Child(PathSegment.Rest, mayAdd);
-            }
+    public PathNode? Find(ReadOnlySpan<char> path, bool mayAdd) => Find(path, mayAdd, isSaved: false);
 
-            if (node.Child(segment, mayAdd) is not { } child)
-            {
-                return null;
-            }
-
-            node = child;
-        }
-
-        return node;
-    }
+    /// <summary>The node of a template that was written to the file; made when it is not there.</summary>
+    public PathNode AddSaved(ReadOnlySpan<char> template) => Find(template, mayAdd: true, isSaved: true)!;
 
     /// <summary>What a method does here; null when nothing is known and nothing may be added.</summary>
     public FoundEndpoint? Of(string method, bool mayAdd)
@@ -86,7 +69,30 @@ internal sealed class PathNode
         }
     }
 
-    private PathNode? Child(ReadOnlySpan<char> segment, bool mayAdd)
+    private PathNode? Find(ReadOnlySpan<char> path, bool mayAdd, bool isSaved)
+    {
+        var node = this;
+        var depth = 0;
+        foreach (var range in path.TrimStart('/').Split('/'))
+        {
+            var segment = path.TrimStart('/')[range];
+            if (++depth > MaxDepth)
+            {
+                return node.Child(PathSegment.Rest, mayAdd, isSaved);
+            }
+
+            if (node.Child(segment, mayAdd, isSaved) is not { } child)
+            {
+                return null;
+            }
+
+            node = child;
+        }
+
+        return node;
+    }
+
+    private PathNode? Child(ReadOnlySpan<char> segment, bool mayAdd, bool isSaved)
     {
         if (_lookup.TryGetValue(segment, out var known))
         {
@@ -94,15 +100,23 @@ internal sealed class PathNode
         }
 
         var parameter = PathSegment.TemplateOf(segment) ?? PathSegment.ParameterOf(segment);
+        if (parameter == PathSegment.Value)
+        {
+            // Only what was collapsed stands for names. A client may write it too, and files of before had it for text, beside names.
+            var isCollapsed = isSaved && _names == 0;
+            _isCollapsed |= isCollapsed && mayAdd;
+            parameter = isCollapsed ? parameter : PathSegment.Text;
+        }
+
         if (parameter is not null && _children.TryGetValue(parameter, out known))
         {
             return known;
         }
 
-        if (parameter is null && !PathSegment.IsVersion(segment) && _children.TryGetValue(PathSegment.Value, out known))
+        var isName = parameter is null && PathSegment.IsName(segment);
+        if (isName && _isCollapsed)
         {
-            // Names were too many here before.
-            return known;
+            return _children[PathSegment.Value];
         }
 
         if (!mayAdd)
@@ -112,21 +126,22 @@ internal sealed class PathNode
 
         var added = new PathNode();
         _children.Add(parameter ?? segment.ToString(), added);
-        _names += parameter is null ? 1 : 0;
+        _names += isName ? 1 : 0;
         return _names > MaxNames ? Collapse() : added;
     }
 
-    /// <summary>All names were values of one parameter.</summary>
+    /// <summary>All names were values of one parameter, and those to come are.</summary>
     private PathNode Collapse()
     {
         var value = _children.TryGetValue(PathSegment.Value, out var known) ? known : new PathNode();
-        foreach (var (name, child) in _children.Where(child => PathSegment.TemplateOf(child.Key) is null && !PathSegment.IsVersion(child.Key)).ToList())
+        foreach (var (name, child) in _children.Where(child => PathSegment.IsName(child.Key)).ToList())
         {
             value.Add(child);
             _children.Remove(name);
         }
 
         _names = 0;
+        _isCollapsed = true;
         _children[PathSegment.Value] = value;
         return value;
     }
@@ -154,11 +169,12 @@ internal sealed class PathNode
             else
             {
                 _children.Add(name, child);
-                _names += PathSegment.TemplateOf(name) is null ? 1 : 0;
+                _names += PathSegment.IsName(name) ? 1 : 0;
             }
         }
 
-        if (_names > MaxNames)
+        _isCollapsed |= other._isCollapsed;
+        if (_names > MaxNames || (_isCollapsed && _names > 0))
         {
             Collapse();
         }

@@ -9,6 +9,9 @@ internal static class PathSegment
     public const string Slug = "{slug}";
     public const string Token = "{token}";
 
+    /// <summary>An address, a list, or anything escaped.</summary>
+    public const string Text = "{text}";
+
     /// <summary>Stands for values that are told apart by nothing but their number.</summary>
     public const string Value = "{value}";
 
@@ -24,14 +27,22 @@ internal static class PathSegment
     // How many hyphens make a title of a name: "chat-completions" and "bulk-import-jobs" are operations.
     private const int HyphensOfTitle = 3;
 
-    private static readonly string[] Templates = [Id, Uuid, Date, Slug, Token, Value, Rest];
+    private static readonly string[] Templates = [Id, Uuid, Date, Slug, Token, Text, Value, Rest];
 
-    /// <summary>The parameter that a template has here; null for anything else, whatever its braces.</summary>
+    /// <summary>Whether it is a name, of which there may be too many: no parameter, no version, and not the end of a path.</summary>
+    public static bool IsName(ReadOnlySpan<char> segment) => !segment.IsEmpty && !IsVersion(segment) && TemplateOf(segment) is null;
+
+    /// <summary>The parameter that a template has here, perhaps with a verb; null for anything else, whatever its braces.</summary>
     public static string? TemplateOf(ReadOnlySpan<char> segment)
     {
         if (!segment.StartsWith('{') && !segment.SequenceEqual(Rest))
         {
             return null;
+        }
+
+        if (VerbOf(segment) is { IsEmpty: false } verb)
+        {
+            return TemplateOf(segment[..^verb.Length]) is null ? null : segment.ToString();
         }
 
         foreach (var template in Templates)
@@ -45,9 +56,15 @@ internal static class PathSegment
         return null;
     }
 
-    /// <summary>The parameter that a segment is a value of; null for a name.</summary>
+    /// <summary>The parameter that a segment is a value of, with the verb behind it (gemini-2.0-flash:generateContent); null for a name.</summary>
     public static string? ParameterOf(ReadOnlySpan<char> segment)
     {
+        if (VerbOf(segment) is { IsEmpty: false } verb)
+        {
+            // Behind an address or a list nobody knows what stands.
+            return ParameterOf(segment[..^verb.Length]) is { } parameter ? parameter == Text ? Text : string.Concat(parameter, verb) : null;
+        }
+
         if (segment.IsEmpty || IsVersion(segment))
         {
             return null;
@@ -66,7 +83,7 @@ internal static class PathSegment
 
         if (segment.Contains('@') || segment.Contains('%') || segment.Contains('=') || segment.Contains(','))
         {
-            return Value;
+            return Text;
         }
 
         if (letters > 0 && digits > 0 && segment.Length > 10 && IsDate(segment[..10]) && segment[10] is 'T' or 't')
@@ -91,6 +108,26 @@ internal static class PathSegment
         }
 
         return segment.Length > LongestName || (segment.Length >= ShortestToken && digits > 1 && others == 0) ? Token : null;
+    }
+
+    /// <summary>What is done with a thing, behind a colon, with it; empty for none.</summary>
+    private static ReadOnlySpan<char> VerbOf(ReadOnlySpan<char> segment)
+    {
+        var colon = segment.LastIndexOf(':');
+        return colon > 0 && colon < segment.Length - 1 && segment.Length - colon <= LongestName && !segment[..colon].Contains(':') && IsLetters(segment[(colon + 1)..]) ? segment[colon..] : [];
+    }
+
+    private static bool IsLetters(ReadOnlySpan<char> text)
+    {
+        foreach (var character in text)
+        {
+            if (!char.IsAsciiLetter(character))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>v1, v2.1, v1beta3.</summary>

@@ -44,7 +44,7 @@ internal sealed class CaptureCompiler(ConfigPositions positions, List<ConfigProb
     }
 
     /// <summary>An API's policy; none where nothing is kept of it.</summary>
-    public IEnumerable<IPolicy> Compile(GatewayConfig config, ApiConfig api)
+    public IEnumerable<IPolicy> Compile(GatewayConfig config, ApiConfig api, long version)
     {
         if (config.Recording.Capture is not { } capture || (capture.Apis.Count > 0 && !capture.Apis.Contains(api.Name)))
         {
@@ -56,6 +56,7 @@ internal sealed class CaptureCompiler(ConfigPositions positions, List<ConfigProb
         yield return new CapturePolicy(
             new CaptureSettings
             {
+                Version = version,
                 Sample = capture.Sample ?? 0,
                 Errors = capture.Errors,
                 SlowerThan = capture.SlowerThan,

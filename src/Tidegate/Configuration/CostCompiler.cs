@@ -160,7 +160,7 @@ internal sealed class CostCompiler(ConfigPositions positions, List<ConfigProblem
             var before = 0m;
             for (var i = 0; i < tiers.Count; i++)
             {
-                if (Tier(tiers[i], isOfSize, isLast: i == tiers.Count - 1, before) is not { } tier)
+                if (Tier(tiers[i], isOfSize, isOfUnit: unit is not null, isLast: i == tiers.Count - 1, before) is not { } tier)
                 {
                     return null;
                 }
@@ -174,10 +174,10 @@ internal sealed class CostCompiler(ConfigPositions positions, List<ConfigProblem
                 compiler.Problem(unit, "price", "price is empty; write for example 2.50 USD/1000000");
             }
 
-            return made.Count == 0 ? null : new PriceScale(made, made.Count == 1 ? null : new MonthlyUse(store, scope, name));
+            return made.Count == 0 ? null : new PriceScale(made, made.Count == 1 ? null : unit is null ? MonthlyUse.OfWhole(store, scope, name) : MonthlyUse.OfUnits(store, scope, name));
         }
 
-        private PriceTier? Tier(PriceTierConfig config, bool isOfSize, bool isLast, decimal before)
+        private PriceTier? Tier(PriceTierConfig config, bool isOfSize, bool isOfUnit, bool isLast, decimal before)
         {
             if (!MoneyText.TryParse(config.Price, out var money) || money.IsOfSize != isOfSize)
             {
@@ -203,6 +203,12 @@ internal sealed class CostCompiler(ConfigPositions positions, List<ConfigProblem
             }
 
             var isNumber = isOfSize ? ScalarParser.TrySize(config.UpTo, out var upTo) : long.TryParse(config.UpTo, NumberStyles.None, CultureInfo.InvariantCulture, out upTo);
+            if (isNumber && isOfUnit && upTo > MonthlyUse.MaxUnits)
+            {
+                compiler.Problem(config, "up_to", $"'{config.UpTo}' does not end a tier here; write a whole number, at most {MonthlyUse.MaxUnits}");
+                return null;
+            }
+
             if (!isNumber || upTo <= before)
             {
                 compiler.Problem(config, "up_to", $"'{config.UpTo}' does not end a tier here; write " + (isOfSize ? "a size, for example 10GB" : "a whole number") + (before > 0 ? ", larger than the one before" : ""));

@@ -20,6 +20,7 @@ internal sealed class SnapshotCompiler
     private readonly GatewayConfig _config;
     private readonly ConfigPositions _positions;
     private readonly CompilerServices _services;
+    private readonly long _version;
     private readonly IReadOnlyList<FileStamp> _files;
     private readonly string _stateDirectory;
     private readonly Func<string, string> _mask;
@@ -29,11 +30,12 @@ internal sealed class SnapshotCompiler
     private readonly List<RoutePlan> _plans = [];
     private readonly List<Action> _effects = [];
 
-    private SnapshotCompiler(LoadedConfiguration loaded, CompilerServices services)
+    private SnapshotCompiler(LoadedConfiguration loaded, CompilerServices services, long version)
     {
         _config = loaded.Config!;
         _positions = loaded.Positions;
         _services = services;
+        _version = version;
         _files = loaded.Files;
         _mask = loaded.Mask;
         _stateDirectory = StateDirectory.Of(_config, loaded.Files.FirstOrDefault()?.Path, loaded.Environment);
@@ -49,12 +51,12 @@ internal sealed class SnapshotCompiler
             return (null, loaded.Problems);
         }
 
-        var compiler = new SnapshotCompiler(loaded, services);
-        var compiled = compiler.Compile(version);
+        var compiler = new SnapshotCompiler(loaded, services, version);
+        var compiled = compiler.Compile();
         return (compiled, compiler._problems);
     }
 
-    private CompiledConfiguration? Compile(long version)
+    private CompiledConfiguration? Compile()
     {
         var listeners = new ListenerCompiler(_positions, _problems).Compile(_config, _stateDirectory);
         var control = new ControlCompiler(_positions, _problems).Compile(_config, listeners);
@@ -84,7 +86,7 @@ internal sealed class SnapshotCompiler
             return null;
         }
 
-        var snapshot = new GatewaySnapshot { Version = version, Routes = new RouteTable(_routes), Plans = _plans, Unlisted = Unlisted(consumers) };
+        var snapshot = new GatewaySnapshot { Version = _version, Routes = new RouteTable(_routes), Plans = _plans, Unlisted = Unlisted(consumers) };
         return new CompiledConfiguration
         {
             Snapshot = snapshot,
@@ -192,7 +194,7 @@ internal sealed class SnapshotCompiler
     private List<IPolicy> Policies(ApiConfig api, EndpointConfig? endpoint, CredentialIndex credentials, CredentialCompiler credentialCompiler)
     {
         // Capture first: it is to see what the client sent.
-        var policies = new List<IPolicy>(new CaptureCompiler(_positions, _problems, _services).Compile(_config, api)) { new AuthenticationPolicy(credentials, Authentication(api)) };
+        var policies = new List<IPolicy>(new CaptureCompiler(_positions, _problems, _services).Compile(_config, api, _version)) { new AuthenticationPolicy(credentials, Authentication(api)) };
         if ((endpoint?.Access ?? api.Access) is { } access)
         {
             policies.Add(new AccessPolicy(new AccessSettings { Consumers = access.Consumers, Methods = access.Methods, Mode = access.Mode }));

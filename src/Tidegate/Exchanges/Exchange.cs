@@ -126,6 +126,9 @@ public sealed class Exchange
     /// <summary>What the forwarder keeps from one exchange to the next of this object. Not reset.</summary>
     internal object? ForwardingState { get; set; }
 
+    /// <summary>What counts an answer's bytes, from one exchange to the next of this object. Not reset.</summary>
+    internal object? CountingState { get; set; }
+
     /// <summary>What the cache keeps from one exchange to the next of this object. Not reset.</summary>
     internal object? CachingState { get; set; }
 
@@ -151,6 +154,9 @@ public sealed class Exchange
 
     /// <summary>How many requests were sent upstream for this exchange.</summary>
     public int Attempts { get; set; }
+
+    /// <summary>Something of the last attempt may have left for the upstream.</summary>
+    internal bool WasSent { get; set; }
 
     /// <summary>Where what it costs is added up: its own, or that of the exchange on whose behalf it was made.</summary>
     internal BillTicket Bill => _bill.Bill is not null ? _bill : _bill = (_ownBill ??= new ExchangeBill()).Begin();
@@ -446,6 +452,7 @@ public sealed class Exchange
         _ownBill?.End();
         _bill = default;
         Attempts = 0;
+        WasSent = false;
         Destination = "";
         Region = "";
         DestinationIndex = -1;

@@ -83,6 +83,7 @@ public sealed class Forwarder : IAsyncDisposable
             attempt.Arm(FailureKind.ConnectTimeout, upstream.Timeouts.Connect);
             var connection = await _connector.ConnectAsync(destination.Host, destination.Port, Reactor.Current, attempt.Token);
             exchange.UpstreamStream = new ConnectionStream(connection);
+            exchange.WasSent = true;
             exchange.Timings.Connecting = _time.GetTimestamp() - began;
             exchange.Answer(Outcome.Forwarded, 200);
         }
@@ -118,6 +119,7 @@ public sealed class Forwarder : IAsyncDisposable
         now = _time.GetTimestamp();
         var pool = _pools.For(exchange, upstream, index, now);
         exchange.Attempts++;
+        exchange.WasSent = false;
         exchange.Destination = pool.Name;
         exchange.Region = upstream.Regions.Count == 0 ? "" : upstream.Regions[index];
         if (exchange.Timings.Forwarded == 0)

@@ -106,6 +106,69 @@ public sealed class ConnectTests
         Assert.Equal(0, Assert.Single(forwarder.PoolStatistics).Open);
     }
 
+    [Theory]
+    [InlineData(nameof(UpstreamClient.Own), "GET", 0)]
+    [InlineData(nameof(UpstreamClient.Own), "POST", 0)]
+    [InlineData(nameof(UpstreamClient.Own), "GET", 300)]
+    [InlineData(nameof(UpstreamClient.SocketsHttpHandler), "GET", 0)]
+    [InlineData(nameof(UpstreamClient.SocketsHttpHandler), "POST", 0)]
+    [InlineData(nameof(UpstreamClient.SocketsHttpHandler), "GET", 300)]
+    public async Task What_ends_while_we_connect_was_not_sent(string client, string method, int totalMilliseconds)
+    {
+        using var leaving = new CancellationTokenSource();
+        var sockets = new SelectiveSockets { Silent = { IPAddress.Parse("127.0.0.2") } };
+        await using var forwarder = NewForwarder(client, sockets, "127.0.0.2");
+        var exchange = NewExchange(9);
+        exchange.Method = method;
+        exchange.RequestBody = method == "POST" ? new BegunBody("content"u8.ToArray(), null) : MessageBody.Empty;
+        exchange.Aborted = leaving.Token;
+        exchange.WasSent = true;
+        var forwarding = forwarder.ForwardAsync(exchange, NewUpstream(5_000, totalMilliseconds));
+        if (totalMilliseconds == 0)
+        {
+            await leaving.CancelAsync();
+        }
+
+        await forwarding;
+
+        Assert.Equal((totalMilliseconds == 0 ? "client_aborted" : "total_timeout", false), (exchange.Failure?.Code, exchange.WasSent));
+    }
+
+    [Theory]
+    [InlineData(nameof(UpstreamClient.Own), "GET")]
+    [InlineData(nameof(UpstreamClient.Own), "POST")]
+    [InlineData(nameof(UpstreamClient.SocketsHttpHandler), "GET")]
+    [InlineData(nameof(UpstreamClient.SocketsHttpHandler), "POST")]
+    public async Task What_is_not_answered_was_sent(string client, string method)
+    {
+        await using var upstream = new ScriptedUpstream(static async connection =>
+        {
+            // Says nothing until the connection is closed.
+            while (await connection.ReadRequestAsync() is not null)
+            {
+            }
+        });
+        await using var forwarder = NewForwarder(client, new SelectiveSockets(), "127.0.0.1");
+        var exchange = NewExchange(upstream.Port);
+        exchange.Method = method;
+        exchange.RequestBody = method == "POST" ? new BegunBody("content"u8.ToArray(), null) : MessageBody.Empty;
+        await forwarder.ForwardAsync(exchange, NewUpstream(5_000, 1_000));
+
+        Assert.Equal(("total_timeout", true), (exchange.Failure?.Code, exchange.WasSent));
+    }
+
+    [Fact]
+    public async Task A_field_that_cannot_be_written_was_not_sent()
+    {
+        await using var upstream = ScriptedUpstream.Answering(Ok);
+        await using var forwarder = NewForwarder(nameof(UpstreamClient.Own), new SelectiveSockets(), "127.0.0.1");
+        var exchange = NewExchange(upstream.Port);
+        exchange.RequestHeaders.Add("x-key", "a\n");
+        await forwarder.ForwardAsync(exchange, NewUpstream(5_000));
+
+        Assert.Equal(("gateway_error", false), (exchange.Failure?.Code, exchange.WasSent));
+    }
+
     [Fact]
     public void The_families_take_turns_beginning_with_the_preferred()
     {
@@ -121,8 +184,12 @@ public sealed class ConnectTests
         Resolve = (_, _) => Task.FromResult(addresses.Select(IPAddress.Parse).ToArray()),
     });
 
-    private static Upstream NewUpstream(int connectMilliseconds) =>
-        new() { Name = "test", Destinations = [], Timeouts = UpstreamTimeouts.Default with { Connect = TimeSpan.FromMilliseconds(connectMilliseconds) } };
+    private static Upstream NewUpstream(int connectMilliseconds, int totalMilliseconds = 0) => new()
+    {
+        Name = "test",
+        Destinations = [],
+        Timeouts = UpstreamTimeouts.Default with { Connect = TimeSpan.FromMilliseconds(connectMilliseconds), Total = totalMilliseconds == 0 ? null : TimeSpan.FromMilliseconds(totalMilliseconds) },
+    };
 
     private static Exchange NewExchange(int port) => new()
     {

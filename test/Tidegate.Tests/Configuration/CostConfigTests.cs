@@ -31,6 +31,7 @@ public sealed class CostConfigTests
     [InlineData("cost: { units: [{ name: t, price: 1 USD, response_json: ^a }] }", "'a' is no JSON pointer to a field; write /usage/total_tokens, with at most 16 parts")]
     [InlineData("cost: { units: [{ name: t, price: 1 USD, response_header: a, less: ^/b }] }", "less belongs to response_json")]
     [InlineData("cost: { units: [{ name: t, price: 1 USD, response_json: /a }, { name: ^t, price: 1 USD, response_json: /b }] }", "there are two units named 't' here")]
+    [InlineData("cost: { units: [{ name: t, price: [{ up_to: ^1000000000001, price: 1 USD }, { price: 2 USD }], response_json: /a }] }", "'1000000000001' does not end a tier here; write a whole number, at most 1000000000000")]
     [InlineData("endpoints: [{ match: { path: /free }, cost: { per_request: 0 USD } }]", null)]
     [InlineData("endpoints: [{ match: { path: /a }, cost: { per_request: ^free } }]", "'free' is no price here; write amount and currency, for example 0.002 USD or 2.50 USD/1000000")]
     public async Task Each_price_that_cannot_be_meant_is_an_error_at_its_place(string key, string? expected, int column = 0)

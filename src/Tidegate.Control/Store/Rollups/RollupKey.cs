@@ -64,5 +64,5 @@ internal readonly record struct RollupKey(
     private static string OtherThan(string name) => name.Length == 0 ? "" : Other;
 
     // Clients invent methods.
-    private static string MethodOf(string method) => method is "GET" or "HEAD" or "POST" or "PUT" or "DELETE" or "CONNECT" or "OPTIONS" or "TRACE" or "PATCH" or "QUERY" ? method : Other;
+    private static string MethodOf(string method) => MethodName.IsKnown(method) ? method : Other;
 }

@@ -137,6 +137,7 @@ internal sealed class PastAnswers
             Completed(policy.InvokeAsync(_metered, exchange =>
             {
                 exchange.Attempts++;
+                exchange.WasSent = true;
                 if (usage is not null)
                 {
                     exchange.ResponseHeaders.Add(KnownHeader.ContentType, "application/json");

@@ -222,6 +222,7 @@ internal sealed class ContentSender(PhaseClock clock)
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     private async ValueTask FlushAsync()
     {
+        _exchange.WasSent = true;
         try
         {
             var flushing = _connection.Output.FlushAsync();

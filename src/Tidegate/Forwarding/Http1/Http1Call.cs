@@ -136,6 +136,7 @@ internal sealed class Http1Call
             }
 
             exchange.Attempts++;
+            exchange.WasSent = false;
         }
     }
 

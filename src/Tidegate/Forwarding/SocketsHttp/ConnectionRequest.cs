@@ -13,11 +13,15 @@ internal sealed class ConnectionRequest(string serverName, SslStream? negotiated
     // In a box because ownership moves: the analyzer takes a field for something that this object disposes.
     private readonly StrongBox<SslStream?> _negotiated = new(negotiated);
     private long _ticks;
+    private volatile bool _isWritten;
 
     public string ServerName => serverName;
 
     /// <summary>Ticks that opening took; 0 when another connection served.</summary>
     public long Ticks { get => Interlocked.Read(ref _ticks); set => Interlocked.Exchange(ref _ticks, value); }
+
+    /// <summary>A connection was found, and the request's head is being written to it.</summary>
+    public bool IsWritten { get => _isWritten; set => _isWritten = value; }
 
     /// <summary>The connection that is there already; whoever takes it owns it.</summary>
     public SslStream? Take() => Interlocked.Exchange(ref _negotiated.Value, null);

@@ -42,10 +42,21 @@ internal sealed class HandlerPools(UpstreamConnector connector, TimeProvider tim
             // Unread content up to this size is read away, because a new TLS handshake costs more.
             MaxResponseDrainSize = 64 * 1024,
             MaxResponseHeadersLength = 64,
-            RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
+            RequestHeaderEncodingSelector = static (_, request) => EncodingOf(request),
             ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
             ConnectCallback = (context, cancellationToken) => ConnectAsync(context, key, cancellationToken),
         };
+
+    /// <summary>Asked for each field (Host is one always) when it is written: the only sign that a request has got its connection.</summary>
+    private static Encoding EncodingOf(HttpRequestMessage request)
+    {
+        if (request.Options.TryGetValue(ConnectionRequest.Key, out var asked))
+        {
+            asked.IsWritten = true;
+        }
+
+        return Encoding.Latin1;
+    }
 
     /// <summary>TCP, and for https TLS too, so that both clients connect alike. The handler takes a stream that is TLS already as it is.</summary>
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, PoolKey key, CancellationToken cancellationToken)

@@ -36,6 +36,7 @@ internal sealed class SocketsHttpClient(UpstreamConnector connector, TimeProvide
             request.Options.Set(ConnectionRequest.Key, connecting);
             attempt.Arm(FailureKind.ResponseHeadersTimeout, upstream.Timeouts.Connect + upstream.Timeouts.ResponseHeaders);
             var response = await _pools.For(upstream).SendAsync(request, attempt.Token);
+            exchange.WasSent = true;
             exchange.Timings.Connecting += connecting.Ticks;
             exchange.Timings.ResponseStarted = time.GetTimestamp();
             exchange.UpstreamProtocol = UpstreamResponse.Protocol(response.Version);
@@ -64,6 +65,7 @@ internal sealed class SocketsHttpClient(UpstreamConnector connector, TimeProvide
         }
         catch (Exception trouble) when (trouble is HttpRequestException or OperationCanceledException or IOException)
         {
+            exchange.WasSent |= connecting.IsWritten;
             exchange.Fail(FailureClassifier.Classify(trouble, attempt, exchange));
             await AbandonAsync(attempt, content);
         }

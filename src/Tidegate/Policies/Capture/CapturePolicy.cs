@@ -65,8 +65,8 @@ internal sealed class CapturePolicy : IPolicy
         var copied = new List<(string, string)>(fields.Count);
         for (var i = 0; i < fields.Count; i++)
         {
-            var name = Encoding.Latin1.GetString(fields[i].Name);
-            copied.Add((name, _settings.Redaction.IsSecret(name) ? Redaction.Mask : Value(name, Encoding.Latin1.GetString(fields[i].Value))));
+            var (name, value) = (Encoding.Latin1.GetString(fields[i].Name), Encoding.Latin1.GetString(fields[i].Value));
+            copied.Add((name, _settings.Redaction.IsSecret(name) || Redaction.LooksSecret(value) || _settings.Redaction.HidesSecret(value) ? Redaction.Mask : Value(name, value)));
         }
 
         return copied;
@@ -120,7 +120,7 @@ internal sealed class CapturePolicy : IPolicy
             if (policy.Why(exchange, isSampled) is { } why)
             {
                 var id = exchange.Id;
-                policy._store.Add(() => new CapturedExchange(id, why, policy.Message(request, content), policy.Message(_response, _answer)));
+                policy._store.Add(policy._settings.Version, () => new CapturedExchange(id, why, policy.Message(request, content), policy.Message(_response, _answer)));
             }
         }
     }

@@ -9,6 +9,9 @@ internal sealed record CaptureSettings
     /// <summary>16 MB: some thousand exchanges.</summary>
     public const long DefaultMaxBytes = 16 * 1024 * 1024;
 
+    /// <summary>The configuration's.</summary>
+    public required long Version { get; init; }
+
     /// <summary>The share of all, 0 to 1.</summary>
     public double Sample { get; init; }
 

@@ -9,6 +9,7 @@ internal sealed class CaptureStore
     private readonly Lock _gate = new();
     private readonly Queue<ulong> _order = new();
     private readonly Dictionary<ulong, CapturedExchange> _kept = [];
+    private long _holdsFrom;
     private long _bytes;
     private long _copying;
     private long _dropped;
@@ -44,11 +45,16 @@ internal sealed class CaptureStore
         }
     }
 
-    /// <summary>What is captured, or what is masked of it, is another matter now: nothing of before is shown any more.</summary>
-    public void Clear()
+    /// <summary>Exchanges that wait to be freed of their secrets.</summary>
+    public int Pending => Volatile.Read(ref _pending);
+
+    /// <summary>What is captured, or what is masked of it, is another matter now: nothing of before is shown any more, and what is still under way then is not kept.</summary>
+    /// <param name="holdsFrom">The version of the configuration that says so.</param>
+    public void Clear(long holdsFrom)
     {
         lock (_gate)
         {
+            _holdsFrom = holdsFrom;
             _kept.Clear();
             _order.Clear();
             _bytes = 0;
@@ -71,8 +77,10 @@ internal sealed class CaptureStore
     /// <summary>It is over.</summary>
     public void Copied(long bytes) => Interlocked.Add(ref _copying, -bytes);
 
-    /// <summary>Makes one, away from traffic, and keeps it.</summary>
-    public void Add(Func<CapturedExchange> make)
+    /// <summary>Makes one, away from traffic, and keeps it, if what it was captured under still holds.</summary>
+    /// <param name="version">Of the configuration that it was captured under.</param>
+    /// <param name="make">Takes its secrets out.</param>
+    public void Add(long version, Func<CapturedExchange> make)
     {
         if (Interlocked.Increment(ref _pending) > MaxPending)
         {
@@ -81,17 +89,17 @@ internal sealed class CaptureStore
             return;
         }
 
-        ThreadPool.UnsafeQueueUserWorkItem(static work => work.Store.Keep(work.Make), (Store: this, Make: make), preferLocal: false);
+        ThreadPool.UnsafeQueueUserWorkItem(static work => work.Store.Keep(work.Version, work.Make), (Store: this, Version: version, Make: make), preferLocal: false);
     }
 
-    private void Keep(Func<CapturedExchange> make)
+    private void Keep(long version, Func<CapturedExchange> make)
     {
         try
         {
             var captured = make();
             lock (_gate)
             {
-                if (_kept.TryAdd(captured.Id, captured))
+                if (version >= _holdsFrom && _kept.TryAdd(captured.Id, captured))
                 {
                     _order.Enqueue(captured.Id);
                     _bytes += captured.Bytes;

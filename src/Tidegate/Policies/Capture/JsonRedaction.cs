@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
@@ -31,7 +32,7 @@ internal readonly struct JsonRedaction(Redaction redaction)
                     end = EndOfValue(text, value);
                 }
             }
-            else if (Plain(text, i, end) is var plain && (Redaction.LooksSecret(plain) || redaction.HidesSecret(plain)))
+            else if (Plain(text, i, end) is var plain && (Redaction.LooksSecret(plain) || redaction.HidesSecret(plain) || (IsWord(text[i]) && !IsValue(plain))))
             {
                 kept.Append(Masked);
             }
@@ -50,9 +51,14 @@ internal readonly struct JsonRedaction(Redaction redaction)
     private static bool IsCount(string name, string text, int value) =>
         name.EndsWith("tokens", StringComparison.OrdinalIgnoreCase) && value < text.Length && char.IsAsciiDigit(text[value]);
 
+    /// <summary>What JSON has without quotes. Anything else is text that only began as JSON, or the value of a name that nobody can tell.</summary>
+    private static bool IsValue(string word) =>
+        word is "true" or "false" or "null"
+        || (word is [>= '0' and <= '9', ..] or ['-', >= '0' and <= '9', ..] && double.TryParse(word, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out _));
+
     private static bool IsTokenAt(string text, int at) => text[at] is '"' or '\'' || IsWord(text[at]);
 
-    private static bool IsWord(char letter) => char.IsLetterOrDigit(letter) || letter is '_' or '$' or '-' or '.' or '\\';
+    private static bool IsWord(char letter) => char.IsLetterOrDigit(letter) || letter is '_' or '$' or '-' or '+' or '.' or '\\';
 
     private static int EndOfToken(string text, int at)
     {

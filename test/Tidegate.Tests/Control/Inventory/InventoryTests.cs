@@ -28,7 +28,12 @@ public sealed class InventoryTests : IDisposable
     [InlineData("/blog/how-we-moved-to-tidegate", "/blog/{slug}")]
     [InlineData("/blog/top-10-gateways", "/blog/{slug}")]
     [InlineData("/session/dGhpc0lzQVRva2VuMTIz", "/session/{token}")]
-    [InlineData("/mail/a@b.example", "/mail/{value}")]
+    [InlineData("/mail/a@b.example", "/mail/{text}")]
+    [InlineData("/v1beta/models/gemini-2.0-flash:generateContent", "/v1beta/models/{slug}:generateContent")]
+    [InlineData("/v1beta/models/gemini-2.0-flash:streamGenerateContent", "/v1beta/models/{slug}:streamGenerateContent")]
+    [InlineData("/v1/operations/12:cancel", "/v1/operations/{id}:cancel")]
+    [InlineData("/v1/orders:batchGet", "/v1/orders:batchGet")]
+    [InlineData("/times/12:30", "/times/{id}")]
     [InlineData("/v1/chat/completions", "/v1/chat/completions")]
     [InlineData("/v1/payment_intents", "/v1/payment_intents")]
     [InlineData("/v1beta1/models", "/v1beta1/models")]
@@ -51,8 +56,7 @@ public sealed class InventoryTests : IDisposable
         await using var inventory = New();
         for (var i = 0; i < PathNode.MaxNames + 20; i++)
         {
-            var word = string.Concat((char)('a' + (i % 26)), (char)('a' + (i / 26)), "ville");
-            await SeeAsync(inventory, TestRecords.Egress with { Path = $"/v1/cities/{word}/weather" }, TestRecords.Egress with { Path = "/v1/cities/7" });
+            await SeeAsync(inventory, TestRecords.Egress with { Path = $"/v1/cities/{Word(i)}/weather" }, TestRecords.Egress with { Path = "/v1/cities/7" });
         }
 
         Assert.Equal(["/v1/cities/{id}", "/v1/cities/{value}/weather"], PathsOf(inventory, "api.stripe.com"));
@@ -123,11 +127,113 @@ public sealed class InventoryTests : IDisposable
         Assert.Equal((ApiInventory.MaxHosts, 10), (All(inventory).Count, inventory.DroppedHosts));
         for (var i = 0; i < FoundHost.MaxEndpoints + 10; i++)
         {
-            await SeeAsync(inventory, TestRecords.Egress with { Host = "h0.example", Method = "M" + i });
+            await SeeAsync(inventory, TestRecords.Egress with { Host = "h0.example", Path = $"/{Word(i / 26)}/{Word(i % 26)}" });
         }
 
         Assert.InRange(Host(inventory, "h0.example").Paths.All().Count(), 1, FoundHost.MaxEndpoints);
         Assert.Equal(11, inventory.DroppedEndpoints);
+    }
+
+    [Fact]
+    public async Task Methods_that_a_client_invents_are_one_and_a_redirection_shows_no_endpoint()
+    {
+        await using var inventory = New();
+        await SeeAsync(
+            inventory,
+            TestRecords.Egress with { Path = "/dav", Method = "PROPFIND" },
+            TestRecords.Egress with { Path = "/dav", Method = "INVENTED" },
+            TestRecords.Egress with { Path = "/cached", Status = 304 },
+            TestRecords.Egress with { Path = "/socket", Status = 101 },
+            TestRecords.Egress with { Path = "/whatever", Status = 301 },
+            TestRecords.Egress with { Path = "/login", Status = 302 });
+
+        Assert.Equal(["/cached", "/dav", "/socket"], PathsOf(inventory, "api.stripe.com"));
+        Assert.Equal(("other", 2), Host(inventory, "api.stripe.com").Paths.All().Where(found => found.Path == "/dav").Select(found => (found.Endpoint.Method, found.Endpoint.Calls)).Single());
+    }
+
+    [Fact]
+    public async Task Hosts_that_nobody_listed_leave_room_for_those_that_are()
+    {
+        await using (var inventory = New(_directory))
+        {
+            for (var i = 0; i < ApiInventory.MaxHosts + 1; i++)
+            {
+                await SeeAsync(inventory, TestRecords.Egress with { Api = "", Host = $"h{i}.example" });
+            }
+
+            await SeeAsync(inventory, TestRecords.Egress, TestRecords.Ingress);
+            Assert.Equal(1, inventory.DroppedHosts);
+        }
+
+        await using var again = New(_directory);
+        Assert.Equal(ApiInventory.MaxHosts + 2, All(again).Count);
+        for (var i = 0; i < ApiInventory.MaxListedHosts + 10; i++)
+        {
+            await SeeAsync(again, TestRecords.Egress with { Host = $"l{i}.example" });
+        }
+
+        Assert.Equal(ApiInventory.MaxHosts + ApiInventory.MaxListedHosts, All(again).Count);
+    }
+
+    [Fact]
+    public async Task A_value_beside_names_leaves_them_names()
+    {
+        await using (var inventory = New(_directory))
+        {
+            await SeeAsync(inventory, TestRecords.Egress with { Path = "/v1/me@x.example" }, TestRecords.Egress with { Path = "/v1/a%20b" }, TestRecords.Egress with { Path = "/v1/{value}" }, TestRecords.Egress with { Path = "/v1/charges" });
+            Assert.Equal(["/v1/charges", "/v1/{text}"], PathsOf(inventory, "api.stripe.com"));
+        }
+
+        await using var again = New(_directory);
+        await SeeAsync(again, TestRecords.Egress with { Path = "/v1/refunds" });
+        Assert.Equal(["/v1/charges", "/v1/refunds", "/v1/{text}"], PathsOf(again, "api.stripe.com"));
+    }
+
+    [Fact]
+    public async Task What_were_values_before_a_restart_are_values_after_it()
+    {
+        await using (var inventory = New(_directory))
+        {
+            for (var i = 0; i <= PathNode.MaxNames; i++)
+            {
+                await SeeAsync(inventory, TestRecords.Egress with { Path = $"/cities/{Word(i)}" });
+            }
+        }
+
+        await using var again = New(_directory);
+        await SeeAsync(again, TestRecords.Egress with { Path = "/cities/newville" }, TestRecords.Egress with { Path = "/cities/v2" }, TestRecords.Egress with { Path = "/cities/" });
+        Assert.Equal(["/cities/", "/cities/v2", "/cities/{value}"], PathsOf(again, "api.stripe.com"));
+    }
+
+    [Fact]
+    public async Task A_value_that_an_older_file_has_beside_names_is_one_of_text()
+    {
+        const string Endpoint = """{"method":"GET","api":"","endpoint":"","first_seen":"2026-11-26T10:00:00+00:00","last_seen":"2026-11-26T10:00:00+00:00","calls":1,"path":""";
+        await File.WriteAllTextAsync(
+            Path.Combine(_directory, ApiInventory.FileName),
+            $$$"""{"version":1,"hosts":[{"direction":"egress","host":"api.stripe.com","apis":[],"calls":2,"endpoints":[{{{Endpoint}}}"/v1/charges"},{{{Endpoint}}}"/v1/{value}"}]}]}""",
+            TestContext.Current.CancellationToken);
+        await using var inventory = New(_directory);
+        await SeeAsync(inventory, TestRecords.Egress with { Path = "/v1/refunds" });
+
+        Assert.Equal(["/v1/charges", "/v1/refunds", "/v1/{text}"], PathsOf(inventory, "api.stripe.com"));
+    }
+
+    [Fact]
+    public async Task Neither_the_end_of_a_path_nor_a_version_is_one_of_too_many_names()
+    {
+        await using var inventory = New();
+        await SeeAsync(inventory, TestRecords.Egress with { Path = "/cities/" });
+        for (var i = 0; i < PathNode.MaxNames; i++)
+        {
+            await SeeAsync(inventory, TestRecords.Egress with { Path = $"/cities/{Word(i)}" });
+        }
+
+        await SeeAsync(inventory, TestRecords.Egress with { Path = "/cities/v2/weather" });
+        Assert.Equal(PathNode.MaxNames + 2, PathsOf(inventory, "api.stripe.com").Count());
+        await SeeAsync(inventory, TestRecords.Egress with { Path = "/cities/newville" });
+
+        Assert.Equal(["/cities/", "/cities/v2/weather", "/cities/{value}"], PathsOf(inventory, "api.stripe.com"));
     }
 
     [Fact]
@@ -181,6 +287,8 @@ public sealed class InventoryTests : IDisposable
 
         Assert.Equal(expected, AuthFieldNames.Of(fields));
     }
+
+    private static string Word(int number) => string.Concat((char)('a' + (number % 26)), (char)('a' + (number / 26)), "ville");
 
     private ApiInventory New(string? directory = null) => new(directory, _log.Add, _time);
 

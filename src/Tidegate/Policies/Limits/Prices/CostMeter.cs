@@ -18,6 +18,8 @@ internal sealed class CostMeter : IAnswerEnding
     private readonly (CostTap? Units, CostTap? Less, decimal Told)[] _units = new (CostTap?, CostTap?, decimal)[MaxUnits];
     private PriceList _list = null!;
     private BillTicket _bill;
+    private CountedBody? _content;
+    private bool _isStream;
 
     /// <summary>One that reads along with the answer whose head has come.</summary>
     public static CostMeter Rent(PriceList list, BillTicket bill, Exchange exchange)
@@ -25,6 +27,10 @@ internal sealed class CostMeter : IAnswerEnding
         var meter = (_free ??= new Stack<CostMeter>()).TryPop(out var free) ? free : new CostMeter();
         meter._list = list;
         meter._bill = bill;
+
+        // What has become of an upgrade is counted as it passes; it has no end that it could lack.
+        meter._isStream = exchange.UpstreamStream is not null;
+        meter._content = list.PricesResponse && !meter._isStream ? CountedBody.Put(exchange) : null;
         for (var i = 0; i < list.Units.Count; i++)
         {
             var unit = list.Units[i];
@@ -41,11 +47,12 @@ internal sealed class CostMeter : IAnswerEnding
         var amount = _list.PerRequest?.Charge(1) ?? 0;
         if (_list.PerByte is { } perByte)
         {
-            var bytes = (_list.Content == PricedContent.Response ? 0 : exchange.RequestBodyBytes) + (_list.Content == PricedContent.Request ? 0 : exchange.ResponseBodyBytes);
-            amount += perByte.Charge(bytes);
+            var response = !_list.PricesResponse ? 0 : _isStream ? exchange.ResponseBodyBytes : _content?.Bytes ?? 0;
+            amount += perByte.Charge((_list.Content == PricedContent.Response ? 0 : exchange.RequestBodyBytes) + response);
         }
 
-        var isKnown = true;
+        // What was not read may have been sent all the same.
+        var isKnown = _content is null or { IsWhole: true };
         for (var i = 0; i < _list.Units.Count; i++)
         {
             var unit = _list.Units[i];
@@ -80,6 +87,7 @@ internal sealed class CostMeter : IAnswerEnding
     {
         _bill = default;
         _list = null!;
+        _content = null;
         if ((_free ??= new Stack<CostMeter>()).Count < KeptPerThread)
         {
             _free.Push(this);

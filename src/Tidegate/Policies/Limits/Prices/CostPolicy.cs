@@ -44,7 +44,7 @@ internal sealed class CostPolicy : IPolicy
             bill.Open();
         }
 
-        if (list.Units.Count > 0 && !exchange.IsTunnel)
+        if (list.ReadsContent && !exchange.IsTunnel)
         {
             // Of content in a coding nothing could be read.
             exchange.RequestHeaders.Set(KnownHeader.AcceptEncoding, "identity");
@@ -83,14 +83,10 @@ internal sealed class CostPolicy : IPolicy
 
     private static bool IsBilled(Exchange exchange, BilledCalls billed, int attemptsBefore) => exchange.Attempts > attemptsBefore && billed switch
     {
-        BilledCalls.Attempts => exchange.Failure is not { } failure || HasReached(failure.Kind),
+        BilledCalls.Attempts => exchange.WasSent,
         BilledCalls.Answers => exchange.Outcome == Outcome.Forwarded,
         _ => exchange is { Outcome: Outcome.Forwarded, ResponseStatus: < 400 },
     };
-
-    /// <summary>Whether something may have been sent: the connection was there.</summary>
-    private static bool HasReached(FailureKind kind) =>
-        kind != FailureKind.DnsFailed && kind != FailureKind.ConnectFailed && kind != FailureKind.ConnectTimeout && kind != FailureKind.TlsFailed && kind != FailureKind.SelfConnection;
 
     private PriceList? InForce()
     {

@@ -25,6 +25,26 @@ internal sealed record PriceList
     /// <summary>For <c>explain</c>.</summary>
     public required string Text { get; init; }
 
+    /// <summary>Whether an answer's bytes are priced.</summary>
+    public bool PricesResponse => PerByte is not null && Content != PricedContent.Request;
+
+    /// <summary>Whether a number stands in an answer's content.</summary>
+    public bool ReadsContent
+    {
+        get
+        {
+            for (var i = 0; i < Units.Count; i++)
+            {
+                if (Units[i].Json is not null)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>Whether all is known when the head has come.</summary>
     public bool IsFlat => PerByte is null && Units.Count == 0;
 }

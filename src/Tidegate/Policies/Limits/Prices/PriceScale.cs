@@ -30,7 +30,7 @@ internal sealed class PriceScale
             return Price(_tiers[0], units);
         }
 
-        var used = (decimal)_use.Add((long)Math.Ceiling(units));
+        var used = _use.Add(units);
         var cost = 0m;
         foreach (var tier in _tiers)
         {

@@ -1,9 +1,11 @@
+using System.Collections.Concurrent;
 using System.Text;
 using Microsoft.Extensions.Time.Testing;
 using Tidegate.Configuration;
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
 using Tidegate.Policies;
+using Tidegate.Policies.Limits;
 using Tidegate.Tests.Exchanges;
 using Xunit;
 
@@ -45,7 +47,15 @@ public sealed class CostPolicyTests : IAsyncLifetime
     {
         var policy = Policy("per_request: 0.002 USD");
 
-        Assert.Equal(new ExchangeCost(0, "USD", 0, 0), (await SendAsync(policy, attempt => attempt.Fail(Unreachable))).Cost);
+        foreach (var failure in (Failure[])[Unreachable, new(FailureSource.Upstream, FailureKind.TotalTimeout, Retryable: false, "slow to connect"), new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "left meanwhile"), new(FailureSource.Gateway, FailureKind.GatewayError, Retryable: false, "broken field")])
+        {
+            Assert.Equal(new ExchangeCost(0, "USD", 0, 0), (await SendAsync(policy, attempt =>
+            {
+                attempt.WasSent = false;
+                attempt.Fail(failure);
+            })).Cost);
+        }
+
         Assert.Equal(new ExchangeCost(0.002m, "USD", 1, 0), (await SendAsync(policy, attempt => attempt.Fail(Silent))).Cost);
         Assert.Equal(new ExchangeCost(0, "USD", 0, 0), (await SendAsync(Policy("per_request: 0.002 USD, billed: answers"), attempt => attempt.Fail(Silent))).Cost);
     }
@@ -73,20 +83,61 @@ public sealed class CostPolicyTests : IAsyncLifetime
     [Fact]
     public async Task Content_is_priced_by_the_byte_of_the_side_that_is_written()
     {
-        var exchange = TestExchange.Of(Direction.Egress);
-        await Policy("per_size: 1024 USD/KB, content: response").InvokeAsync(exchange, Answering(200));
-        exchange.RequestBodyBytes = 7;
-        exchange.ResponseBodyBytes = 3;
-        exchange.EndAnswer(downTo: 0);
+        var exchange = await SendAsync(Policy("per_size: 1024 USD/KB, content: response"), attempt =>
+        {
+            attempt.RequestBodyBytes = 7;
+            Answer(attempt, 200, "text/plain", "abc");
+        });
         Assert.Equal(new ExchangeCost(3, "USD", 1, 0), exchange.Cost);
 
         // A gigabyte has no end of digits: rounded to a trillionth.
-        exchange.Reset();
-        await Policy("per_size: 0.09 USD/GB").InvokeAsync(exchange, Answering(200));
-        exchange.RequestBodyBytes = 1;
-        exchange.ResponseBodyBytes = 1_000_000;
-        exchange.EndAnswer(downTo: 0);
+        exchange = await SendAsync(Policy("per_size: 0.09 USD/GB"), attempt =>
+        {
+            attempt.RequestBodyBytes = 1;
+            Answer(attempt, 200, "text/plain", new string('x', 1_000_000));
+        });
         Assert.Equal(0.000083819116m, exchange.Cost.Amount);
+    }
+
+    [Theory]
+    [InlineData(0, 7)]
+    [InlineData(40, 47)]
+    public async Task Of_an_answer_that_was_thrown_away_or_cut_off_what_came_is_priced_and_the_rest_is_unknown(int read, int bytes)
+    {
+        var exchange = TestExchange.Of(Direction.Egress);
+        await Policy("per_size: 1024 USD/KB").InvokeAsync(exchange, attempt =>
+        {
+            attempt.Attempts++;
+            attempt.WasSent = true;
+            attempt.RequestBodyBytes = 7;
+            Answer(attempt, 503, "text/plain", new string('x', 100));
+            return default;
+        });
+        Assert.Equal(read, await exchange.ResponseBody.ReadAsync(new byte[read], TestContext.Current.CancellationToken));
+        exchange.EndAnswer(downTo: 0);
+        exchange.ForgetAnswer();
+
+        Assert.Equal(new ExchangeCost(bytes, "USD", 1, 1), exchange.Cost);
+    }
+
+    [Theory]
+    [InlineData("GET", 304)]
+    [InlineData("HEAD", 200)]
+    [InlineData("GET", 204)]
+    public async Task Answers_without_content_that_say_how_long_it_would_be_are_priced_whole(string method, int status)
+    {
+        var exchange = TestExchange.Of(Direction.Egress);
+        exchange.Method = method;
+        await Policy("per_size: 1024 USD/KB").InvokeAsync(exchange, attempt =>
+        {
+            attempt.Attempts++;
+            attempt.WasSent = true;
+            Answer(attempt, status, "text/plain", "abc");
+            return default;
+        });
+        exchange.EndAnswer(downTo: 0);
+
+        Assert.Equal(new ExchangeCost(0, "USD", 1, 0), exchange.Cost);
     }
 
     [Theory]
@@ -127,6 +178,55 @@ public sealed class CostPolicyTests : IAsyncLifetime
         });
 
         Assert.Equal(new ExchangeCost(0.625m, "USD", 1, 0), exchange.Cost);
+
+        // No content is read for it, and none is asked for in another form.
+        Assert.DoesNotContain("Accept-Encoding: identity", TestExchange.Lines(exchange.RequestHeaders));
+    }
+
+    [Fact]
+    public async Task A_process_that_starts_anew_goes_on_where_the_last_one_was()
+    {
+        const string Price = "units: [{ name: tokens, price: [{ up_to: 1000, price: 0 USD }, { price: 1 USD/1000 }], response_header: x-units }], per_request: [{ up_to: 1, price: 0 USD }, { price: 1 USD }]";
+        var secret = new UInt128(1, 2);
+        _services = _services with { Limits = new LimitStore(_time, secret, []) };
+        Assert.Equal(0.5m, (await UseAsync(Policy(Price), "1500")).Amount);
+        var counts = new List<SavedCount>();
+        _services.Limits.Cells.TakeChanged(counts);
+        _services = _services with { Limits = new LimitStore(_time, secret, new ConcurrentDictionary<UInt128, IReadOnlyList<SavedRun>>(counts.ToDictionary(count => count.Key, count => count.Runs))) };
+
+        Assert.Equal(1.1m, (await UseAsync(Policy(Price), "100")).Amount);
+    }
+
+    [Fact]
+    public async Task Parts_of_a_unit_reach_the_next_tier_when_they_make_up_so_many()
+    {
+        var policy = Policy("units: [{ name: credits, price: [{ up_to: 3, price: 0 USD }, { price: 1 USD }], response_header: x-units }]");
+        for (var call = 0; call < 10; call++)
+        {
+            Assert.Equal(0, (await UseAsync(policy, "0.3")).Amount);
+        }
+
+        Assert.Equal(0.3m, (await UseAsync(policy, "0.3")).Amount);
+    }
+
+    [Fact]
+    public async Task A_unit_that_is_called_like_what_is_priced_by_itself_has_a_count_of_its_own()
+    {
+        var policy = Policy("units: [{ name: requests, price: [{ up_to: 10, price: 0 USD }, { price: 1 USD }], response_header: x-units }], per_request: [{ up_to: 1, price: 0 USD }, { price: 0.1 USD }]");
+
+        Assert.Equal(0, (await UseAsync(policy, "9")).Amount);
+        Assert.Equal(0.1m, (await UseAsync(policy, "1")).Amount);
+    }
+
+    [Fact]
+    public async Task More_than_can_be_counted_stays_in_the_last_tier()
+    {
+        var policy = Policy("units: [{ name: tokens, price: [{ up_to: 1000, price: 0 USD }, { price: 1 USD/1099511627776 }], response_header: x-units }]");
+        await UseAsync(policy, "1099511627776");
+        for (var call = 0; call < 20; call++)
+        {
+            Assert.Equal(1, (await UseAsync(policy, "1099511627776")).Amount);
+        }
     }
 
     [Fact]
@@ -187,6 +287,7 @@ public sealed class CostPolicyTests : IAsyncLifetime
         var running = policy.InvokeAsync(late, async exchange =>
         {
             exchange.Attempts++;
+            exchange.WasSent = true;
             await answer.Task;
             exchange.Answer(Outcome.Forwarded, 200);
         });
@@ -204,9 +305,16 @@ public sealed class CostPolicyTests : IAsyncLifetime
     private static ExchangeHandler Answering(int status) => exchange =>
     {
         exchange.Attempts++;
+        exchange.WasSent = true;
         exchange.Answer(Outcome.Forwarded, status);
         return default;
     };
+
+    private static async Task<ExchangeCost> UseAsync(IPolicy policy, string units) => (await SendAsync(policy, attempt =>
+    {
+        attempt.ResponseHeaders.Add("x-units", units);
+        attempt.Answer(Outcome.Forwarded, 200);
+    })).Cost;
 
     private static void Answer(Exchange exchange, int status, string type, string content)
     {
@@ -221,6 +329,7 @@ public sealed class CostPolicyTests : IAsyncLifetime
         await policy.InvokeAsync(exchange, attempt =>
         {
             attempt.Attempts++;
+            attempt.WasSent = true;
             answer(attempt);
             return default;
         });
