@@ -34,7 +34,7 @@ internal sealed class RollupSums : IDisposable
         _log = log;
         _time = time;
         var now = time.GetUtcNow().UtcTicks;
-        _tables = [.. RollupWidth.All.Select(width => (width.Table, new RollupTable(width.Ticks, now, (begin, key) => _database!.Load(width.Table, begin, key))))];
+        _tables = [.. RollupWidth.All.Select(width => (width.Cells, new RollupTable(width.Ticks, now, (begin, key) => _database!.Load(width.Cells, begin, key))))];
         (_database, _position) = Open();
     }
 
