@@ -1,5 +1,6 @@
 // What the exchange store costs: CPU for each record, bytes at rest, and how long its answers take. bench/store/run [RECORDS] [HOURS]: 2,000,000 by default, over 24 hours of the records' time.
 // bench/store/run sums RECORDS HOURS [DIRECTORY]: only the sums of so many, and answers from them; a directory is kept, and asked again if it has sums already.
+// bench/store/run waits SECONDS [DIRECTORY]: how long the recorder's thread waits at 20,000 records a second while everything comes to the disk that the directory is on.
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.Time.Testing;
@@ -13,6 +14,21 @@ CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 if (args is ["sums", var count, var span, .. var kept])
 {
     await SumsAsync(long.Parse(count, CultureInfo.InvariantCulture), double.Parse(span, CultureInfo.InvariantCulture), kept.FirstOrDefault());
+    return;
+}
+
+if (args is ["waits", var seconds, .. var place])
+{
+    var waited = place.Length > 0 ? Directory.CreateDirectory(Path.Combine(place[0], "tidegate-store-waits")) : Directory.CreateTempSubdirectory("tidegate-store-bench-");
+    try
+    {
+        await Waits.RunAsync(waited.FullName, TimeSpan.FromSeconds(double.Parse(seconds, CultureInfo.InvariantCulture)));
+    }
+    finally
+    {
+        waited.Delete(recursive: true);
+    }
+
     return;
 }
 
