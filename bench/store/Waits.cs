@@ -30,10 +30,13 @@ internal static class Waits
         var traffic = new Traffic(1);
         var batch = new ExchangeRecord[Batch];
         var waits = new List<(double, double)>();
+
+        // On this thread, whose times are read.
+        using var never = new ManualResetEventSlim(initialState: false, spinCount: 0);
         var began = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(began) is var passed && passed < length)
         {
-            traffic.Fill(batch, DateTimeOffset.UtcNow, TimeSpan.FromSeconds(1.0 / PerSecond));
+            traffic.Fill(batch, TimeProvider.System.GetUtcNow(), TimeSpan.FromSeconds(1.0 / PerSecond));
             var (before, from) = (Busy(), Stopwatch.GetTimestamp());
             var write = store.WriteAsync(batch, CancellationToken.None);
             Debug.Assert(write.IsCompleted, "It ends before it returns.");
@@ -42,7 +45,7 @@ internal static class Waits
             var ahead = TimeSpan.FromSeconds((double)waits.Count * Batch / PerSecond) - Stopwatch.GetElapsedTime(began);
             if (ahead > TimeSpan.FromMilliseconds(1))
             {
-                Thread.Sleep(ahead);
+                never.Wait(ahead);
             }
         }
 
