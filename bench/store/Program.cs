@@ -1,4 +1,6 @@
 // What the exchange store costs: CPU for each record, bytes at rest, and how long its answers take. bench/store/run [RECORDS] [HOURS]: 2,000,000 by default, over 24 hours of the records' time.
+// bench/store/run sums RECORDS HOURS [DIRECTORY]: only the sums of so many, and answers from them; a directory is kept, and asked again if it has sums already.
+// bench/store/run waits SECONDS [DIRECTORY]: how long the recorder's thread waits at 20,000 records a second while everything comes to the disk that the directory is on.
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.Time.Testing;
@@ -9,6 +11,27 @@ using Tidegate.Recording;
 using Tidegate.StoreBench;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+if (args is ["sums", var count, var span, .. var kept])
+{
+    await SumsAsync(long.Parse(count, CultureInfo.InvariantCulture), double.Parse(span, CultureInfo.InvariantCulture), kept.FirstOrDefault());
+    return;
+}
+
+if (args is ["waits", var seconds, .. var place])
+{
+    var waited = place.Length > 0 ? Directory.CreateDirectory(Path.Combine(place[0], "tidegate-store-waits")) : Directory.CreateTempSubdirectory("tidegate-store-bench-");
+    try
+    {
+        await Waits.RunAsync(waited.FullName, TimeSpan.FromSeconds(double.Parse(seconds, CultureInfo.InvariantCulture)));
+    }
+    finally
+    {
+        waited.Delete(recursive: true);
+    }
+
+    return;
+}
+
 var records = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 2_000_000;
 const int Batch = 128;
 var hours = args.Length > 1 ? double.Parse(args[1], CultureInfo.InvariantCulture) : 24;
@@ -32,20 +55,20 @@ try
             traffic.Fill(batch, next, apart);
             next += apart * Batch;
             var began = Stopwatch.GetTimestamp();
-            writing += await Cpu(() => store.WriteAsync(batch, CancellationToken.None));
+            writing += await Answers.CpuAsync(() => store.WriteAsync(batch, CancellationToken.None));
             longest = Stopwatch.GetElapsedTime(began) is var took && took > longest ? took : longest;
 
             // As often as at 20,000 a second.
             if (written / 20_000 != (written + Batch) / 20_000)
             {
                 time.SetUtcNow(next);
-                bringing += await Cpu(() => BringAsync(store));
+                bringing += await Answers.CpuAsync(() => BringAsync(store));
                 most = Math.Max(most, Environment.WorkingSet);
             }
         }
 
         time.SetUtcNow(next.AddHours(1));
-        bringing += await Cpu(() => BringAsync(store));
+        bringing += await Answers.CpuAsync(() => BringAsync(store));
         var (segments, _) = store.Files;
         Console.WriteLine($"{records:N0} records of {hours:0.###} hours, {segments.Count} segments");
         Console.WriteLine($"  CPU: {writing / records * 1e6:F2} us a record on the recorder's thread, {bringing / records * 1e6:F2} us to the disk behind it");
@@ -54,20 +77,11 @@ try
         Console.WriteLine($"  memory: {most >> 20} MB at most after a turn, {Environment.WorkingSet >> 20} MB at the end");
         Console.WriteLine($"  at rest: {(double)segments.Sum(segment => segment.Bytes) / records:F1} bytes a record");
         await using var reader = new StoreReader(store, time);
-        var all = new SeriesQuery { From = start, To = start.AddHours(hours), Step = TimeSpan.FromHours(1), GroupBy = ["api"] };
-        await Ask("24 h by API, by hour", () => reader.SeriesAsync(all with { To = start.AddHours(24) }, CancellationToken.None));
-        await Ask("24 h by API, by 15 minutes", () => reader.SeriesAsync(all with { To = start.AddHours(24), Step = TimeSpan.FromMinutes(15) }, CancellationToken.None));
-        if (hours >= 720)
-        {
-            await Ask("30 d by API, by 6 hours", () => reader.SeriesAsync(all with { To = start.AddDays(30), Step = TimeSpan.FromHours(6) }, CancellationToken.None));
-        }
-
-        await Ask("24 h by consumer and status, by hour", () => reader.SeriesAsync(all with { To = start.AddHours(24), GroupBy = ["consumer", "status"] }, CancellationToken.None));
-        await Ask("6 h of one API by 5 minutes", () => reader.SeriesAsync(all with { To = start.AddHours(6), Step = TimeSpan.FromMinutes(5), GroupBy = [], Filters = [("api", "api-3")] }, CancellationToken.None));
+        await SeriesAsync(reader, start, hours);
         var search = new ExchangeSearch { From = start, To = start.AddHours(hours) };
-        await Ask("search: 503 of one API", () => reader.FindAsync(search with { Api = "api-3", Status = (503, 503) }, CancellationToken.None));
-        await Ask("search: one path", () => reader.FindAsync(search with { Path = "/v1/items/4242" }, CancellationToken.None));
-        await Ask("search: one exchange", () => reader.FindAsync(search with { Id = (ulong)records / 2, Limit = 1 }, CancellationToken.None));
+        await Answers.AskAsync("search: 503 of one API", () => reader.FindAsync(search with { Api = "api-3", Status = (503, 503) }, CancellationToken.None));
+        await Answers.AskAsync("search: one path", () => reader.FindAsync(search with { Path = "/v1/items/4242" }, CancellationToken.None));
+        await Answers.AskAsync("search: one exchange", () => reader.FindAsync(search with { Id = (ulong)records / 2, Limit = 1 }, CancellationToken.None));
     }
 }
 finally
@@ -81,25 +95,42 @@ static ValueTask BringAsync(ExchangeStore store)
     return default;
 }
 
-// Of the whole process, collections too.
-static async Task<double> Cpu(Func<ValueTask> action)
+static async Task SumsAsync(long records, double hours, string? kept)
 {
-    var before = Environment.CpuUsage.TotalTime;
-    await action();
-    return (Environment.CpuUsage.TotalTime - before).TotalSeconds;
+    var directory = Directory.CreateDirectory(kept ?? Directory.CreateTempSubdirectory("tidegate-store-bench-").FullName).FullName;
+    try
+    {
+        var start = new DateTimeOffset(2026, 11, 25, 0, 0, 0, TimeSpan.Zero);
+        if (!File.Exists(Path.Combine(directory, "rollups.db")))
+        {
+            SumsOnly.Make(directory, records, start, TimeSpan.FromHours(hours));
+        }
+
+        var time = new FakeTimeProvider(start);
+        await using var store = ExchangeStore.Open(new StoreSettings { Directory = directory, MaxBytes = 1L << 40, MaxAge = TimeSpan.FromDays(400) }, Console.Error.WriteLine, time);
+        await using var reader = new StoreReader(store, time);
+        Console.WriteLine($"Sums of {records:N0} records of {hours:0.###} hours, {new FileInfo(Path.Combine(directory, "rollups.db")).Length >> 20} MB");
+        await SeriesAsync(reader, start, hours);
+    }
+    finally
+    {
+        if (kept is null)
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
 }
 
-static async Task Ask<T>(string what, Func<Task<T>> ask)
+static async Task SeriesAsync(StoreReader reader, DateTimeOffset start, double hours)
 {
-    await ask();
-    var times = new List<double>();
-    var cpu = 0.0;
-    for (var i = 0; i < 5; i++)
+    var day = new SeriesQuery { From = start, To = start.AddDays(1), Step = TimeSpan.FromMinutes(15), GroupBy = ["api"] };
+    await Answers.SeriesAsync("24 h by API, by 15 minutes", reader, day);
+    await Answers.SeriesAsync("24 h by API, by hour", reader, day with { Step = TimeSpan.FromHours(1) });
+    await Answers.SeriesAsync("an overview: 24 h by 15 minutes, and by API and by consumer without points", reader, day with { GroupBy = [] }, day with { HasPoints = false }, day with { GroupBy = ["consumer"], HasPoints = false });
+    await Answers.SeriesAsync("24 h by consumer and status, by hour", reader, day with { GroupBy = ["consumer", "status"], Step = TimeSpan.FromHours(1) });
+    await Answers.SeriesAsync("6 h of one API by 15 minutes", reader, day with { To = start.AddHours(6), GroupBy = [], Filters = [("api", "api-3")] });
+    if (hours >= 720)
     {
-        var began = Stopwatch.GetTimestamp();
-        cpu += await Cpu(async () => await ask());
-        times.Add(Stopwatch.GetElapsedTime(began).TotalMilliseconds);
+        await Answers.SeriesAsync("30 d by API, by 6 hours", reader, day with { To = start.AddDays(30), Step = TimeSpan.FromHours(6) });
     }
-
-    Console.WriteLine($"  {what}: {times.Order().ElementAt(2):F0} ms, {cpu / 5 * 1e3:F0} ms of CPU");
 }

@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Tidegate.Control.Store;
 
 /// <summary>Where exchanges are kept, and how many.</summary>
@@ -18,4 +20,7 @@ internal sealed record StoreSettings
 
     /// <summary>A file of the log becomes a segment at this size, or when the hour is over: some 50,000 exchanges, which take 100 MB while they are turned into one; small ones are put together.</summary>
     public long MaxLogBytes { get; init; } = 8 * 1024 * 1024;
+
+    /// <summary>Returns when what was written to a file of the log is on the disk; a disk may take its time for it.</summary>
+    public Action<SafeFileHandle> FlushToDisk { get; init; } = RandomAccess.FlushToDisk;
 }

@@ -65,7 +65,7 @@ internal sealed class StoreFiles : IDisposable
     {
         // Also when it fails: a file of that name may be there now.
         _lastSequence = Math.Max(_lastSequence, after) + 1;
-        return new LogWriter(Path.Combine(Folder, $"{_lastSequence:d10}{LogExtension}"), _lastSequence);
+        return new LogWriter(Path.Combine(Folder, $"{_lastSequence:d10}{LogExtension}"), _lastSequence, _settings.FlushToDisk);
     }
 
     /// <summary>Nothing is added to a log any more.</summary>

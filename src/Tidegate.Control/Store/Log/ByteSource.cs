@@ -10,6 +10,12 @@ internal ref struct ByteSource(ReadOnlySpan<byte> bytes, TextPool texts)
 
     public readonly bool IsEmpty => _rest.IsEmpty;
 
+    /// <summary>What is not read yet, for whoever reads many small numbers itself.</summary>
+    public readonly ReadOnlySpan<byte> Rest => _rest;
+
+    /// <summary>So much of <see cref="Rest"/> was read.</summary>
+    public void Skip(int count) => _rest = _rest[count..];
+
     /// <exception cref="InvalidDataException">The bytes end before it does, or it does not end.</exception>
     public long Number()
     {

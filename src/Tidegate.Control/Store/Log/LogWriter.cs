@@ -8,10 +8,15 @@ internal sealed class LogWriter : IDisposable
 {
     private readonly SafeFileHandle _file;
     private readonly ByteSink _bytes = new();
+    private readonly Action<SafeFileHandle> _flushToDisk;
     private bool _isTorn;
 
-    public LogWriter(string path, long sequence)
+    /// <param name="path">Where there is no file yet.</param>
+    /// <param name="sequence">Its number.</param>
+    /// <param name="flushToDisk">See <see cref="StoreSettings.FlushToDisk"/>.</param>
+    public LogWriter(string path, long sequence, Action<SafeFileHandle> flushToDisk)
     {
+        _flushToDisk = flushToDisk;
         Path = path;
         Sequence = sequence;
         _file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read);
@@ -65,8 +70,8 @@ internal sealed class LogWriter : IDisposable
         Records += records.Length;
     }
 
-    /// <summary>What was added is on the disk when this returns.</summary>
-    public void Flush() => RandomAccess.FlushToDisk(_file);
+    /// <summary>What was added is on the disk when this returns. Others may add meanwhile.</summary>
+    public void Flush() => _flushToDisk(_file);
 
     public void Dispose() => _file.Dispose();
 }

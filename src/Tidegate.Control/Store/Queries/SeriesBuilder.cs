@@ -1,5 +1,3 @@
-using Tidegate.Control.Store.Rollups;
-
 namespace Tidegate.Control.Store.Queries;
 
 /// <summary>Puts rows together to the groups of one query. Not thread-safe.</summary>
@@ -15,6 +13,8 @@ internal sealed class SeriesBuilder(SeriesQuery query)
     private readonly SeriesSum _others = new([]);
     private int _lateGroups;
     private int _points;
+    private long _begin = -1;
+    private long _step;
 
     /// <summary>Where a key's rows are counted.</summary>
     public SeriesSum SumOf(string[] key)
@@ -34,10 +34,23 @@ internal sealed class SeriesBuilder(SeriesQuery query)
         return _groups[text] = new SeriesSum(key);
     }
 
+    /// <summary>What the cell is added to that a group has at a time.</summary>
     /// <exception cref="TooWideException">There would be too many points.</exception>
-    public void Add(SeriesSum group, long begin, RollupCell cell, SeriesKind kind)
+    public SeriesPoint PointOf(SeriesSum group, long begin)
     {
-        var step = query.HasPoints && group != _others ? begin - (begin % query.Step.Ticks) : query.From.UtcTicks;
+        if (begin != _begin)
+        {
+            // Cells come in the order of their times.
+            _begin = begin;
+            _step = begin - (begin % query.Step.Ticks);
+        }
+
+        var step = query.HasPoints && group != _others ? _step : query.From.UtcTicks;
+        if (group.Last is { } last && last.Begin.UtcTicks == step)
+        {
+            return last;
+        }
+
         if (!group.Points.TryGetValue(step, out var point))
         {
             if (++_points > MaxPoints)
@@ -48,7 +61,7 @@ internal sealed class SeriesBuilder(SeriesQuery query)
             group.Points.Add(step, point = new SeriesPoint(new DateTimeOffset(step, TimeSpan.Zero)));
         }
 
-        point.Add(cell, kind);
+        return group.Last = point;
     }
 
     public SeriesResult Build()
@@ -83,4 +96,7 @@ internal sealed class SeriesSum(string[] key)
 
     /// <summary>By where their steps begin; one for all where points were not asked for.</summary>
     public SortedDictionary<long, SeriesPoint> Points { get; } = [];
+
+    /// <summary>The one of them that was added to last.</summary>
+    public SeriesPoint? Last { get; set; }
 }

@@ -1,3 +1,4 @@
+using Tidegate.Control.Store.Log;
 using Tidegate.Control.Store.Rollups;
 
 namespace Tidegate.Control.Store.Queries;
@@ -45,15 +46,12 @@ internal sealed class SeriesPoint(DateTimeOffset begin)
 
     public void Add(RollupCell cell, SeriesKind kind)
     {
-        var count = cell.Count;
         Cell.Add(cell);
-        Errors += kind.IsError ? count : 0;
-        ClientFailures += kind.IsClientFailure ? count : 0;
-        Rejected += kind.IsRejected ? count : 0;
-        ClientErrors += kind.IsClientError ? count : 0;
-        CacheHits += kind.IsCacheHit ? count : 0;
-        CacheLookups += kind.IsCacheLookup ? count : 0;
+        Count(cell.Count, kind);
     }
+
+    /// <summary>Adds what <see cref="RollupCell.Write"/> wrote of a cell.</summary>
+    public void AddWritten(ReadOnlySpan<byte> cell, SeriesKind kind, TextPool texts) => Count(Cell.AddWritten(cell, texts), kind);
 
     public void Add(SeriesPoint other)
     {
@@ -64,5 +62,15 @@ internal sealed class SeriesPoint(DateTimeOffset begin)
         ClientErrors += other.ClientErrors;
         CacheHits += other.CacheHits;
         CacheLookups += other.CacheLookups;
+    }
+
+    private void Count(long count, SeriesKind kind)
+    {
+        Errors += kind.IsError ? count : 0;
+        ClientFailures += kind.IsClientFailure ? count : 0;
+        Rejected += kind.IsRejected ? count : 0;
+        ClientErrors += kind.IsClientError ? count : 0;
+        CacheHits += kind.IsCacheHit ? count : 0;
+        CacheLookups += kind.IsCacheLookup ? count : 0;
     }
 }

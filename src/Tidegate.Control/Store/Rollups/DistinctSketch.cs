@@ -26,9 +26,10 @@ internal sealed class DistinctSketch
     /// <summary>Adds all of another's.</summary>
     public void Add(DistinctSketch other)
     {
+        var at = 0;
         for (var i = 0; i < other._used; i++)
         {
-            Set(other._pairs[i] >> 6, (byte)(other._pairs[i] & 63));
+            Set(other._pairs[i] >> 6, (byte)(other._pairs[i] & 63), ref at);
         }
 
         for (var i = 0; other._table is { } table && i < Registers; i++)
@@ -97,14 +98,28 @@ internal sealed class DistinctSketch
         }
 
         var pair = 0;
+        var at = 0;
         for (; count > 0; count--)
         {
-            pair += bytes.Count(Registers << 6);
-            Set((pair >> 6) & (Registers - 1), (byte)(pair & 63));
+            pair += bytes.Count((Registers << 6) - 1 - pair);
+            Set(pair >> 6, (byte)(pair & 63), ref at);
         }
     }
 
     private void Set(int register, byte rank)
+    {
+        var (at, end) = (0, _used);
+        while (at < end)
+        {
+            var middle = (at + end) >> 1;
+            (at, end) = _pairs[middle] >> 6 < register ? (middle + 1, end) : (at, middle);
+        }
+
+        Set(register, rank, ref at);
+    }
+
+    /// <summary>Sets a register whose pair is at a place or behind it: whoever sets many comes in their order.</summary>
+    private void Set(int register, byte rank, ref int at)
     {
         if (rank == 0)
         {
@@ -117,11 +132,9 @@ internal sealed class DistinctSketch
             return;
         }
 
-        var (at, end) = (0, _used);
-        while (at < end)
+        while (at < _used && _pairs[at] >> 6 < register)
         {
-            var middle = (at + end) >> 1;
-            (at, end) = _pairs[middle] >> 6 < register ? (middle + 1, end) : (at, middle);
+            at++;
         }
 
         if (at < _used && _pairs[at] >> 6 == register)
@@ -133,7 +146,7 @@ internal sealed class DistinctSketch
         if (_used == MaxPairs)
         {
             Unfold();
-            Set(register, rank);
+            Set(register, rank, ref at);
             return;
         }
 

@@ -112,6 +112,52 @@ internal sealed class RollupCell
     /// <param name="texts">For reading.</param>
     public void AddSaved(ReadOnlySpan<long> sums, ReadOnlySpan<byte> sketches, TextPool texts)
     {
+        AddSums(sums);
+        if (!sketches.IsEmpty)
+        {
+            var source = new ByteSource(sketches, texts);
+            AddSketches(ref source);
+        }
+    }
+
+    /// <summary>All of it, as one value.</summary>
+    public void Write(ByteSink bytes)
+    {
+        Span<long> sums = stackalloc long[SumCount];
+        CopySums(sums);
+        foreach (var sum in sums)
+        {
+            bytes.Number(sum);
+        }
+
+        WriteSketches(bytes);
+    }
+
+    /// <summary>Adds all of what <see cref="Write"/> wrote of one; gives how many exchanges that were.</summary>
+    /// <exception cref="InvalidDataException">Nobody wrote it.</exception>
+    public long AddWritten(ReadOnlySpan<byte> written, TextPool texts)
+    {
+        var source = new ByteSource(written, texts);
+        Span<long> sums = stackalloc long[SumCount];
+        foreach (ref var sum in sums)
+        {
+            sum = source.Number();
+        }
+
+        AddSums(sums);
+        AddSketches(ref source);
+        return sums[0];
+    }
+
+    /// <summary>In the order of <see cref="AddSaved"/>.</summary>
+    public void CopySums(Span<long> sums)
+    {
+        ReadOnlySpan<long> all = [Count, Attempts, Retries, RequestBytes, ResponseBytes, QueueTicks, PolicyTicks, ConnectTicks, FirstByteTicks, TotalTicks, LongestTicks];
+        all.CopyTo(sums);
+    }
+
+    private void AddSums(ReadOnlySpan<long> sums)
+    {
         Count += sums[0];
         Attempts += sums[1];
         Retries += sums[2];
@@ -123,19 +169,12 @@ internal sealed class RollupCell
         FirstByteTicks += sums[8];
         TotalTicks += sums[9];
         LongestTicks = Math.Max(LongestTicks, sums[10]);
-        if (!sketches.IsEmpty)
-        {
-            var source = new ByteSource(sketches, texts);
-            Latency.Read(ref source);
-            Clients.Read(ref source);
-            Costs.Read(ref source);
-        }
     }
 
-    /// <summary>In the order of <see cref="AddSaved"/>.</summary>
-    public void CopySums(Span<long> sums)
+    private void AddSketches(ref ByteSource source)
     {
-        ReadOnlySpan<long> all = [Count, Attempts, Retries, RequestBytes, ResponseBytes, QueueTicks, PolicyTicks, ConnectTicks, FirstByteTicks, TotalTicks, LongestTicks];
-        all.CopyTo(sums);
+        Latency.Read(ref source);
+        Clients.Read(ref source);
+        Costs.Read(ref source);
     }
 }

@@ -6,13 +6,14 @@ namespace Tidegate.Control.Store.Rollups;
 
 /// <summary>
 /// Sums of exchanges in SQLite, with how far into the log they go, in one transaction: after any death the log from there on is counted again, and nothing twice.
-/// One thread writes; readers open connections of their own.
+/// One thread writes; readers open connections of their own. A cell is one value, because what a view costs is what it asks SQLite for; earlier versions had a column for each sum, in tables of other
+/// names: what those have is added to what these have when it is read, until it is old enough to be forgotten.
 /// </summary>
 internal sealed class RollupDatabase : IDisposable
 {
     public const string FileName = "rollups.db";
 
-    /// <summary>The columns, in the order of <see cref="RollupCell.CopySums"/>.</summary>
+    /// <summary>The columns of PostgreSQL and of earlier versions, in the order of <see cref="RollupCell.CopySums"/>.</summary>
     public const string Sums = "count, attempts, retries, request_bytes, response_bytes, queue_ticks, policy_ticks, connect_ticks, first_byte_ticks, total_ticks, longest_ticks";
 
     private readonly SqliteConnection _database;
@@ -46,7 +47,7 @@ internal sealed class RollupDatabase : IDisposable
                 CREATE TABLE IF NOT EXISTS keys (id INTEGER PRIMARY KEY, direction TEXT NOT NULL, api TEXT NOT NULL, endpoint TEXT NOT NULL, method TEXT NOT NULL, status INTEGER NOT NULL, outcome TEXT NOT NULL,
                   reason TEXT NOT NULL, code TEXT NOT NULL, consumer TEXT NOT NULL, tenant TEXT NOT NULL, environment TEXT NOT NULL, destination TEXT NOT NULL, region TEXT NOT NULL, cache TEXT NOT NULL,
                   UNIQUE (direction, api, endpoint, method, status, outcome, reason, code, consumer, tenant, environment, destination, region, cache));
-                {string.Join('\n', RollupWidth.All.Select(width => Table(width.Table)))}
+                {string.Join('\n', RollupWidth.All.Select(width => $"CREATE TABLE IF NOT EXISTS {width.Cells} (begin INTEGER NOT NULL, key INTEGER NOT NULL, cell BLOB NOT NULL, PRIMARY KEY (begin, key)) WITHOUT ROWID;"))}
                 """);
         }
         catch
@@ -68,7 +69,7 @@ internal sealed class RollupDatabase : IDisposable
     }
 
     /// <summary>Where the last span ends of which something was saved; 0 while nothing was.</summary>
-    public long End(RollupWidth width) => Number($"SELECT COALESCE(MAX(begin) + {width.Ticks}, 0) FROM {width.Table}");
+    public long End(RollupWidth width) => Number($"SELECT COALESCE(MAX(begin) + {width.Ticks}, 0) FROM {width.Cells}");
 
     /// <summary>Whether the file itself is to blame, and not a full disk or whoever else has it open.</summary>
     public static bool IsBroken(SqliteException trouble) => trouble.SqliteErrorCode is SQLitePCL.raw.SQLITE_CORRUPT or SQLitePCL.raw.SQLITE_NOTADB;
@@ -124,19 +125,12 @@ internal sealed class RollupDatabase : IDisposable
     public RollupCell Load(string table, long begin, RollupKey key)
     {
         var cell = new RollupCell();
-        using var command = Command($"SELECT {Sums}, sketches FROM {table} WHERE begin = $begin AND key = $key");
+        using var command = Command($"SELECT cell FROM {table} WHERE begin = $begin AND key = $key");
         command.Parameters.AddWithValue("$begin", begin);
         command.Parameters.AddWithValue("$key", KeyOf(key));
-        using var row = command.ExecuteReader();
-        if (row.Read())
+        if (command.ExecuteScalar() is byte[] saved)
         {
-            Span<long> sums = stackalloc long[RollupCell.SumCount];
-            for (var i = 0; i < sums.Length; i++)
-            {
-                sums[i] = row.GetInt64(i);
-            }
-
-            cell.AddSaved(sums, row.GetFieldValue<byte[]>(RollupCell.SumCount), _texts);
+            cell.AddWritten(saved, _texts);
         }
 
         return cell;
@@ -145,14 +139,15 @@ internal sealed class RollupDatabase : IDisposable
     /// <summary>Forgets what is older than it is kept; and as long as the rest is more than it may be, the oldest of what is told apart best.</summary>
     public void Prune(DateTimeOffset now, long maxBytes)
     {
-        foreach (var width in RollupWidth.All)
+        foreach (var (table, age) in Tables())
         {
-            Run($"DELETE FROM {width.Table} WHERE begin < {(now - width.Age).UtcTicks}");
+            Run($"DELETE FROM {table} WHERE begin < {(now - age).UtcTicks}");
         }
 
         for (var tries = 0; UsedBytes() > maxBytes && tries < MaxPrunes; tries++)
         {
-            var table = RollupWidth.All.Select(width => width.Table).FirstOrDefault(table => Number($"SELECT EXISTS (SELECT 1 FROM {table})") == 1, RollupWidth.All[^1].Table);
+            var tables = Tables();
+            var table = tables.Select(table => table.Name).FirstOrDefault(table => !IsEmpty(table), tables[^1].Name);
             Run($"DELETE FROM {table} WHERE begin <= (SELECT MIN(begin) + (MAX(begin) - MIN(begin)) / 8 FROM {table})");
 
             // Names that came once may be most of it.
@@ -161,40 +156,59 @@ internal sealed class RollupDatabase : IDisposable
                 ForgetKeys();
             }
         }
+
+        foreach (var earlier in EarlierTables(_database).Where(width => IsEmpty(width.Table)))
+        {
+            Run($"DROP TABLE {earlier.Table}");
+        }
     }
 
     /// <summary>Forgets kinds of which nothing is kept. Reads everything.</summary>
     public void ForgetKeys()
     {
-        Run($"DELETE FROM keys WHERE id NOT IN ({string.Join(" UNION ", RollupWidth.All.Select(width => $"SELECT key FROM {width.Table}"))})");
+        Run($"DELETE FROM keys WHERE id NOT IN ({string.Join(" UNION ", Tables().Select(table => $"SELECT key FROM {table.Name}"))})");
         _keys.Clear();
+    }
+
+    /// <summary>Which widths an earlier version has left cells of.</summary>
+    public static IReadOnlyList<RollupWidth> EarlierTables(SqliteConnection database)
+    {
+        using var command = database.CreateCommand();
+        command.CommandText = "SELECT name FROM sqlite_master WHERE type = 'table'";
+        using var row = command.ExecuteReader();
+        var names = new HashSet<string>();
+        while (row.Read())
+        {
+            names.Add(row.GetString(0));
+        }
+
+        return [.. RollupWidth.All.Where(width => names.Contains(width.Table))];
     }
 
     public void Dispose() => _database.Dispose();
 
-    private static string Table(string name) => $"CREATE TABLE IF NOT EXISTS {name} (begin INTEGER NOT NULL, key INTEGER NOT NULL, {Sums.Replace(",", " INTEGER NOT NULL,", StringComparison.Ordinal)} INTEGER NOT NULL, sketches BLOB NOT NULL, PRIMARY KEY (begin, key)) WITHOUT ROWID;";
+    /// <summary>All that there are, and how long what is in them is kept: the narrowest first, and what is from earlier versions before what came later.</summary>
+    private List<(string Name, TimeSpan Age)> Tables()
+    {
+        var earlier = EarlierTables(_database);
+        return [.. RollupWidth.All.SelectMany<RollupWidth, (string, TimeSpan)>(width => earlier.Contains(width) ? [(width.Table, width.Age), (width.Cells, width.Age)] : [(width.Cells, width.Age)])];
+    }
+
+    private bool IsEmpty(string table) => Number($"SELECT EXISTS (SELECT 1 FROM {table})") == 0;
 
     private void Save(string table, IEnumerable<ChangedCell> cells)
     {
-        using var command = Command($"INSERT OR REPLACE INTO {table} (begin, key, {Sums}, sketches) VALUES ($begin, $key, $s0, $s1, $s2, $s3, $s4, $s5, $s6, $s7, $s8, $s9, $s10, $sketches)");
+        using var command = Command($"INSERT OR REPLACE INTO {table} (begin, key, cell) VALUES ($begin, $key, $cell)");
         var begin = command.Parameters.Add("$begin", SqliteType.Integer);
         var key = command.Parameters.Add("$key", SqliteType.Integer);
-        var columns = Enumerable.Range(0, RollupCell.SumCount).Select(i => command.Parameters.Add("$s" + i, SqliteType.Integer)).ToArray();
-        var sketches = command.Parameters.Add("$sketches", SqliteType.Blob);
-        Span<long> sums = stackalloc long[RollupCell.SumCount];
+        var cell = command.Parameters.Add("$cell", SqliteType.Blob);
         foreach (var changed in cells)
         {
             begin.Value = changed.Begin;
             key.Value = KeyOf(changed.Key);
-            changed.Cell.CopySums(sums);
-            for (var i = 0; i < sums.Length; i++)
-            {
-                columns[i].Value = sums[i];
-            }
-
             _bytes.Clear();
-            changed.Cell.WriteSketches(_bytes);
-            sketches.Value = _bytes.Written.ToArray();
+            changed.Cell.Write(_bytes);
+            cell.Value = _bytes.Written.ToArray();
             command.ExecuteNonQuery();
         }
     }

@@ -37,7 +37,7 @@ internal sealed class RollupSums : IDisposable
 
         // The clock may have been set back since: what was saved of times to come is added to as well.
         var now = time.GetUtcNow().UtcTicks;
-        _tables = [.. RollupWidth.All.Zip(ends, (width, end) => (width.Table, new RollupTable(width.Ticks, Math.Max(now, end), (begin, key) => _database.Load(width.Table, begin, key))))];
+        _tables = [.. RollupWidth.All.Zip(ends, (width, end) => (width.Cells, new RollupTable(width.Ticks, Math.Max(now, end), (begin, key) => _database.Load(width.Cells, begin, key))))];
     }
 
     /// <summary>For readers.</summary>

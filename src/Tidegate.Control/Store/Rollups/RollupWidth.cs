@@ -1,15 +1,16 @@
 namespace Tidegate.Control.Store.Rollups;
 
 /// <summary>How long the spans are that sums are kept of. Each is a whole number of the one before it: a view reads of the widest that its points are made of, and of narrower ones at its ends.</summary>
-/// <param name="Table">Of the database.</param>
+/// <param name="Table">Of PostgreSQL; and of SQLite until cells were kept as one value each.</param>
+/// <param name="Cells">The table of SQLite.</param>
 /// <param name="Ticks">A span's length.</param>
 /// <param name="Age">How long they are kept.</param>
-internal sealed record RollupWidth(string Table, long Ticks, TimeSpan Age)
+internal sealed record RollupWidth(string Table, string Cells, long Ticks, TimeSpan Age)
 {
-    public static readonly RollupWidth Minute = new("minutes", TimeSpan.TicksPerMinute, StoreSettings.MinutesAge);
-    public static readonly RollupWidth QuarterHour = new("quarter_hours", 15 * TimeSpan.TicksPerMinute, StoreSettings.MinutesAge);
-    public static readonly RollupWidth Hour = new("hours", TimeSpan.TicksPerHour, StoreSettings.HoursAge);
-    public static readonly RollupWidth QuarterDay = new("quarter_days", 6 * TimeSpan.TicksPerHour, StoreSettings.HoursAge);
+    public static readonly RollupWidth Minute = new("minutes", "minute_cells", TimeSpan.TicksPerMinute, StoreSettings.MinutesAge);
+    public static readonly RollupWidth QuarterHour = new("quarter_hours", "quarter_hour_cells", 15 * TimeSpan.TicksPerMinute, StoreSettings.MinutesAge);
+    public static readonly RollupWidth Hour = new("hours", "hour_cells", TimeSpan.TicksPerHour, StoreSettings.HoursAge);
+    public static readonly RollupWidth QuarterDay = new("quarter_days", "quarter_day_cells", 6 * TimeSpan.TicksPerHour, StoreSettings.HoursAge);
 
     /// <summary>The narrowest first.</summary>
     public static readonly IReadOnlyList<RollupWidth> All = [Minute, QuarterHour, Hour, QuarterDay];

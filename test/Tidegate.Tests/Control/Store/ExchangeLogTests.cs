@@ -21,7 +21,7 @@ public sealed class ExchangeLogTests : IDisposable
         var random = new Random(1);
         var id = 0UL;
         var batches = Enumerable.Range(0, 50).Select(i => StoreRecords.Batch(random, ref id, Start.AddSeconds(i), random.Next(1, 129))).ToList();
-        using (var writer = new LogWriter(File, 1))
+        using (var writer = new LogWriter(File, 1, RandomAccess.FlushToDisk))
         {
             batches.ForEach(batch => writer.Add(batch));
             Assert.Equal((long)id, writer.Records);
@@ -62,7 +62,7 @@ public sealed class ExchangeLogTests : IDisposable
         var random = new Random(2);
         var id = 0UL;
         var before = 0L;
-        using (var writer = new LogWriter(File, 1))
+        using (var writer = new LogWriter(File, 1, RandomAccess.FlushToDisk))
         {
             writer.Add(StoreRecords.Batch(random, ref id, Start, 3));
             before = writer.Length;
@@ -83,7 +83,7 @@ public sealed class ExchangeLogTests : IDisposable
     {
         var random = new Random(3);
         var id = 0UL;
-        using (var writer = new LogWriter(File, 1))
+        using (var writer = new LogWriter(File, 1, RandomAccess.FlushToDisk))
         {
             writer.Add(StoreRecords.Batch(random, ref id, Start, 2));
             writer.Add(StoreRecords.Batch(random, ref id, Start, 2));

@@ -98,12 +98,11 @@ public sealed class SeriesQueryTests : IDisposable
     public void More_points_than_a_process_has_memory_for_are_refused_with_what_to_narrow()
     {
         var builder = new SeriesBuilder(new SeriesQuery { From = Start, To = Start.AddDays(1), Step = TimeSpan.FromMinutes(1), GroupBy = ["api"] });
-        var cell = new Tidegate.Control.Store.Rollups.RollupCell();
         var tooWide = Assert.Throws<TooWideException>(() =>
         {
             for (var i = 0; i < 150_000; i++)
             {
-                builder.Add(builder.SumOf([$"api-{i / 1_000}"]), Start.UtcTicks + (i * TimeSpan.TicksPerMinute), cell, default);
+                builder.PointOf(builder.SumOf([$"api-{i / 1_000}"]), Start.UtcTicks + (i * TimeSpan.TicksPerMinute));
             }
         });
 

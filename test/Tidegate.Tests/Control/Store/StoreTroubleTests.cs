@@ -37,6 +37,60 @@ public sealed class StoreTroubleTests : IDisposable
         await UntilAsync(store, 15);
     }
 
+    [Theory]
+    [InlineData("a save")]
+    [InlineData("a save of what came since")]
+    [InlineData("the end of an hour's log")]
+    public async Task A_disk_that_stands_still_while_it_is_flushed_holds_nobody_up_who_records(string during)
+    {
+        using var isFlushing = new SemaphoreSlim(0);
+        using var goesOn = new SemaphoreSlim(0);
+        var standsStill = false;
+        var settings = Settings(maxBytes: 1 << 30) with
+        {
+            FlushToDisk = file =>
+            {
+                if (Volatile.Read(ref standsStill))
+                {
+                    isFlushing.Release();
+                    goesOn.Wait();
+                }
+
+                RandomAccess.FlushToDisk(file);
+            },
+        };
+        await using var store = ExchangeStore.Open(settings, _log.Add, _time);
+        await AddAsync(store, 100);
+        if (during != "a save")
+        {
+            store.BringToDisk(isLast: false);
+            await AddAsync(store, 100);
+            _time.Advance(during == "the end of an hour's log" ? TimeSpan.FromHours(1) : TimeSpan.Zero);
+        }
+
+        Volatile.Write(ref standsStill, true);
+        var bringing = Task.Factory.StartNew(() => store.BringToDisk(isLast: false), Cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        var flushes = 0;
+        while (await Task.WhenAny(bringing, isFlushing.WaitAsync(Cancellation)) != bringing)
+        {
+            flushes++;
+            for (var i = 0; i < 20; i++)
+            {
+                // The disk goes on only when all of these have ended.
+                await Task.Run(() => AddAsync(store, 10), Cancellation).WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+            }
+
+            goesOn.Release();
+        }
+
+        await bringing;
+        Volatile.Write(ref standsStill, false);
+        store.BringToDisk(isLast: false);
+        Assert.True(flushes > 0);
+        Assert.Equal(0, store.Failures);
+        Assert.Equal((long)_id, await CountAsync(store, from: Start.AddHours(-1)));
+    }
+
     [Fact]
     public async Task A_directory_that_another_process_uses_is_not_used_by_a_second()
     {
