@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http.Features;
 using Tidegate.Exchanges;
+using Tidegate.Transport;
 
 namespace Tidegate.Edge.Multiplexed;
 
@@ -13,20 +14,22 @@ internal sealed class MultiplexedApplication(EdgeServices services, ProtocolVers
 
     public async Task ProcessRequestAsync(IFeatureCollection context)
     {
+        // Kestrel begins a stream on the thread pool. Where its connection lives are the upstream connections too: from here on nothing changes threads until the answer is written.
+        if (context.Get<Reactor>() is { } reactor)
+        {
+            await reactor.SwitchAsync();
+        }
+
         var request = context.GetRequiredFeature<IHttpRequestFeature>();
         var extended = context.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } accepted ? accepted : null;
         var settings = services.Settings();
         var client = new MultiplexedResponseWriter(context, protocol, extended, settings.Limits, services.Deadlines);
-        var exchange = new Exchange
-        {
-            Id = services.Ids.Next(),
-            Connection = context.GetRequiredFeature<ClientConnection>(),
-            Client = client,
-            Direction = services.Direction,
-            ClientProtocol = protocol,
-            Aborted = context.GetRequiredFeature<IHttpRequestLifetimeFeature>().RequestAborted,
-            Method = request.Method,
-        };
+        var exchange = MultiplexedExchanges.Rent(context.GetRequiredFeature<ClientConnection>(), client);
+        exchange.Id = services.Ids.Next();
+        exchange.Direction = services.Direction;
+        exchange.ClientProtocol = protocol;
+        exchange.Aborted = context.GetRequiredFeature<IHttpRequestLifetimeFeature>().RequestAborted;
+        exchange.Method = request.Method;
         exchange.Connection.HasServed = true;
         exchange.Timings.Received = services.Time.GetTimestamp();
         if (MultiplexedHead.Read(exchange, request, extended?.Protocol, settings) is { } refusal)
@@ -42,6 +45,10 @@ internal sealed class MultiplexedApplication(EdgeServices services, ProtocolVers
         if (exchange.Intercept)
         {
             await services.Intercept(exchange, await client.SwitchProtocolsAsync(200, new HeaderList(), exchange.Aborted), context);
+        }
+        else if (client.IsComplete && exchange.Failure is null)
+        {
+            MultiplexedExchanges.Return(exchange);
         }
     }
 

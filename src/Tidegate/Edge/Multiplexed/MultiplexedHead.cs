@@ -9,6 +9,9 @@ namespace Tidegate.Edge.Multiplexed;
 /// <summary>Reads a request head that Kestrel has decoded, and refuses what RFC 9113 8.2 and RFC 9114 4.2 call malformed and Kestrel lets through.</summary>
 internal static class MultiplexedHead
 {
+    // Nearly all of them.
+    private const int MaxTargetOnStack = 512;
+
     private static readonly Rejection ConnectionSpecific = new("edge", "field_connection_specific", 400, "A field that belongs to HTTP/1.1 connections must not be in an HTTP/2 or HTTP/3 request (RFC 9113 8.2.2, RFC 9114 4.2).");
     private static readonly Rejection MethodTooLong = new("edge", "method_too_long", 400, "The method is longer than 32 characters.");
     private static readonly Rejection HostMissing = new("edge", "host_malformed", 400, "The request names no host; send :authority (RFC 9113 8.3.1, RFC 9114 4.3.1).");
@@ -67,7 +70,9 @@ internal static class MultiplexedHead
             return HostMissing;
         }
 
-        var target = RequestTarget.Read(exchange, Encoding.Latin1.GetBytes(request.RawTarget), host);
+        // At most what a target may have.
+        Span<byte> raw = request.RawTarget.Length <= MaxTargetOnStack ? stackalloc byte[MaxTargetOnStack] : new byte[request.RawTarget.Length];
+        var target = TargetCache.OfThread.Read(exchange, raw[..Encoding.Latin1.GetBytes(request.RawTarget, raw)], host);
         if (!target.IsTarget)
         {
             return target.Rejection;

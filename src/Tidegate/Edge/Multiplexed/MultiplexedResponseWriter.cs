@@ -1,5 +1,4 @@
 using System.IO.Pipelines;
-using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Tidegate.Exchanges;
@@ -20,6 +19,9 @@ internal sealed class MultiplexedResponseWriter(IFeatureCollection features, Pro
     private bool _started;
     private bool _hasUnflushed;
     private long _written;
+
+    /// <summary>The whole answer is Kestrel's.</summary>
+    public bool IsComplete { get; private set; }
 
     private PipeWriter Output => _body.Writer;
 
@@ -78,6 +80,7 @@ internal sealed class MultiplexedResponseWriter(IFeatureCollection features, Pro
 
         await _body.CompleteAsync();
         _stall?.Dispose();
+        IsComplete = true;
     }
 
     /// <summary>Kestrel's own least rate does not count the time in which a client opens no window.</summary>
@@ -123,12 +126,13 @@ internal sealed class MultiplexedResponseWriter(IFeatureCollection features, Pro
 
     private static void Copy(HeaderList fields, IHeaderDictionary into)
     {
+        var texts = FieldTexts.OfThread;
         for (var i = 0; i < fields.Count; i++)
         {
             var field = fields[i];
             if (field.Known is not (KnownHeader.ContentLength or KnownHeader.TransferEncoding or KnownHeader.Connection))
             {
-                into.Append(field.Known == KnownHeader.None ? Encoding.Latin1.GetString(field.Name) : KnownHeaders.Name(field.Known), Encoding.Latin1.GetString(field.Value));
+                into.Append(field.Known == KnownHeader.None ? texts.Of(field.Name) : KnownHeaders.Name(field.Known), texts.Of(field.Value));
             }
         }
     }
