@@ -1,5 +1,3 @@
-using Tidegate.Routing;
-
 namespace Tidegate.Exchanges;
 
 /// <summary>
@@ -23,7 +21,7 @@ public sealed record ExchangeTarget(string Scheme, string Host, int Port, string
     public string PathAndQuery { get; } = Query is null ? Path : Path + "?" + Query;
 
     /// <summary>Where it was routed, for the next request with the same target. No part of what a target is.</summary>
-    internal RouteMemory Routed;
+    internal TargetMemory Routed;
 
     /// <inheritdoc/>
     public override string ToString() => $"{Scheme}://{Authority}{PathAndQuery}";

@@ -27,13 +27,17 @@ public sealed class RouteTable
     /// <summary>By host and path (both directions, absolute-form, CONNECT and ingress). CONNECT has an empty path: only the API is found.</summary>
     public RouteMatch Match(Direction direction, string method, ExchangeTarget target)
     {
-        if (target.Routed.TryGet(this, direction, method, out var known))
+        if (target.Routed.Found is KnownMatch known && ReferenceEquals(known.Table, this) && ReferenceEquals(known.Method, method) && known.Direction == direction)
         {
-            return known;
+            return known.Match;
         }
 
         var match = new RouteMatch(MatchHost(direction, target.Host, method, target.Path), target.Path);
-        target.Routed.Keep(this, direction, method, match);
+        if (target.Routed.IsAskedAgain())
+        {
+            target.Routed.Keep(new KnownMatch(this, direction, method, match));
+        }
+
         return match;
     }
 
@@ -84,4 +88,7 @@ public sealed class RouteTable
 
     private static Route? MatchPath(HostRoutes host, string method, string path) =>
         host.Find(path) is not { } api ? null : path.StartsWith('/') ? api.Match(method, path) : api.Api;
+
+    /// <summary>What a target was matched to before, by which table.</summary>
+    private sealed record KnownMatch(RouteTable Table, Direction Direction, string Method, RouteMatch Match);
 }

@@ -1,23 +1,27 @@
 namespace Tidegate.Policies.Cache.Disk;
 
 /// <summary>An answer that is read from the disk.</summary>
-internal sealed class DiskLoad(StoredAnswer answer)
+/// <param name="answer">With content that comes.</param>
+/// <param name="isShared">Memory has room for it: others read along, and find it there afterwards.</param>
+internal sealed class DiskLoad(StoredAnswer answer, bool isShared)
 {
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public StoredAnswer Answer => answer;
 
-    /// <summary>When all of it has been read, or nobody else may read along any more.</summary>
+    public bool IsShared => isShared;
+
+    /// <summary>When all of it has been read.</summary>
     public Task Completion => _completion.Task;
 
     /// <summary>When whoever asked for it reads, or has found that it need not.</summary>
     public Task Begun => _begun.Task;
 
-    /// <summary>One that was read whole.</summary>
+    /// <summary>Nothing to read along: it is in memory, or to be read anew.</summary>
     public static DiskLoad Of(StoredAnswer answer)
     {
-        var load = new DiskLoad(answer);
+        var load = new DiskLoad(answer, isShared: true);
         load.Complete();
         return load;
     }

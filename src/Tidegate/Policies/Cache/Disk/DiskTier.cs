@@ -153,8 +153,9 @@ internal sealed class DiskTier : IAsyncDisposable
         }
         finally
         {
-            own.SetResult(load);
-            if (load is not { Completion.IsCompleted: false })
+            // What memory cannot hold is read by whoever asked for it alone: in one window all would read as slowly as the slowest.
+            own.SetResult(load is { IsShared: false } ? DiskLoad.Of(load.Answer) : load);
+            if (load is not { IsShared: true, Completion.IsCompleted: false })
             {
                 _loads.TryRemove(KeyValuePair.Create(entry, own.Task));
             }
@@ -191,7 +192,7 @@ internal sealed class DiskTier : IAsyncDisposable
                 return DiskLoad.Of(answer);
             }
 
-            var load = new DiskLoad(answer);
+            var load = new DiskLoad(answer, isShared: entry.ContentBytes <= int.MaxValue && answer.Content.TryReserve((int)entry.ContentBytes));
             isStreamed = true;
             _ = FillAsync(entry, load, checksums, own);
             return load;
@@ -275,6 +276,13 @@ internal sealed class DiskTier : IAsyncDisposable
         var content = load.Answer.Content;
         try
         {
+            if (!load.IsShared)
+            {
+                // Its reader takes its place before anything can be let go.
+                await load.Begun;
+                content.BecomeWindow();
+            }
+
             var piece = new byte[StoredContent.PieceBytes];
             for (var i = 0; i < checksums.Length; i++)
             {
@@ -288,15 +296,6 @@ internal sealed class DiskTier : IAsyncDisposable
                     Lose(entry);
                     content.Fail(Damaged);
                     return;
-                }
-
-                if (content.IsKept && !content.TryReserve(length))
-                {
-                    // Whoever comes too late for a window reads the disk anew, and does not wait for the window's slowest reader.
-                    await load.Begun;
-                    content.BecomeWindow();
-                    _loads.TryRemove(KeyValuePair.Create(entry, own));
-                    load.Complete();
                 }
 
                 if (!content.IsKept && !content.HasReaders)
