@@ -11,10 +11,14 @@ internal sealed class PathNode
 
     private const int MaxDepth = 16;
 
+    // Behind the parameters of one place.
+    private const int MaxVerbs = 16;
+
     private readonly Dictionary<string, PathNode> _children = [];
     private readonly Dictionary<string, PathNode>.AlternateLookup<ReadOnlySpan<char>> _lookup;
     private readonly List<FoundEndpoint> _methods = [];
     private int _names;
+    private int _verbs;
     private bool _isCollapsed;
 
     public PathNode() => _lookup = _children.GetAlternateLookup<ReadOnlySpan<char>>();
@@ -111,6 +115,17 @@ internal sealed class PathNode
         if (parameter is not null && _children.TryGetValue(parameter, out known))
         {
             return known;
+        }
+
+        if (parameter is not null && mayAdd && PathSegment.VerbOf(parameter) is { IsEmpty: false } verb)
+        {
+            // A service knows a few verbs; where there are more they were parts of values (order-17:alice).
+            if (_verbs == MaxVerbs)
+            {
+                return Child(parameter.AsSpan()[..^verb.Length], mayAdd, isSaved);
+            }
+
+            _verbs++;
         }
 
         var isName = parameter is null && PathSegment.IsName(segment);

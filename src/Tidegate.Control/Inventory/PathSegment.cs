@@ -111,7 +111,8 @@ internal static class PathSegment
     }
 
     /// <summary>What is done with a thing, behind a colon, with it; empty for none.</summary>
-    private static ReadOnlySpan<char> VerbOf(ReadOnlySpan<char> segment)
+    /// <summary>What stands behind the last colon, with it, when that may be a verb; else empty.</summary>
+    public static ReadOnlySpan<char> VerbOf(ReadOnlySpan<char> segment)
     {
         var colon = segment.LastIndexOf(':');
         return colon > 0 && colon < segment.Length - 1 && segment.Length - colon <= LongestName && !segment[..colon].Contains(':') && IsLetters(segment[(colon + 1)..]) ? segment[colon..] : [];

@@ -7,13 +7,14 @@ internal sealed class RecordLane(RecordBlocks blocks)
 {
     private readonly Lock _gate = new();
     private RecordBlock? _filling;
+    private bool _isClosed;
 
     /// <summary>Adds a record.</summary>
     public LaneResult Add(RecordMaker maker, Exchange exchange)
     {
         lock (_gate)
         {
-            var block = _filling ??= blocks.Rent();
+            var block = _isClosed ? null : _filling ??= blocks.Rent();
             if (block is null)
             {
                 return LaneResult.Lost;
@@ -28,6 +29,15 @@ internal sealed class RecordLane(RecordBlocks blocks)
             }
 
             return block.Count == 1 ? LaneResult.First : LaneResult.Added;
+        }
+    }
+
+    /// <summary>From now on there is no room.</summary>
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _isClosed = true;
         }
     }
 

@@ -38,7 +38,8 @@ internal sealed class WallClock
     /// <summary>Reads the clock when that was long ago. Not on the request path.</summary>
     public void Refresh()
     {
-        if (_time.GetElapsedTime(_last.Timestamp) >= Fresh)
+        // A machine that was put to sleep has counted nothing meanwhile, and its clock has gone on.
+        if (_time.GetElapsedTime(_last.Timestamp) >= Fresh || (_time.GetUtcNow() - At(_time.GetTimestamp())).Duration() >= Fresh)
         {
             _last = Read();
         }
@@ -46,15 +47,18 @@ internal sealed class WallClock
 
     private Reading Read()
     {
-        for (var readings = 1; ; readings++)
+        var (best, apart) = (new Reading(0, default), TimeSpan.MaxValue);
+        for (var readings = 0; readings < MaxReadings && apart > MaxApart; readings++)
         {
             var before = _time.GetTimestamp();
             var utc = _time.GetUtcNow();
-            if (readings == MaxReadings || _time.GetElapsedTime(before) <= MaxApart)
+            if (_time.GetElapsedTime(before) is var took && took < apart)
             {
-                return new Reading(before, utc);
+                (best, apart) = (new Reading(before, utc), took);
             }
         }
+
+        return best;
     }
 
     private sealed record Reading(long Timestamp, DateTimeOffset Utc);

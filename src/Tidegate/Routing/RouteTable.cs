@@ -14,6 +14,9 @@ public sealed class RouteTable
     private readonly FrozenDictionary<string, HostRoutes>.AlternateLookup<ReadOnlySpan<char>>[] _byWildcard;
     private readonly HostRoutes? _byBasePath;
 
+    // Tells this table from others without being it: a target that nobody asks for any more must not keep a table of before.
+    private readonly object _version = new();
+
     /// <summary>Builds the table; the order of <paramref name="routes"/> does not matter.</summary>
     public RouteTable(IEnumerable<Route> routes)
     {
@@ -27,15 +30,15 @@ public sealed class RouteTable
     /// <summary>By host and path (both directions, absolute-form, CONNECT and ingress). CONNECT has an empty path: only the API is found.</summary>
     public RouteMatch Match(Direction direction, string method, ExchangeTarget target)
     {
-        if (target.Routed.Found is KnownMatch known && ReferenceEquals(known.Table, this) && ReferenceEquals(known.Method, method) && known.Direction == direction)
+        if (target.Routed.Found is KnownMatch known && ReferenceEquals(known.Version, _version) && ReferenceEquals(known.Method, method) && known.Direction == direction)
         {
             return known.Match;
         }
 
         var match = new RouteMatch(MatchHost(direction, target.Host, method, target.Path), target.Path);
-        if (target.Routed.IsAskedAgain())
+        if (target.Routed.IsAskedAgain() && ReferenceEquals(string.IsInterned(method), method))
         {
-            target.Routed.Keep(new KnownMatch(this, direction, method, match));
+            target.Routed.Keep(new KnownMatch(_version, direction, method, match));
         }
 
         return match;
@@ -89,6 +92,6 @@ public sealed class RouteTable
     private static Route? MatchPath(HostRoutes host, string method, string path) =>
         host.Find(path) is not { } api ? null : path.StartsWith('/') ? api.Match(method, path) : api.Api;
 
-    /// <summary>What a target was matched to before, by which table.</summary>
-    private sealed record KnownMatch(RouteTable Table, Direction Direction, string Method, RouteMatch Match);
+    /// <summary>What a target was matched to before, and by which table. Methods are few and one object each; one that a client invents is not kept.</summary>
+    private sealed record KnownMatch(object Version, Direction Direction, string Method, RouteMatch Match);
 }

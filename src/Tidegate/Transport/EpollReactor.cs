@@ -9,8 +9,9 @@ internal sealed unsafe class EpollReactor<TCalls> : Reactor
     // Enough that a full load costs few waits, few enough that the end of the list is not old when its turn comes.
     private const int MaxEvents = 256;
 
-    // Enough that a peer that sleeps is woken once for many answers, few enough that the first of them does not wait for long: some 100 µs of requests.
+    // Enough that a peer that sleeps is woken once for many answers, few enough that the first of them does not wait for long: some 100 µs of requests, whatever else the turn is about.
     private const int MaxDeferred = 32;
+    private const int MaxCallsBehindDeferred = 128;
 
     private readonly WatchedTable _watched = new();
     private readonly TurnWatch _turns;
@@ -18,6 +19,9 @@ internal sealed unsafe class EpollReactor<TCalls> : Reactor
     private readonly List<SocketWriter<TCalls>> _deferred = new(MaxDeferred);
     private readonly int _epoll;
     private readonly int _wake;
+    private int _event;
+    private int _firstDeferred;
+    private long _callsAtDeferred;
     private bool _isStopping;
 
     public EpollReactor(int index, TCalls calls, TimeProvider time, Action<string> log)
@@ -94,6 +98,11 @@ internal sealed unsafe class EpollReactor<TCalls> : Reactor
     public void Defer(SocketWriter<TCalls> writer)
     {
         Debug.Assert(DefersSends, "deferred where nothing is");
+        if (_deferred.Count == 0)
+        {
+            (_firstDeferred, _callsAtDeferred) = (_event, Counters.Sends + Counters.Receives);
+        }
+
         _deferred.Add(writer);
     }
 
@@ -124,19 +133,21 @@ internal sealed unsafe class EpollReactor<TCalls> : Reactor
             _turns.Begin();
             for (var i = 0; i < count; i++)
             {
-                DefersSends = i < count - 1 && _deferred.Count < MaxDeferred;
+                _event = i;
+                DefersSends = i < count - 1;
                 if (_watched.Find(EpollEvents.Data(events, i)) is { } watched)
                 {
                     Counters.Events++;
                     Run(watched, EpollEvents.Flags(events, i));
                 }
 
-                if (_deferred.Count >= MaxDeferred || i == count - 1)
+                if (_deferred.Count > 0 && (i == count - 1 || i - _firstDeferred >= MaxDeferred || Counters.Sends + Counters.Receives - _callsAtDeferred >= MaxCallsBehindDeferred))
                 {
                     SendDeferred();
                 }
             }
 
+            DefersSends = false;
             RunPosted();
             _turns.End();
         }

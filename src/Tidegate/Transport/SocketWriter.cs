@@ -21,14 +21,26 @@ internal sealed class SocketWriter<TCalls>(ReactorConnection<TCalls> connection)
     // What is copied to be sent a little later: copying more would cost more than is saved.
     private const int MaxDeferredBytes = 4 * 1024;
 
+    // Each holds a block, and leaves in one call with the others.
+    private const int MaxDeferredFlushes = MaxParts;
+
     /// <summary>On the reactor: what was to be sent before the turn ends.</summary>
     public static readonly Action<object?> SendDeferred = static state =>
     {
         var writer = (SocketWriter<TCalls>)state!;
         writer._deferredBytes = 0;
+        writer._deferredFlushes = 0;
         writer._isSendingDeferred = true;
+        try
+        {
+            writer.Send(default);
+        }
+        finally
+        {
+            writer._isSendingDeferred = false;
+        }
+
         writer.Continue();
-        writer._isSendingDeferred = false;
     };
 
     private static readonly Action<object?> StartFlush = static state => ((SocketWriter<TCalls>)state!).Start();
@@ -58,6 +70,7 @@ internal sealed class SocketWriter<TCalls>(ReactorConnection<TCalls> connection)
     private Block? _sendingTail;
     private int _sentOfFirst;
     private int _deferredBytes;
+    private int _deferredFlushes;
     private bool _isSendingDeferred;
     private bool _hasArrived;
     private bool _isParked;
@@ -252,7 +265,7 @@ internal sealed class SocketWriter<TCalls>(ReactorConnection<TCalls> connection)
     private bool TryDefer(ReadOnlySpan<byte> source)
     {
         var bytes = (int)Math.Min(int.MaxValue, _unflushed) + source.Length;
-        if (!_reactor.DefersSends || bytes == 0 || _deferredBytes + bytes > MaxDeferredBytes || (_sending is not null && _deferredBytes == 0) || connection.IsFull || connection.IsGone)
+        if (!_reactor.DefersSends || bytes == 0 || _deferredBytes + bytes > MaxDeferredBytes || _deferredFlushes == MaxDeferredFlushes || (_sending is not null && _deferredBytes == 0) || connection.IsFull || connection.IsGone)
         {
             return false;
         }
@@ -272,6 +285,7 @@ internal sealed class SocketWriter<TCalls>(ReactorConnection<TCalls> connection)
         }
 
         _deferredBytes += bytes;
+        _deferredFlushes++;
         return true;
     }
 

@@ -36,6 +36,41 @@ public sealed class DeferredSendTests : IAsyncLifetime
         Assert.Equal(2, sends);
     }
 
+    [Fact]
+    public async Task A_flush_does_not_wait_for_the_end_of_a_turn_in_which_much_else_is_done()
+    {
+        var pairs = new List<Pair>();
+        for (var i = 0; i < 60; i++)
+        {
+            pairs.Add(await PairAsync());
+        }
+
+        var reactor = pairs[0].Connection.Features.Get<Reactor>()!;
+        var (before, seen) = (0L, 0L);
+        await InOneTurnAsync(
+        [
+            (pairs[0], async () =>
+            {
+                before = reactor.Counters.Sends;
+                await WriteAsync(pairs[0], "small");
+                Assert.Equal(before, reactor.Counters.Sends);
+            }),
+            .. pairs.Skip(1).SkipLast(1).Select(pair => (pair, (Func<Task>)(() => Task.CompletedTask))),
+            (pairs[^1], () =>
+            {
+                seen = reactor.Counters.Sends;
+                return Task.CompletedTask;
+            }),
+        ]);
+
+        Assert.Equal(before + 1, seen);
+        Assert.Equal("small", await ReceiveAsync(pairs[0].Peer, 5));
+        foreach (var pair in pairs)
+        {
+            await pair.DisposeAsync();
+        }
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

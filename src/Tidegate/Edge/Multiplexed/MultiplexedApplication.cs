@@ -14,7 +14,9 @@ internal sealed class MultiplexedApplication(EdgeServices services, ProtocolVers
 
     public async Task ProcessRequestAsync(IFeatureCollection context)
     {
-        // Kestrel begins a stream on the thread pool. Where its connection lives are the upstream connections too: from here on nothing changes threads until the answer is written.
+        // Kestrel begins a stream on the thread pool. Where its connection lives are the upstream connections too: from here on a request without content changes threads no more until its answer is
+        // written. Waiting for the reactor counts as the gateway's time.
+        var received = services.Time.GetTimestamp();
         if (context.Get<Reactor>() is { } reactor)
         {
             await reactor.SwitchAsync();
@@ -31,7 +33,7 @@ internal sealed class MultiplexedApplication(EdgeServices services, ProtocolVers
         exchange.Aborted = context.GetRequiredFeature<IHttpRequestLifetimeFeature>().RequestAborted;
         exchange.Method = request.Method;
         exchange.Connection.HasServed = true;
-        exchange.Timings.Received = services.Time.GetTimestamp();
+        exchange.Timings.Received = received;
         if (MultiplexedHead.Read(exchange, request, extended?.Protocol, settings) is { } refusal)
         {
             exchange.Reject(refusal);

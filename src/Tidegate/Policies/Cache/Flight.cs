@@ -16,6 +16,8 @@ internal sealed class Flight
     private static readonly Failure NobodyWaits = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "Every client that waited for the answer went away.");
     private static readonly Failure OurBug = new(FailureSource.Gateway, FailureKind.GatewayError, Retryable: false, "The gateway failed while it stored the answer. The log says why.");
 
+    private static readonly Failure TooSlow = new(FailureSource.Upstream, FailureKind.TotalTimeout, Retryable: false, "The stored answer was not refreshed within a minute.");
+
     // A refresh that nobody waits for ends with this; whoever has joined it by then keeps it going.
     private static readonly TimeSpan MaxRefreshTime = TimeSpan.FromMinutes(1);
 
@@ -32,6 +34,7 @@ internal sealed class Flight
     private readonly long _epoch;
     private long _asked;
     private bool _isBroken;
+    private volatile bool _tookTooLong;
     private Task? _storing;
 
     /// <param name="cache">Where the answer goes.</param>
@@ -216,13 +219,17 @@ internal sealed class Flight
 
     private async Task AskUnwatchedAsync(ExchangeHandler next)
     {
-        var limit = _cache.Time.CreateTimer(static seat => ((FlightSeat)seat!).Leave(), FirstSeat, MaxRefreshTime, Timeout.InfiniteTimeSpan);
+        var limit = _cache.Time.CreateTimer(static flight => ((Flight)flight!).GiveUp(), this, MaxRefreshTime, Timeout.InfiniteTimeSpan);
         try
         {
             await AskAsync(next);
             if (_storing is not null)
             {
                 await _storing;
+                if (Exchange.Failure is not null)
+                {
+                    _cache.Counters.CountRefreshFailure();
+                }
             }
             else if (Result is FlightResult.NotStored or FlightResult.Failed)
             {
@@ -248,9 +255,22 @@ internal sealed class Flight
             await limit.DisposeAsync();
             FirstSeat.Leave();
             _cache.Refreshes.End();
+            if (_tookTooLong && Exchange.Failure?.Source == FailureSource.Client)
+            {
+                // No client of its own broke it off: the upstream took too long.
+                Exchange.ForgetAnswer();
+                Exchange.Fail(TooSlow);
+            }
+
             Exchange.Timings.Ended = _cache.Time.GetTimestamp();
             _cache.OnRefreshEnds(Exchange);
         }
+    }
+
+    private void GiveUp()
+    {
+        _tookTooLong = true;
+        FirstSeat.Leave();
     }
 
     private void ForgetConditions()
@@ -420,6 +440,13 @@ internal sealed class Flight
         }
     }
 
+    /// <summary>What waits for the end of the answer (a circuit) sees that it broke, as readers do.</summary>
+    private void Break(StoredContent content, Failure failure)
+    {
+        Exchange.Fail(failure);
+        content.Fail(failure);
+    }
+
     private async Task StoreAsync(StoredAnswer answer)
     {
         var content = answer.Content;
@@ -433,15 +460,15 @@ internal sealed class Flight
         }
         catch (MessageBodyException broken)
         {
-            content.Fail(broken.Failure);
+            Break(content, broken.Failure);
         }
         catch (OperationCanceledException)
         {
-            content.Fail(NobodyWaits);
+            Break(content, NobodyWaits);
         }
         catch (Exception bug)
         {
-            content.Fail(OurBug);
+            Break(content, OurBug);
             _cache.OnBug(bug);
         }
         finally

@@ -64,6 +64,21 @@ public sealed class InventoryTests : IDisposable
     }
 
     [Fact]
+    public async Task Verbs_behind_a_parameter_are_few_and_more_of_them_were_parts_of_values()
+    {
+        await using var inventory = New();
+        for (var i = 0; i < 100; i++)
+        {
+            await SeeAsync(inventory, TestRecords.Egress with { Path = $"/orders/{1000 + i}:{string.Concat((char)('a' + (i % 26)), (char)('a' + (i / 26)), "lice")}" });
+        }
+
+        var paths = PathsOf(inventory, "api.stripe.com").ToList();
+        Assert.Equal(17, paths.Count);
+        Assert.Contains("/orders/{id}", paths);
+        Assert.Equal(84, Host(inventory, "api.stripe.com").Paths.All().Single(found => found.Path == "/orders/{id}").Endpoint.Calls);
+    }
+
+    [Fact]
     public async Task A_call_of_a_name_that_became_a_value_is_counted_with_the_others_though_it_is_remembered()
     {
         await using var inventory = New();

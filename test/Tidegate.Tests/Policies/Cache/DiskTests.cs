@@ -124,10 +124,14 @@ public sealed class DiskTests : IDisposable
             Assert.Equal(Outcome.ServedFromCache, slow.Outcome);
             Assert.Equal(1_000, await ReadAsync(slow, 1_000));
 
+            // One after the other, and all at once.
             for (var i = 0; i < 3; i++)
             {
                 Assert.Equal(content, (await again.CallAsync().WaitAsync(TimeSpan.FromSeconds(20), Cancellation)).Content);
             }
+
+            var together = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Task.Run(() => again.CallAsync()))).WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+            Assert.All(together, answer => Assert.Equal(content, answer.Content));
 
             Assert.Empty(again.Asked);
             Assert.Equal(content.Length - 1_000, await ReadAsync(slow, content.Length));

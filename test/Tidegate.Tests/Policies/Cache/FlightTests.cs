@@ -349,6 +349,31 @@ public sealed class FlightTests
     }
 
     [Fact]
+    public async Task A_refresh_whose_content_breaks_is_a_failure_for_its_record_its_count_and_whoever_waits_for_its_end()
+    {
+        _bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=10, stale-while-revalidate=60");
+        await _bench.CallAsync();
+        _bench.Time.Advance(TimeSpan.FromSeconds(20));
+        var body = new FedBody();
+        Exchange? ended = null;
+        var seen = new TaskCompletionSource<Failure?>();
+        _bench.Cache.OnRefreshEnds = exchange => ended = exchange;
+        _bench.Upstream = asked =>
+        {
+            asked.WhenAnswerEnds(new Ending(exchange => seen.TrySetResult(exchange.Failure)));
+            return CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", body);
+        };
+        await _bench.CallAsync();
+        body.Feed("first ");
+        body.Break();
+        await UntilAsync(() => ended is not null);
+
+        Assert.Equal((Outcome.Failed, "response_truncated", CacheResult.Refresh), (ended!.Outcome, ended.Failure!.Code, ended.Cache));
+        Assert.Equal("response_truncated", (await seen.Task.WaitAsync(Patience, Cancellation))?.Code);
+        Assert.Equal(1, _bench.Cache.Counters.RefreshFailures);
+    }
+
+    [Fact]
     public async Task A_refresh_that_takes_too_long_is_broken_off_and_there_are_never_too_many()
     {
         _bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=10, stale-while-revalidate=6000");
@@ -373,8 +398,19 @@ public sealed class FlightTests
 
         await UntilAsync(() => _bench.Asked.Count == RefreshPlaces.Max);
         Assert.Equal(RefreshPlaces.Max, _bench.Cache.Refreshes.Taken);
+        var records = new List<string>();
+        _bench.Cache.OnRefreshEnds = ended =>
+        {
+            lock (records)
+            {
+                records.Add($"{ended.Cache} {ended.Outcome} {ended.Failure?.Source} {ended.Failure?.Code}");
+            }
+        };
         _bench.Time.Advance(TimeSpan.FromMinutes(1));
-        await UntilAsync(() => _bench.Cache.Refreshes.Taken == 0);
+        await UntilAsync(() => _bench.Cache.Refreshes.Taken == 0 && records.Count == RefreshPlaces.Max);
+
+        // No client left: the upstream took too long.
+        Assert.All(records, record => Assert.Equal("Refresh Failed Upstream total_timeout", record));
         Assert.Equal((RefreshPlaces.Max, 0), (_bench.Asked.Count, _bench.Cache.Flights.Count));
         Assert.Empty(_bench.Bugs);
     }
@@ -570,6 +606,11 @@ public sealed class FlightTests
 
             _more.Release();
         }
+    }
+
+    private sealed class Ending(Action<Exchange> ended) : IAnswerEnding
+    {
+        public void AnswerEnded(Exchange exchange) => ended(exchange);
     }
 }
 

@@ -18,13 +18,18 @@ internal sealed class DiskLoad(StoredAnswer answer, bool isShared)
     /// <summary>When whoever asked for it reads, or has found that it need not.</summary>
     public Task Begun => _begun.Task;
 
-    /// <summary>Nothing to read along: it is in memory, or to be read anew.</summary>
+    /// <summary>One that was read whole.</summary>
     public static DiskLoad Of(StoredAnswer answer)
     {
         var load = new DiskLoad(answer, isShared: true);
         load.Complete();
         return load;
     }
+
+    /// <summary>One that only whoever began it reads: another reads the disk itself.</summary>
+    public static DiskLoad SomebodyElses(StoredAnswer answer) => new(answer, isShared: false) { IsSomebodyElses = true };
+
+    public bool IsSomebodyElses { get; private init; }
 
     public void Complete() => _completion.TrySetResult();
 

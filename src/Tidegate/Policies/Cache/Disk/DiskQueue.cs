@@ -14,8 +14,10 @@ internal sealed class DiskQueue
     {
         lock (_gate)
         {
+            // Two that come at the same moment may arrive here in the other order.
             var place = PlaceOf(answer);
-            _answers[place] = (answer, _answers.GetValueOrDefault(place).Waiting + 1);
+            var (newest, waiting) = _answers.GetValueOrDefault(place);
+            _answers[place] = (newest is not null && newest.Received > answer.Received ? newest : answer, waiting + 1);
         }
     }
 
@@ -36,6 +38,15 @@ internal sealed class DiskQueue
                     _answers[place] = known with { Waiting = known.Waiting - 1 };
                 }
             }
+        }
+    }
+
+    /// <summary>Whether a newer one waits already.</summary>
+    public bool IsOvertaken(StoredAnswer answer)
+    {
+        lock (_gate)
+        {
+            return _answers.GetValueOrDefault(PlaceOf(answer)).Newest is { } newest && newest != answer && newest.Received > answer.Received;
         }
     }
 

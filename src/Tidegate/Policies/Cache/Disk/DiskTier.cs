@@ -102,6 +102,11 @@ internal sealed class DiskTier : IAsyncDisposable
     /// <summary>An answer has been stored: it is written when there is time.</summary>
     public void Offer(StoredAnswer answer)
     {
+        if (_queue.IsOvertaken(answer))
+        {
+            return;
+        }
+
         // What is there of it is older than what has just come. It may still be fresh, and must not come back should the process end before the new one is written.
         if (_index.Remove(answer.Key, answer.Vary) is { } older && older.FreshUntil > _cache.Time.GetUtcNow())
         {
@@ -142,7 +147,8 @@ internal sealed class DiskTier : IAsyncDisposable
         if (others != own.Task)
         {
             await WaitAsync(others);
-            return await others;
+            var theirs = await others;
+            return theirs is not { IsSomebodyElses: true } ? theirs : entry.Segment.TryUse() ? await BeginAsync(entry, others) : null;
         }
 
         DiskLoad? load = null;
@@ -154,7 +160,7 @@ internal sealed class DiskTier : IAsyncDisposable
         finally
         {
             // What memory cannot hold is read by whoever asked for it alone: in one window all would read as slowly as the slowest.
-            own.SetResult(load is { IsShared: false } ? DiskLoad.Of(load.Answer) : load);
+            own.SetResult(load is { IsShared: false } ? DiskLoad.SomebodyElses(load.Answer) : load);
             if (load is not { IsShared: true, Completion.IsCompleted: false })
             {
                 _loads.TryRemove(KeyValuePair.Create(entry, own.Task));
