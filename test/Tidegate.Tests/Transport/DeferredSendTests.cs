@@ -28,7 +28,8 @@ public sealed class DeferredSendTests : IAsyncLifetime
                 await WriteAsync(first, "one ");
                 await WriteAsync(first, "two ");
                 await WriteAsync(first, "three");
-            }),
+            }
+        ),
             (last, () => WriteAsync(last, "at once")));
 
         Assert.Equal("one two three", await ReceiveAsync(first.Peer, 13));
@@ -90,7 +91,8 @@ public sealed class DeferredSendTests : IAsyncLifetime
                 {
                     first.Connection.Abort(new ConnectionAbortedException("It broke."));
                 }
-            }),
+            }
+        ),
             (last, () => WriteAsync(last, "whole")));
 
         Assert.Equal("begun", await ReceiveAsync(first.Peer, 5));
@@ -108,7 +110,8 @@ public sealed class DeferredSendTests : IAsyncLifetime
             {
                 await WriteAsync(first, "good bye");
                 await first.Connection.DisposeAsync();
-            }),
+            }
+        ),
             (last, () => WriteAsync(last, "x")));
 
         Assert.Equal("good bye", await ReceiveAsync(first.Peer, 8));
@@ -127,7 +130,8 @@ public sealed class DeferredSendTests : IAsyncLifetime
                 await WriteAsync(first, "small ");
                 await WriteAsync(first, large);
                 await WriteAsync(first, " end");
-            }),
+            }
+        ),
             (last, () => WriteAsync(last, "x")));
 
         Assert.Equal($"small {large} end", await ReceiveAsync(first.Peer, large.Length + 10));
