@@ -6,7 +6,8 @@ using Tidegate.Load.Scenarios;
 using Tidegate.Load.Traffic;
 
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-if (args.Length > 0 && TrafficCommands.Knows(args[0]))
+// Some scenarios are called like what they do; the processes that do it are told a port.
+if (args.Length > 1 && TrafficCommands.Knows(args[0]) && char.IsAsciiDigit(args[1][0]))
 {
     TrafficCommands.Run(args);
     return 0;
