@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Tidegate.Exchanges;
@@ -126,13 +127,14 @@ internal sealed class MultiplexedResponseWriter(IFeatureCollection features, Pro
 
     private static void Copy(HeaderList fields, IHeaderDictionary into)
     {
+        // A cookie is one client's: it does not come again, and nobody else need keep it.
         var texts = FieldTexts.OfThread;
         for (var i = 0; i < fields.Count; i++)
         {
             var field = fields[i];
             if (field.Known is not (KnownHeader.ContentLength or KnownHeader.TransferEncoding or KnownHeader.Connection))
             {
-                into.Append(field.Known == KnownHeader.None ? texts.Of(field.Name) : KnownHeaders.Name(field.Known), texts.Of(field.Value));
+                into.Append(field.Known == KnownHeader.None ? texts.Of(field.Name) : KnownHeaders.Name(field.Known), field.Known == KnownHeader.SetCookie ? Encoding.Latin1.GetString(field.Value) : texts.Of(field.Value));
             }
         }
     }

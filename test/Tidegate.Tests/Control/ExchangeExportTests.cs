@@ -1,0 +1,162 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Time.Testing;
+using Tidegate.Configuration;
+using Tidegate.Control.Admin;
+using Tidegate.Control.Store;
+using Tidegate.Control.Store.Queries;
+using Tidegate.Control.Store.Segments;
+using Tidegate.Tests.Control.Store;
+using Xunit;
+
+namespace Tidegate.Tests.Control;
+
+/// <summary>How many exports there are at once, whose, and for how long.</summary>
+public sealed class ExchangeExportTests : IDisposable
+{
+    private static readonly DateTimeOffset Start = new(2026, 11, 26, 10, 0, 0, TimeSpan.Zero);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private readonly FakeTimeProvider _time = new(Start);
+    private readonly string _directory = Directory.CreateTempSubdirectory("tidegate-export-places-").FullName;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Fact]
+    public async Task A_person_has_one_export_at_a_time_others_have_theirs_and_there_are_four_in_all()
+    {
+        await using var store = await FilledAsync();
+        await using var reader = new StoreReader(store, _time);
+        var export = New(reader);
+        var stalled = new List<StalledBody>();
+        var running = new List<Task>();
+        foreach (var name in (string[])["ana", "bob", "cleo"])
+        {
+            running.Add(await BeginAsync(export, AdminCaller.Of(name, AdminRole.Viewer, []), stalled));
+        }
+
+        Assert.Equal(503, await AskAsync(export, AdminCaller.Of("ana", AdminRole.Viewer, [])));
+        running.Add(await BeginAsync(export, AdminCaller.Token, stalled));
+        Assert.Equal(503, await AskAsync(export, AdminCaller.Token));
+        stalled.ForEach(body => body.GoOn());
+        await Task.WhenAll(running).WaitAsync(Patience, Cancellation);
+        Assert.Equal(200, await AskAsync(export, AdminCaller.Of("ana", AdminRole.Viewer, [])));
+    }
+
+    [Fact]
+    public async Task Whoever_has_the_token_is_many_and_may_have_several()
+    {
+        await using var store = await FilledAsync();
+        await using var reader = new StoreReader(store, _time);
+        var export = New(reader);
+        var stalled = new List<StalledBody>();
+        Task[] running = [await BeginAsync(export, AdminCaller.Token, stalled), await BeginAsync(export, AdminCaller.Token, stalled)];
+        stalled.ForEach(body => body.GoOn());
+        await Task.WhenAll(running).WaitAsync(Patience, Cancellation);
+    }
+
+    [Fact]
+    public async Task A_reader_that_takes_too_long_is_cut_off_and_its_place_is_free()
+    {
+        await using var store = await FilledAsync();
+        await using var reader = new StoreReader(store, _time);
+        var export = New(reader);
+        var stalled = new List<StalledBody>();
+        var running = await BeginAsync(export, AdminCaller.Of("ana", AdminRole.Viewer, []), stalled);
+        _time.Advance(TimeSpan.FromMinutes(6));
+        await running.WaitAsync(Patience, Cancellation);
+
+        // What was sent must not look whole.
+        Assert.True(stalled[0].WasAborted);
+        Assert.Equal(200, await AskAsync(export, AdminCaller.Of("ana", AdminRole.Viewer, [])));
+    }
+
+    [Fact]
+    public async Task What_a_process_that_was_killed_left_behind_is_gone_and_nothing_stays_of_a_file_that_was_sent()
+    {
+        Directory.CreateDirectory(Path.Combine(Exports, "old"));
+        await File.WriteAllTextAsync(Path.Combine(Exports, "old", "exchanges.parquet"), "half", Cancellation);
+        await using var store = await FilledAsync();
+        await using var reader = new StoreReader(store, _time);
+        var export = New(reader);
+        Assert.False(Directory.Exists(Exports));
+
+        Assert.Equal(200, await AskAsync(export, AdminCaller.Token, ExportFormat.Parquet));
+        Assert.Empty(Directory.GetFileSystemEntries(Exports));
+    }
+
+    private string Exports => Path.Combine(_directory, "exports");
+
+    private static ExchangeSearch Search => new() { From = Start.AddHours(-1), To = Start.AddHours(1), Limit = 10 };
+
+    private ExchangeExport New(StoreReader reader) => new(reader, Exports, _time);
+
+    private async Task<ExchangeStore> FilledAsync()
+    {
+        var store = ExchangeStore.Open(new StoreSettings { Directory = _directory, MaxBytes = 1 << 30, MaxAge = TimeSpan.FromDays(30) }, static _ => { }, _time);
+        ulong id = 0;
+        await store.WriteAsync(StoreRecords.Batch(new Random(1), ref id, Start, 3), Cancellation);
+        store.BringToDisk(isLast: false);
+        return store;
+    }
+
+    private static DefaultHttpContext Context(AdminCaller caller, Stream body)
+    {
+        var context = new DefaultHttpContext();
+        context.Features.Set(caller);
+        context.Features.Set<IHttpResponseBodyFeature>(new StreamResponseBodyFeature(body));
+        if (body is StalledBody stalled)
+        {
+            context.Features.Set<IHttpResponseFeature>(new StartedResponse(stalled));
+            context.Features.Set<IHttpRequestLifetimeFeature>(stalled);
+        }
+
+        return context;
+    }
+
+    private static async Task<int> AskAsync(ExchangeExport export, AdminCaller caller, ExportFormat format = ExportFormat.Csv)
+    {
+        var context = Context(caller, new MemoryStream());
+        await export.AnswerAsync(context, Search, format).WaitAsync(Patience, Cancellation);
+        return context.Response.StatusCode;
+    }
+
+    /// <summary>An export whose reader does not read.</summary>
+    private static async Task<Task> BeginAsync(ExchangeExport export, AdminCaller caller, List<StalledBody> stalled)
+    {
+        var body = new StalledBody();
+        stalled.Add(body);
+        var running = export.AnswerAsync(Context(caller, body), Search, ExportFormat.Csv);
+        await body.Reached.WaitAsync(Patience, Cancellation);
+        return running;
+    }
+
+    private sealed class StartedResponse(StalledBody body) : HttpResponseFeature
+    {
+        public override bool HasStarted => body.Reached.IsCompleted;
+    }
+
+    private sealed class StalledBody : MemoryStream, IHttpRequestLifetimeFeature
+    {
+        private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _goOn = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Reached => _reached.Task;
+
+        public bool WasAborted { get; private set; }
+
+        public CancellationToken RequestAborted { get; set; }
+
+        public void Abort() => WasAborted = true;
+
+        public void GoOn() => _goOn.TrySetResult();
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            _reached.TrySetResult();
+            await _goOn.Task.WaitAsync(cancellationToken);
+        }
+    }
+}
