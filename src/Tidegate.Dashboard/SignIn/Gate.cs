@@ -251,8 +251,14 @@ internal sealed class Gate(DashboardSources sources) : IAsyncDisposable
 
     private void Begin(HttpContext context, AdminAccess access, AdminCaller caller, SignInProof proof)
     {
-        // Never the one that the browser came with: somebody else may know it.
-        _sessions.End(context.Request.Cookies[SessionCookie]);
+        // Never the one that the browser came with: somebody else may know it. It ends once the new one has gone out: pages that it has open ask at once who is there, and would be led to the form
+        // with a key that holds no more.
+        var earlier = context.Request.Cookies[SessionCookie];
+        context.Response.OnCompleted(() =>
+        {
+            _sessions.End(earlier);
+            return Task.CompletedTask;
+        });
         var life = access.SignIn?.SessionLife ?? Configuration.SignInSettings.DefaultSessionLife;
         context.Response.Cookies.Append(SessionCookie, _sessions.Begin(caller, proof, access, life), new CookieOptions(Strict) { MaxAge = life });
     }

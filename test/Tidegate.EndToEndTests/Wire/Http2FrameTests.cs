@@ -104,7 +104,13 @@ public sealed class Http2FrameTests
     [InlineData("-1")]
     public async Task A_length_that_the_content_does_not_keep_is_never_whole(string sent)
     {
-        await using var upstream = new RawUpstream("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        await using var upstream = new RawUpstream(async request =>
+        {
+            if (await request.ReadContentAsync())
+            {
+                await request.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            }
+        });
         await using var gateway = await StartAsync(upstream);
         using var connection = await RawHttp2.ConnectAsync(gateway["ingress"], Cancellation);
         await connection.SendHeadersAsync(1, [.. RawHttp2.Request("POST", "a", "/"), ("content-length", sent)], endStream: false);
@@ -114,6 +120,39 @@ public sealed class Http2FrameTests
 
         Assert.True(answer.Status is "400" or "RST_STREAM" or "GOAWAY" or "closed" || answer.End == "RST_STREAM", answer.ToString());
         Assert.DoesNotContain(upstream.Requests, request => request.Content.Length > 0);
+    }
+
+    /// <summary>To an HTTP/1.1 upstream a request without content is whole with its head: it has to be known before that none comes (RFC 9113 8.1.1).</summary>
+    [Theory]
+    [InlineData("0")]
+    [InlineData("-0")]
+    public async Task Content_behind_a_length_of_nothing_keeps_the_request_from_the_upstream(string sent)
+    {
+        await using var upstream = new RawUpstream("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        await using var gateway = await StartAsync(upstream);
+        using var connection = await RawHttp2.ConnectAsync(gateway["ingress"], Cancellation);
+        await connection.SendHeadersAsync(1, [.. RawHttp2.Request("POST", "a", "/"), ("content-length", sent)], endStream: false);
+        await Task.Delay(100, Cancellation);
+        Assert.Empty(upstream.Requests);
+        await connection.SendDataAsync(1, "four", endStream: true);
+
+        var answer = await connection.ReadAnswerAsync(1);
+
+        Assert.True(answer.Status is "400" or "RST_STREAM" or "GOAWAY" or "closed", answer.ToString());
+        Assert.Empty(upstream.Requests);
+    }
+
+    [Fact]
+    public async Task A_length_of_nothing_is_kept_by_an_empty_frame()
+    {
+        await using var upstream = new RawUpstream("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        await using var gateway = await StartAsync(upstream);
+        using var connection = await RawHttp2.ConnectAsync(gateway["ingress"], Cancellation);
+        await connection.SendHeadersAsync(1, [.. RawHttp2.Request("POST", "a", "/"), ("content-length", "0")], endStream: false);
+        await connection.SendDataAsync(1, "", endStream: true);
+
+        Assert.Equal("200", (await connection.ReadAnswerAsync(1)).Status);
+        Assert.Contains("\r\nContent-Length: 0\r\n", upstream.Requests.Single().Head, StringComparison.OrdinalIgnoreCase);
     }
 
     [Theory]

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http.Features;
+using Tidegate.Edge.Http1;
 using Tidegate.Exchanges;
 using Tidegate.Transport;
 
@@ -40,7 +41,14 @@ internal sealed class MultiplexedApplication(EdgeServices services, ProtocolVers
         }
         else if (extended is null && !exchange.IsTunnel && context.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody != false)
         {
-            exchange.RequestBody = new MultiplexedRequestBody(context, settings.Limits);
+            var body = new MultiplexedRequestBody(context, settings.Limits);
+            exchange.RequestBody = body;
+
+            // RFC 9113 8.1.1: a malformed request is not forwarded. To an HTTP/1.1 upstream one without content is whole with its head, so that none comes has to be known before.
+            if (body.Length == 0 && !await body.EndsAsync(exchange.Aborted))
+            {
+                exchange.Reject(Refusals.BadContentLength);
+            }
         }
 
         await services.Handler(exchange);

@@ -50,6 +50,20 @@ internal sealed class MultiplexedRequestBody(IFeatureCollection features, EdgeLi
         }
     }
 
+    /// <summary>Waits for the end of a request that says it has no content.</summary>
+    /// <returns>False: some came, or the client broke it off.</returns>
+    public async ValueTask<bool> EndsAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ReadAsync(new byte[1], cancellationToken) == 0;
+        }
+        catch (Exception broken) when (broken is MessageBodyException or OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
     private void ReadTrailers()
     {
         if (_trailers is not null || features.Get<IHttpRequestTrailersFeature>() is not { Available: true, Trailers: { Count: > 0 } trailers })
