@@ -40,7 +40,7 @@ internal static class ExchangeOperations
 
         var (toGateway, toClient) = (new Pipe(Inline), new Pipe(Inline));
         var transport = new DefaultConnectionContext("bench", new Duplex(toGateway.Reader, toClient.Writer), new Duplex(toClient.Reader, toGateway.Writer));
-        var serving = new Http1Connection(transport, new ClientConnection { PeerAddress = IPAddress.Loopback }, services).RunAsync();
+        var serving = new Http1Connection(transport, new ClientConnection { PeerAddress = IPAddress.Loopback }, services).RunAsync().AsTask();
         return () =>
         {
             toGateway.Writer.Write(HeadOperations.TypicalHead);

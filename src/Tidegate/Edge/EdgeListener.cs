@@ -234,7 +234,7 @@ internal sealed class EdgeListener : IAsyncDisposable
     {
         if (!isHttp2)
         {
-            return new Http1Connection(connection, client, _services).RunAsync();
+            return new Http1Connection(connection, client, _services).RunAsync().AsTask();
         }
 
         connection.Features.Set(client);

@@ -25,6 +25,7 @@ internal static unsafe partial class Libc
     private const int OptionLinger = 13;
     private const int OptionReusePort = 15;
     private const int OptionNoDelay = 1;
+    private const int OptionCongestion = 13;
     private const int OptionNotSentLowWater = 25;
     private const int OptionIPv6Only = 26;
     private const int ShutdownWrite = 1;
@@ -73,6 +74,17 @@ internal static unsafe partial class Libc
     public static int ReusePort(int descriptor) => SetOption(descriptor, SocketLevel, OptionReusePort, 1);
 
     public static int NoDelay(int descriptor) => SetOption(descriptor, TcpLevel, OptionNoDelay, 1);
+
+    /// <summary>For a peer on the same host: nothing between the two is ever congested, so that nothing has to be measured or paced (tcp(7), TCP_CONGESTION). Where it is not allowed, the system's choice stands.</summary>
+    public static int PlainCongestionControl(int descriptor)
+    {
+        // Part of every kernel, and allowed to everybody unless somebody took it off the list.
+        var name = "reno"u8;
+        fixed (byte* start = name)
+        {
+            return Result(setsockopt(descriptor, TcpLevel, OptionCongestion, start, (uint)name.Length));
+        }
+    }
 
     /// <summary>The kernel takes no more than this beyond what the peer lets it send, and says that there is room again at half of it (tcp(7), TCP_NOTSENT_LOWAT).</summary>
     public static int MaxNotSent(int descriptor, int bytes) => SetOption(descriptor, TcpLevel, OptionNotSentLowWater, bytes);

@@ -105,6 +105,11 @@ internal sealed unsafe class ListeningSocket<TCalls>(EpollReactor<TCalls> reacto
 
     private void Start(int connected, IPEndPoint remote)
     {
+        if (IPAddress.IsLoopback(remote.Address))
+        {
+            _ = Libc.PlainCongestionControl(connected);
+        }
+
         var connection = new ReactorConnection<TCalls>(reactor, connected, _isWildcard ? SocketAddressBytes.OfSocket(connected) : local, remote);
         if (connection.TryOpen())
         {

@@ -46,6 +46,11 @@ internal sealed partial class ReactorConnection<TCalls>
         // A request's head and the end of its content must not wait for each other's acknowledgement.
         _ = Libc.NoDelay(descriptor);
         _ = Libc.MaxNotSent(descriptor, SocketLimits.MaxNotSentBytes);
+        if (IPAddress.IsLoopback(remote.Address))
+        {
+            _ = Libc.PlainCongestionControl(descriptor);
+        }
+
         var result = reactor.Calls.Connect(descriptor, address, length);
         if (result is < 0 and not -Errno.InProgress and not -Errno.Interrupted)
         {

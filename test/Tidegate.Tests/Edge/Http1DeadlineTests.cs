@@ -237,7 +237,7 @@ public sealed class Http1DeadlineTests : IDisposable
         var settings = new ListenerSettings { Name = "ingress", Direction = Direction.Ingress, Address = new IPEndPoint(IPAddress.Loopback, 0), Limits = limits ?? Limits };
         var services = new EdgeServices(Direction.Ingress, () => settings, exchange => handler(exchange), new ExchangeId(1), _deadlines, (_, _, _) => throw new NotSupportedException(), _drain);
         var transport = new DefaultConnectionContext("test", new Duplex(_toGateway.Reader, _toClient.Writer), new Duplex(_toClient.Reader, _toGateway.Writer));
-        return new Http1Connection(transport, new ClientConnection { PeerAddress = IPAddress.Loopback }, services).RunAsync();
+        return new Http1Connection(transport, new ClientConnection { PeerAddress = IPAddress.Loopback }, services).RunAsync().AsTask();
     }
 
     private void Send(string text)

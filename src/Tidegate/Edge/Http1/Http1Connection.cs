@@ -17,22 +17,39 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
     private long _lastEnded;
 
     /// <summary>Serves until either side closes. Never throws for what a client does; the caller disposes the transport.</summary>
-    public async Task RunAsync()
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    public async ValueTask RunAsync()
     {
         using var draining = services.Drain.Token.UnsafeRegister(static input => ((PipeReader)input!).CancelPendingRead(), _input);
         try
         {
-            // Waits here and nowhere deeper: most of a connection's life is this wait.
-            Http1Exchange? parts;
-            do
+            // Waits for a head here and nowhere deeper: most of a connection's life is this wait.
+            while (true)
             {
                 var settings = services.Settings();
                 BeginHead(settings.Limits);
+                Http1Exchange? parts;
                 while (!TryReadHead(await _input.ReadAsync(), settings, out parts))
                 {
                 }
+
+                if (parts is null)
+                {
+                    return;
+                }
+
+                await services.Handler(parts.Exchange);
+                if (!MayGoOn(parts) && !await EndAsync(parts))
+                {
+                    return;
+                }
+
+                _lastEnded = parts.Exchange.Timings.Ended;
+                parts.Return();
+
+                // It is somebody else's now, and an idle connection holds none.
+                parts = null;
             }
-            while (parts is not null && await ServeAsync(parts));
         }
         catch (Exception gone) when (gone is IOException or ConnectionAbortedException or OperationCanceledException or ObjectDisposedException)
         {
@@ -46,15 +63,14 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
         }
     }
 
-    /// <summary>One exchange, from routing to its record. False when the connection is done.</summary>
-    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<bool> ServeAsync(Http1Exchange parts)
-    {
-        // :: Step 1: The exchange.
-        var (exchange, body, writer) = (parts.Exchange, parts.Body, parts.Writer);
-        await services.Handler(exchange);
+    /// <summary>The usual end of an exchange: answered, all of its content read, and neither side wants to close.</summary>
+    private static bool MayGoOn(Http1Exchange parts) =>
+        parts is { Writer: { KeepAlive: true, IsComplete: true, HasSwitched: false }, Body.IsComplete: true, Exchange: { Intercept: false, Rejection: not { ClosesConnection: true } } };
 
-        // :: Step 2: Whether another may follow.
+    /// <summary>Any other end. False when the connection is done.</summary>
+    private async ValueTask<bool> EndAsync(Http1Exchange parts)
+    {
+        var (exchange, body, writer) = (parts.Exchange, parts.Body, parts.Writer);
         if (exchange.Intercept)
         {
             await services.Intercept(exchange, await writer.SwitchProtocolsAsync(200, new HeaderList(), exchange.Aborted), transport.Features);
@@ -73,10 +89,13 @@ internal sealed class Http1Connection(ConnectionContext transport, ClientConnect
             return false;
         }
 
-        _lastEnded = exchange.Timings.Ended;
-        var goesOn = writer.KeepAlive && !isRefused;
+        if (writer.KeepAlive && !isRefused)
+        {
+            return true;
+        }
+
         parts.Return();
-        return goesOn;
+        return false;
     }
 
     /// <summary>The wait for a head begins: as long as the connection may idle for its first byte, then as long as a head may take.</summary>

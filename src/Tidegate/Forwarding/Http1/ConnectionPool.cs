@@ -48,6 +48,9 @@ internal sealed class ConnectionPool
     private long _discarded;
     private long _refused;
     private long _lastUsed;
+
+    // The clock at the last sweep, of which there is one in a second: what connections are given back with need not be more exact, and that is once for each exchange.
+    private long _sweptAt;
     private volatile bool _isRetired;
     private volatile int _learned;
 
@@ -57,7 +60,7 @@ internal sealed class ConnectionPool
         _deadlines = deadlines;
         _isBounded = key.MaxConnections > 0;
         _partitions = [.. Enumerable.Range(0, partitions).Select(_ => new PoolPartition(_isBounded ? _gate : new Lock()))];
-        _lastUsed = deadlines.Time.GetTimestamp();
+        _lastUsed = _sweptAt = deadlines.Time.GetTimestamp();
         Destination = new Destination(key.IsSecure ? "https" : "http", key.Host, key.Port);
         Name = Destination.ToString();
         Authority = Encoding.ASCII.GetBytes(new Exchanges.ExchangeTarget(Destination.Scheme, key.Host, key.Port, "/", null).Authority);
@@ -184,7 +187,7 @@ internal sealed class ConnectionPool
     /// <summary>Gives a connection back after its exchange. It waits for the next one, if it may.</summary>
     public void Return(UpstreamConnection connection)
     {
-        var now = _deadlines.Time.GetTimestamp();
+        var now = Volatile.Read(ref _sweptAt);
         if (_isRetired || _deadlines.Time.GetElapsedTime(connection.OpenedAt, now) >= Lifetime || !connection.Watch())
         {
             connection.Close();
@@ -300,6 +303,7 @@ internal sealed class ConnectionPool
     public bool Sweep(TimeSpan keepFor)
     {
         var now = _deadlines.Time.GetTimestamp();
+        Volatile.Write(ref _sweptAt, now);
         foreach (var partition in _partitions)
         {
             List<UpstreamConnection>? over = null;

@@ -96,10 +96,22 @@ internal sealed class ContentSender(PhaseClock clock)
         }
     }
 
-    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
-    private async ValueTask SendHeadAsync()
+    private ValueTask SendHeadAsync()
     {
-        await FlushAsync();
+        var flushing = FlushAsync();
+        if (!flushing.IsCompletedSuccessfully)
+        {
+            return EndHeadAsync(flushing);
+        }
+
+        Sent();
+        return flushing;
+    }
+
+    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
+    private async ValueTask EndHeadAsync(ValueTask flushing)
+    {
+        await flushing;
         Sent();
     }
 

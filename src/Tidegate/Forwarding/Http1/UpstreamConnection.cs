@@ -53,7 +53,7 @@ internal sealed class UpstreamConnection : IValueTaskSource<ReadResult>
 
     public int Partition { get; }
 
-    /// <summary>When it was opened and when it was last given back, to within a tick of the deadlines.</summary>
+    /// <summary>When it was opened and when it was last given back, to within a sweep of its pool.</summary>
     public long OpenedAt { get; }
 
     public long IdleSince { get; set; }
