@@ -43,8 +43,7 @@ internal sealed class PostgresBatch(long writer)
             exchanges.Write<ExchangeRecord>(records.SelectMany(block => block).ToArray(), part => Copy(database, [part]));
         }
 
-        // In the order of their keys, whatever parts of them are written: gateways that add the same keys wait for one another, and not each for the other.
-        var cells = (from table in changed from cell in table.Cells select new TableCell(table.Table, PostgresKey.IdOf(cell.Key), cell)).OrderBy(cell => cell.KeyId).ToArray();
+        var cells = InOrder(changed);
         _newKeys.Clear();
         var sums = new PostgresSieve(transaction);
         sums.Write<TableCell>(cells, part => Save(database, part));
@@ -90,6 +89,32 @@ internal sealed class PostgresBatch(long writer)
     {
         _knownKeys.Clear();
         _knownDays.Clear();
+    }
+
+    /// <summary>In the order of their keys, whatever parts of them are written: gateways that add the same keys wait for one another, and not each for the other.</summary>
+    private static TableCell[] InOrder(IEnumerable<(string Table, IEnumerable<ChangedCell> Cells)> changed)
+    {
+        var cells = new List<TableCell>();
+        foreach (var (table, ofTable) in changed)
+        {
+            // One statement must not meet the same row twice: of two kinds with one number there is one sum.
+            cells.AddRange(ofTable.Select(cell => new TableCell(table, PostgresKey.IdOf(cell.Key), cell)).GroupBy(cell => (cell.Changed.Begin, cell.KeyId)).Select(Together));
+        }
+
+        return [.. cells.OrderBy(cell => cell.KeyId)];
+    }
+
+    private static TableCell Together(IEnumerable<TableCell> same)
+    {
+        var cells = same.ToList();
+        if (cells.Count == 1)
+        {
+            return cells[0];
+        }
+
+        var sum = new RollupCell();
+        cells.ForEach(cell => sum.Add(cell.Changed.Cell));
+        return cells[0] with { Changed = cells[0].Changed with { Cell = sum } };
     }
 
     private static void Copy(NpgsqlConnection database, IEnumerable<ReadOnlyMemory<ExchangeRecord>> blocks)

@@ -1,7 +1,10 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Unicode;
 using Npgsql;
 using Tidegate.Control.Store.Rollups;
 using Tidegate.Recording;
@@ -11,6 +14,9 @@ namespace Tidegate.Control.Store.Postgres;
 /// <summary>A kind of exchanges in PostgreSQL: its number is a hash of its names, so that several gateways agree about it without asking one another.</summary>
 internal static class PostgresKey
 {
+    // Nowhere in UTF-8: what begins with it is not the hash of any text of whole characters.
+    private const byte NotUtf8 = 0xFF;
+
     public static long IdOf(in RollupKey key)
     {
         var names = new StringBuilder(256);
@@ -20,7 +26,7 @@ internal static class PostgresKey
         }
 
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(Encoding.UTF8.GetBytes(names.ToString()), hash);
+        SHA256.HashData(BytesOf(names.ToString()), hash);
         return BinaryPrimitives.ReadInt64LittleEndian(hash);
     }
 
@@ -40,6 +46,21 @@ internal static class PostgresKey
         }
 
         command.ExecuteNonQuery();
+    }
+
+    /// <summary>UTF-8, as far as there are characters. Halves of some would all become the same one there, and so are taken as they are.</summary>
+    private static ReadOnlySpan<byte> BytesOf(string text)
+    {
+        var bytes = new byte[Encoding.UTF8.GetMaxByteCount(text.Length)];
+        if (Utf8.FromUtf16(text, bytes, out _, out var length, replaceInvalidSequences: false) == OperationStatus.Done)
+        {
+            return bytes.AsSpan(0, length);
+        }
+
+        bytes[0] = NotUtf8;
+        var halves = MemoryMarshal.AsBytes(text.AsSpan());
+        halves.CopyTo(bytes.AsSpan(1));
+        return bytes.AsSpan(0, 1 + halves.Length);
     }
 
     /// <summary>The status first, then in the order of the table.</summary>

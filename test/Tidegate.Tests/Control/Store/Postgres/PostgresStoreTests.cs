@@ -1,8 +1,10 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 using Tidegate.Control.Store;
 using Tidegate.Control.Store.Postgres;
 using Tidegate.Control.Store.Queries;
+using Tidegate.Control.Store.Rollups;
 using Tidegate.Control.Store.Segments;
 using Xunit;
 
@@ -281,6 +283,71 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
         store.BringToDatabase();
         Assert.Equal((1, 1), await CountAsync(store));
         Assert.Empty(_log);
+    }
+
+    [Fact]
+    public async Task Names_that_differ_only_in_halves_of_characters_are_kinds_of_their_own_and_hold_nothing_up()
+    {
+        await using var store = Open();
+        var plain = StoreRecords.Next(_random, ++_id, Start);
+        string[] names = ["\ud800", "\udbff", "\udc00", "\ufffd"];
+        await store.WriteAsync(names.Select(name => plain with { Id = ++_id, Consumer = new Tidegate.Exchanges.Consumer(name, "", "") }).ToArray(), Cancellation);
+        store.BringToDatabase();
+        Assert.Equal((4, 4), await CountAsync(store));
+        Assert.Empty(_log);
+        await using var watch = Connect(_address);
+        await UntilAsync(watch, "SELECT count(*) = 4 FROM minutes");
+    }
+
+    [Fact]
+    public async Task Two_sums_under_one_number_are_saved_as_one()
+    {
+        await using var store = Open();
+        store.BringToDatabase();
+        var record = StoreRecords.Next(_random, ++_id, Start);
+        var sums = new RollupCell();
+        sums.Add(in record);
+        var changed = new ChangedCell(RollupDelta.MinuteOf(in record), RollupKey.Of(in record), sums);
+        await using var connection = Connect(_address);
+        var batch = new PostgresBatch(7) { Connection = connection };
+        Assert.Equal(default, batch.Write(1, [[record]], [("minutes", [changed, changed, changed with { Begin = changed.Begin + TimeSpan.TicksPerMinute }])]));
+        await UntilAsync(connection, "SELECT array_agg(count ORDER BY begin) = '{2,1}' FROM minutes");
+    }
+
+    [Theory]
+    [InlineData("ALTER TABLE exchanges ADD CONSTRAINT none CHECK (path <> '/bad')", "violates check constraint")]
+    [InlineData("ALTER TABLE exchanges ALTER COLUMN query SET NOT NULL", "violates not-null constraint")]
+    [InlineData("CREATE FUNCTION tidegate.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused twice' USING ERRCODE = '21000'; END $$; CREATE TRIGGER refuse BEFORE INSERT ON exchanges FOR EACH ROW WHEN (NEW.path = '/bad') EXECUTE FUNCTION tidegate.refuse()", "refused twice")]
+    public async Task What_breaks_a_rule_of_the_tables_is_lost_alone(string rule, string why)
+    {
+        await using var store = Open();
+        store.BringToDatabase();
+        Run(rule);
+        var records = StoreRecords.Batch(_random, ref _id, Start, 100);
+        for (var i = 0; i < records.Length; i++)
+        {
+            records[i] = records[i] with { Path = i == 40 ? "/bad" : "/good", Query = i == 40 ? null : "" };
+        }
+
+        await store.WriteAsync(records, Cancellation);
+        store.BringToDatabase();
+        Assert.Equal((99, 100), await CountAsync(store));
+        Assert.Equal((1, 1), (store.Dropped, store.Failures));
+        Assert.Contains(why, Assert.Single(_log), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_day_that_somebody_else_let_go_of_is_made_again_and_nothing_of_it_is_lost()
+    {
+        await using var store = Open();
+        await AddAsync(store, 10);
+        store.BringToDatabase();
+        Run("DROP TABLE exchanges_20261126");
+        await AddAsync(store, 5);
+        store.BringToDatabase();
+        store.BringToDatabase();
+        Assert.Equal((5, 15), await CountAsync(store));
+        Assert.Equal(0, store.Dropped);
     }
 
     [Fact]
