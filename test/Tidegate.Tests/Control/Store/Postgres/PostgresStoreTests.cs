@@ -449,6 +449,120 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
     }
 
     [Fact]
+    public async Task A_day_that_somebody_reads_does_not_keep_the_other_old_days()
+    {
+        await using var store = Open();
+        foreach (var day in (int[])[0, 2, 4])
+        {
+            await store.WriteAsync(StoreRecords.Batch(_random, ref _id, Start.AddDays(day), 10), Cancellation);
+        }
+
+        store.BringToDatabase();
+        await using var reader = Connect(_address);
+        await using var reading = await reader.BeginTransactionAsync(Cancellation);
+        PostgresSchema.Run(reader, "SELECT count(*) FROM exchanges_20261126; SELECT count(*) FROM exchanges_20261128");
+        _time.Advance(TimeSpan.FromDays(100));
+        store.BringToDatabase();
+        await using var watch = Connect(_address);
+        await UntilAsync(watch, "SELECT to_regclass('exchanges_20261126') IS NOT NULL AND to_regclass('exchanges_20261127') IS NULL AND to_regclass('exchanges_20261128') IS NOT NULL AND to_regclass('exchanges_20261130') IS NULL");
+        Assert.StartsWith("Old exchanges cannot be let go of: 55P03: canceling statement due to lock timeout (2 days, the first 2026-11-26)", Assert.Single(_log), StringComparison.Ordinal);
+        Assert.Equal(1, store.Failures);
+
+        await reading.RollbackAsync(Cancellation);
+        _time.Advance(TimeSpan.FromMinutes(2));
+        store.BringToDatabase();
+        await UntilAsync(watch, "SELECT to_regclass('exchanges_20261126') IS NULL AND to_regclass('exchanges_20261128') IS NULL");
+        Assert.Equal(2, _log.Count);
+    }
+
+    [Fact]
+    public async Task However_many_days_are_read_they_are_not_waited_for_one_by_one()
+    {
+        await using var store = Open();
+        for (var day = 0; day < 10; day++)
+        {
+            await store.WriteAsync(StoreRecords.Batch(_random, ref _id, Start.AddDays(day), 1), Cancellation);
+        }
+
+        store.BringToDatabase();
+        await using var reader = Connect(_address);
+        await using var reading = await reader.BeginTransactionAsync(Cancellation);
+        PostgresSchema.Run(reader, "SELECT count(*) FROM exchanges");
+        await using var other = Connect(_address);
+        var began = Stopwatch.GetTimestamp();
+        Assert.Contains("(10 days, the first 2026-11-26)", PostgresRetention.LetGoOfDays(other, Settings, Start.AddDays(100)).Trouble, StringComparison.Ordinal);
+        Assert.InRange(Stopwatch.GetElapsedTime(began).TotalSeconds, 2, 10);
+    }
+
+    [Fact]
+    public async Task A_day_that_is_too_much_and_is_read_costs_no_later_day()
+    {
+        await using var store = Open();
+        foreach (var day in (int[])[0, 1, 2])
+        {
+            await store.WriteAsync(StoreRecords.Batch(_random, ref _id, Start.AddDays(day), 10), Cancellation);
+        }
+
+        store.BringToDatabase();
+        await using var other = Connect(_address);
+        var days = PostgresDays.All(other);
+        await using var reader = Connect(_address);
+        await using var reading = await reader.BeginTransactionAsync(Cancellation);
+        PostgresSchema.Run(reader, "SELECT count(*) FROM exchanges_20261126");
+        var kept = PostgresRetention.LetGoOfDays(other, new StoreSettings { Directory = "", MaxBytes = days.Sum(day => day.Bytes) - 1, MaxAge = TimeSpan.FromDays(30) }, Start.AddDays(3));
+        Assert.Equal(days, PostgresDays.All(other));
+        Assert.Equal(days.Sum(day => day.Bytes), kept.Bytes);
+        Assert.NotNull(kept.Trouble);
+    }
+
+    [Fact]
+    public async Task Trouble_with_other_work_costs_no_exchange_that_waits()
+    {
+        var clock = new Func<DateTimeOffset>(_time.GetUtcNow);
+        Assert.SkipWhen(_server.Cluster is null, PostgresServer.Missing);
+        await using var store = new PostgresStore(_address, Settings, _log.Add, _time, databaseNow: _ => clock());
+        store.BringToDatabase();
+        Run("""
+            CREATE FUNCTION tidegate.never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$;
+            CREATE TRIGGER never BEFORE INSERT ON exchanges FOR EACH ROW EXECUTE FUNCTION tidegate.never();
+            """);
+        await AddAsync(store, 20);
+        store.BringToDatabase();
+        Run("DROP TRIGGER never ON exchanges");
+        _time.Advance(TimeSpan.FromMinutes(2));
+        clock = () => throw new InvalidCastException("No time.");
+        store.BringToDatabase();
+        store.BringToDatabase();
+        Assert.Equal((20, 20), await CountAsync(store));
+        Assert.Equal(0, store.Dropped);
+        Assert.Contains(_log, line => line.Contains("No time.", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_clock_that_the_database_does_not_tell_holds_nothing_up()
+    {
+        Assert.SkipWhen(_server.Cluster is null, PostgresServer.Missing);
+        await using var store = new PostgresStore(_address, Settings, _log.Add, _time, databaseNow: _ => throw new TimeoutException("No time."));
+        await AddAsync(store, 20);
+        store.BringToDatabase();
+        Assert.Equal((20, 20), await CountAsync(store));
+        Assert.Equal(1, store.Failures);
+        Assert.StartsWith("The database's clock cannot be read: No time.", Assert.Single(_log), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Exchanges_that_the_sums_cannot_be_made_of_are_lost_and_not_tried_for_ever()
+    {
+        await using var store = Open();
+        await store.WriteAsync(new[] { StoreRecords.Next(_random, ++_id, Start) with { ClientAddress = null! } }, Cancellation);
+        store.BringToDatabase();
+        await AddAsync(store, 5);
+        store.BringToDatabase();
+        Assert.Equal((5, 5), await CountAsync(store));
+        Assert.Equal((1, 1), (store.Dropped, store.Failures));
+    }
+
+    [Fact]
     public async Task A_new_day_waits_for_nobody_who_reads()
     {
         await using var store = Open();
