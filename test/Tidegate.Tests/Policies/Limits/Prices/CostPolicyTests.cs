@@ -60,6 +60,34 @@ public sealed class CostPolicyTests : IAsyncLifetime
         Assert.Equal(new ExchangeCost(0, "USD", 0, 0), (await SendAsync(Policy("per_request: 0.002 USD, billed: answers"), attempt => attempt.Fail(Silent))).Cost);
     }
 
+    [Theory]
+    [InlineData("per_request: 0.002 USD", true, true, 1, 1)]
+    [InlineData("per_request: 0.002 USD", true, false, 1, 0)]
+    [InlineData("per_request: 0.002 USD, per_size: 1 USD/KB", true, true, 1, 1)]
+    [InlineData("per_request: 0.002 USD, per_size: 1 USD/KB", true, false, 1, 0)]
+    [InlineData("per_request: 0.002 USD, billed: answers", true, true, 1, 0)]
+    [InlineData("per_request: 0.002 USD", false, true, 1, 0)]
+    [InlineData("per_request: 0.002 USD", false, false, 0, 0)]
+    public async Task What_was_sent_again_on_a_new_connection_is_billed_once_and_is_unknown_when_it_may_have_come_twice(string price, bool wasSentBefore, bool wasSent, int billed, int unknown)
+    {
+        var exchange = await SendAsync(Policy(price), attempt =>
+        {
+            attempt.Attempts++;
+            attempt.WasSentBefore = wasSentBefore;
+            attempt.WasSent = wasSent;
+            if (wasSent)
+            {
+                attempt.Answer(Outcome.Forwarded, 200);
+            }
+            else
+            {
+                attempt.Fail(Unreachable);
+            }
+        });
+
+        Assert.Equal(new ExchangeCost(0.002m * billed, "USD", billed, unknown), exchange.Cost);
+    }
+
     [Fact]
     public async Task Every_attempt_of_an_exchange_is_added_exactly()
     {
