@@ -6,6 +6,7 @@ using Tidegate.Exchanges;
 using Tidegate.Forwarding;
 using Tidegate.Policies;
 using Tidegate.Policies.Limits;
+using Tidegate.Policies.Limits.Prices;
 using Tidegate.Tests.Exchanges;
 using Xunit;
 
@@ -218,11 +219,51 @@ public sealed class CostPolicyTests : IAsyncLifetime
         var secret = new UInt128(1, 2);
         _services = _services with { Limits = new LimitStore(_time, secret, []) };
         Assert.Equal(0.5m, (await UseAsync(Policy(Price), "1500")).Amount);
-        var counts = new List<SavedCount>();
-        _services.Limits.Cells.TakeChanged(counts);
-        _services = _services with { Limits = new LimitStore(_time, secret, new ConcurrentDictionary<UInt128, IReadOnlyList<SavedRun>>(counts.ToDictionary(count => count.Key, count => count.Runs))) };
+        RestartLimits(secret);
 
         Assert.Equal(1.1m, (await UseAsync(Policy(Price), "100")).Amount);
+    }
+
+    [Fact]
+    public async Task A_process_that_counts_parts_goes_on_where_one_that_counted_whole_units_was()
+    {
+        const string Price = "units: [{ name: tokens, price: [{ up_to: 1000, price: 0 USD }, { price: 1 USD/1000 }], response_header: x-units }]";
+        var secret = new UInt128(1, 2);
+        _services = _services with { Limits = new LimitStore(_time, secret, []) };
+
+        // What the count was called then.
+        MonthlyUse.OfWhole(_services.Limits, "a", "tokens").Add(1500);
+        RestartLimits(secret);
+        Assert.Equal(0.1m, (await UseAsync(Policy(Price), "100")).Amount);
+
+        // Once: neither a configuration that is loaded anew nor the next process counts it again.
+        Policy(Price);
+        Assert.Equal(1600, MonthlyUse.OfUnits(_services.Limits, "a", "tokens").Add(0));
+        RestartLimits(secret);
+        Policy(Price);
+        Assert.Equal(1600, MonthlyUse.OfUnits(_services.Limits, "a", "tokens").Add(0));
+        _time.Advance(TimeSpan.FromDays(5));
+        Assert.Equal(0, MonthlyUse.OfUnits(_services.Limits, "a", "tokens").Add(0));
+    }
+
+    [Theory]
+    [InlineData("requests")]
+    [InlineData("bytes")]
+    public void A_unit_does_not_take_over_the_count_of_what_is_priced_by_itself(string name)
+    {
+        MonthlyUse.OfWhole(_services.Limits, "a", name).Add(7);
+
+        Assert.Equal(0, MonthlyUse.OfUnits(_services.Limits, "a", name).Add(0));
+        Assert.Equal(7, MonthlyUse.OfWhole(_services.Limits, "a", name).Add(0));
+    }
+
+    [Fact]
+    public void An_old_count_that_is_more_than_can_be_counted_ends_where_counting_does()
+    {
+        MonthlyUse.OfWhole(_services.Limits, "a", "tokens").Add(1L << 50);
+        var use = MonthlyUse.OfUnits(_services.Limits, "a", "tokens");
+
+        Assert.InRange(use.Add(0), MonthlyUse.MaxUnits, 2 * MonthlyUse.MaxUnits);
     }
 
     [Fact]
@@ -328,6 +369,14 @@ public sealed class CostPolicyTests : IAsyncLifetime
         await running;
 
         Assert.Equal(new ExchangeCost(1, "USD", 1, 0), client.Cost);
+    }
+
+    // With what was saved, as another process finds it.
+    private void RestartLimits(UInt128 secret)
+    {
+        var counts = new List<SavedCount>();
+        _services.Limits.Cells.TakeChanged(counts);
+        _services = _services with { Limits = new LimitStore(_time, secret, new ConcurrentDictionary<UInt128, IReadOnlyList<SavedRun>>(counts.ToDictionary(count => count.Key, count => count.Runs))) };
     }
 
     private static ExchangeHandler Answering(int status) => exchange =>
