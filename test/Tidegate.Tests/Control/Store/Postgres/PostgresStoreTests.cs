@@ -516,6 +516,23 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
     }
 
     [Fact]
+    public async Task A_database_that_stands_still_is_given_up_after_a_while_and_what_was_on_its_way_is_written_once()
+    {
+        Assert.SkipWhen(_server.Cluster is null, PostgresServer.Missing);
+        await using var store = new PostgresStore(_address + ";Command Timeout=1", Settings, _log.Add, _time, databaseNow: _ => _time.GetUtcNow());
+        store.BringToDatabase();
+        await using var other = Connect(_address);
+        await using var holding = await other.BeginTransactionAsync(Cancellation);
+        PostgresSchema.Run(other, "LOCK TABLE exchanges_20261126 IN ACCESS EXCLUSIVE MODE");
+        await AddAsync(store, 20_000);
+        await Task.Run(store.BringToDatabase, Cancellation).WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        Assert.Equal((1, 0), (store.Failures, store.Dropped));
+        await holding.RollbackAsync(Cancellation);
+        store.BringToDatabase();
+        await UntilAsync(other, "SELECT (SELECT count(*) FROM exchanges) = 20000 AND (SELECT sum(count) FROM minutes) = 20000");
+    }
+
+    [Fact]
     public async Task Trouble_with_other_work_costs_no_exchange_that_waits()
     {
         var clock = new Func<DateTimeOffset>(_time.GetUtcNow);
