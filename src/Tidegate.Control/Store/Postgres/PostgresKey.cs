@@ -30,19 +30,22 @@ internal static class PostgresKey
         return BinaryPrimitives.ReadInt64LittleEndian(hash);
     }
 
-    public static void Add(NpgsqlConnection database, long id, RollupKey key)
+    /// <summary>Adds those that are not there, in one statement: there and back once, however many have come since.</summary>
+    public static void Add(NpgsqlConnection database, IReadOnlyList<(long Id, RollupKey Key)> keys)
     {
         using var command = new NpgsqlCommand(
             """
             INSERT INTO keys (id, status, direction, api, endpoint, method, outcome, reason, code, consumer, tenant, environment, destination, region, cache)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING
+            SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
+            ON CONFLICT DO NOTHING
             """,
             database);
-        command.Parameters.Add(new NpgsqlParameter { Value = id });
-        command.Parameters.Add(new NpgsqlParameter { Value = key.Status });
-        foreach (var name in Names(key).Skip(1))
+        command.Parameters.Add(new NpgsqlParameter { Value = keys.Select(key => key.Id).ToArray() });
+        command.Parameters.Add(new NpgsqlParameter { Value = keys.Select(key => key.Key.Status).ToArray() });
+        var names = keys.Select(key => Names(key.Key)).ToList();
+        for (var column = 1; column < names[0].Count; column++)
         {
-            command.Parameters.Add(new NpgsqlParameter { Value = PostgresText.Clean(name) });
+            command.Parameters.Add(new NpgsqlParameter { Value = names.Select(row => PostgresText.Clean(row[column])).ToArray() });
         }
 
         command.ExecuteNonQuery();
