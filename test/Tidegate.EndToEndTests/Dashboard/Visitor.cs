@@ -51,8 +51,11 @@ internal sealed class Visitor : IAsyncDisposable
         await Page.GotoAsync(path);
         await Page.WaitForSelectorAsync("h1");
         await Page.WaitForFunctionAsync("() => document.querySelectorAll('.canvas').length === document.querySelectorAll('.canvas canvas').length && !document.querySelector('.skeleton')");
-        await Page.WaitForSelectorAsync("main[data-alive]");
+        await ComesAliveAsync();
     }
+
+    /// <summary>Waits until the page is connected to the gateway.</summary>
+    public Task ComesAliveAsync() => Page.WaitForSelectorAsync("main[data-alive]");
 
     /// <summary>Keeps what the page looks like among the artifacts, for people.</summary>
     public async Task KeepAsync(string name)
