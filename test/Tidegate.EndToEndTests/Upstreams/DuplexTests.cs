@@ -175,7 +175,7 @@ public sealed class DuplexTests : ForwardTest
         await forwarding;
 
         Assert.Equal(("client_body_malformed", FailureSource.Client), (exchange.Failure?.Code, exchange.Failure!.Source));
-        await sawEnd.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+        await sawEnd.Task.WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
         Assert.Equal(0, Pool.Open);
     }
 

@@ -112,13 +112,7 @@ public sealed class DrainTests
         return (answer.Status, answer.Content, answer.End);
     }
 
-    private static async Task ArrivedAsync(RawUpstream upstream, int count = 1)
-    {
-        for (var tries = 0; upstream.Requests.Count < count && tries < 100; tries++)
-        {
-            await Task.Delay(10, Cancellation);
-        }
-    }
+    private static Task ArrivedAsync(RawUpstream upstream, int count = 1) => Eventually.HoldsAsync(() => upstream.Requests.Count >= count, "No request came to the upstream.", Cancellation);
 
     private static Task<TestGateway> StartAsync(RawUpstream upstream) => TestGateway.StartAsync($$"""
         listeners: { ingress: { address: 127.0.0.1:0 } }
