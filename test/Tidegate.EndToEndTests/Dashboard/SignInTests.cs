@@ -218,7 +218,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
         await visitor.Page.Keyboard.PressAsync("Enter");
         await visitor.LandsAtAsync("**/exchanges");
         await visitor.OpenAsync("/exchanges?tail=on");
-        Assert.Equal(5, await visitor.Page.Locator("main tbody tr").CountAsync());
+        await visitor.HasAsync(5, "main tbody tr");
         Assert.Equal(0, await visitor.Page.GetByRole(Microsoft.Playwright.AriaRole.Link, new() { Name = "Configuration" }).CountAsync());
         await visitor.OpenAsync("/configuration");
         await visitor.SeesAsync("You may not see this.");

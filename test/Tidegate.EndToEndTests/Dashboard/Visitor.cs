@@ -88,6 +88,9 @@ internal sealed class Visitor : IAsyncDisposable
     /// <summary>Waits until the page says something.</summary>
     public Task SeesAsync(string text) => Page.GetByText(text).First.WaitForAsync();
 
+    /// <summary>Waits until the page has so many of something: a page that was led elsewhere has what it had before for a moment.</summary>
+    public Task HasAsync(int count, string selector) => Assertions.Expect(Page.Locator(selector)).ToHaveCountAsync(count, new() { Timeout = PatienceMilliseconds });
+
     /// <summary>Fails with whatever the browser complained about.</summary>
     public void HasNoComplaint() => Assert.Equal("", string.Join('\n', Complaints));
 
