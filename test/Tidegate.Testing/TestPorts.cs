@@ -13,7 +13,7 @@ public static class TestPorts
     private const int Pairs = 9_000;
 
     // Suites that run at the same time begin at different places. By pairs: who wants the next port too has it.
-    private static int _next = Random.Shared.Next(Pairs);
+    private static int _next = Environment.ProcessId * 61 % Pairs;
 
     /// <summary>A port that nobody listens on, and that is given to nobody else in this process, nor is the next.</summary>
     /// <param name="neighbours">Distances from it at which ports are free too.</param>
