@@ -81,7 +81,7 @@ public sealed class DemoTests
     public async Task Sigterm_ends_the_process_with_0_and_removes_its_directory()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Signals are sent with kill.");
-        using var tidegate = TidegateProcess.Start(["demo", "--start", "09:00", "--port-offset", $"{FreePort() - 8080}"]);
+        using var tidegate = TidegateProcess.Start(["demo", "--start", "09:00", "--port-offset", $"{TestPorts.Free(1, 9900 - 8080) - 8080}"]);
 
         // Answers of the assistant stream by now: they are what takes time to end.
         await tidegate.LineAsync(line => line.StartsWith("09:", StringComparison.Ordinal) && line.Contains("assistant", StringComparison.Ordinal), Cancellation);
@@ -91,30 +91,6 @@ public sealed class DemoTests
         await tidegate.LineAsync(line => line.EndsWith("Nothing is left behind.", StringComparison.Ordinal), Cancellation);
         var configuration = tidegate.Lines.First(line => line.Contains("configuration ", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
         Assert.False(Directory.Exists(Path.GetDirectoryName(configuration)));
-    }
-
-    /// <summary>A port that is free now, as is the one after it, and the one that has the distance of 9900 from 8080.</summary>
-    private static int FreePort()
-    {
-        while (true)
-        {
-            using var first = new TcpListener(IPAddress.Loopback, 0);
-            first.Start();
-            var port = ((IPEndPoint)first.LocalEndpoint).Port;
-            using var second = new TcpListener(IPAddress.Loopback, port + 1);
-            using var third = new TcpListener(IPAddress.Loopback, port + 9900 - 8080);
-            try
-            {
-                third.Start();
-                second.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // The neighbour is taken: try others.
-                continue;
-            }
-        }
     }
 
     private sealed class RecordedSink : IExchangeSink

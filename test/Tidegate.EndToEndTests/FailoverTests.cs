@@ -20,7 +20,7 @@ public sealed class FailoverTests
     {
         await using var first = ScriptedUpstream.Answering(Busy);
         await using var second = ScriptedUpstream.Answering(Good);
-        var port = fault == "gone" ? FreePort() : first.Port;
+        var port = fault == "gone" ? TestPorts.Free() : first.Port;
         await using var gateway = await StartAsync(
             $$"""
             upstream: { destinations: [{ url: "http://127.0.0.1:{{port}}", region: eu }, { url: "http://127.0.0.1:{{second.Port}}", region: us }], balance: ordered }
@@ -87,7 +87,7 @@ public sealed class FailoverTests
     {
         await using var gateway = await StartAsync(
             $$"""
-            upstream: { destinations: ["http://127.0.0.1:{{FreePort()}}", "http://127.0.0.1:{{FreePort()}}"] }
+            upstream: { destinations: ["http://127.0.0.1:{{TestPorts.Free()}}", "http://127.0.0.1:{{TestPorts.Free()}}"] }
             retry: { attempts: 2, backoff: { base: 1ms } }
             circuit_breaker: { minimum: 2, open_for: 1m }
             fallback: { body: '{"rates":[]}' }
@@ -308,11 +308,4 @@ public sealed class FailoverTests
             {more.ReplaceLineEndings("\n    ")}
         """,
         Cancellation);
-
-    private static int FreePort()
-    {
-        using var listener = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 }

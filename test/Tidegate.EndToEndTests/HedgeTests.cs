@@ -36,8 +36,8 @@ public sealed class HedgeTests
     [Fact]
     public async Task The_first_answers_after_all_and_the_second_is_broken_off()
     {
-        await using var first = new Upstream("first", answersAfter: TimeSpan.FromMilliseconds(400));
         await using var second = new Upstream("second", answersAfter: Timeout.InfiniteTimeSpan);
+        await using var first = new Upstream("first", answersWhen: second.AskedAsync());
         await using var gateway = await StartAsync([first, second], "after: 50ms, budget: 100%");
         using var caller = new HttpClient();
 
@@ -72,7 +72,7 @@ public sealed class HedgeTests
     [Fact]
     public async Task Beyond_the_budget_the_first_is_waited_for()
     {
-        await using var slow = new Upstream("slow", answersAfter: TimeSpan.FromMilliseconds(150));
+        await using var slow = new Upstream("slow", answersAfter: TimeSpan.FromSeconds(1));
         await using var gateway = await StartAsync([slow], "after: 20ms, budget: 1%");
         using var caller = new HttpClient();
         for (var i = 0; i < 4; i++)
@@ -88,8 +88,31 @@ public sealed class HedgeTests
     [Fact]
     public async Task A_limit_counts_each_request_and_refuses_the_second_when_there_is_no_room()
     {
-        await using var slow = new Upstream("slow", answersAfter: TimeSpan.FromMilliseconds(150));
-        await using var gateway = await StartAsync([slow], "after: 20ms, budget: 100%", "limits: [{ rate: 3/h, when_exceeded: queue }]");
+        // The first answers when the second has come, which never answers; the third leaves time for a fourth that does not come.
+        var second = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var asked = 0;
+        await using var upstream = new ScriptedUpstream(async connection =>
+        {
+            while (await connection.ReadRequestAsync() is not null)
+            {
+                switch (Interlocked.Increment(ref asked))
+                {
+                    case 1:
+                        await second.Task;
+                        break;
+                    case 2:
+                        second.SetResult();
+                        await connection.WaitForEndAsync();
+                        return;
+                    default:
+                        await Task.Delay(1_000, connection.Stopping);
+                        break;
+                }
+
+                await connection.WriteAsync("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nslow /");
+            }
+        });
+        await using var gateway = await StartAsync([$"http://127.0.0.1:{upstream.Port}"], "after: 20ms, budget: 100%", "limits: [{ rate: 3/h, when_exceeded: queue }]");
         using var caller = new HttpClient();
         Assert.Equal("slow /", await caller.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
         Assert.Equal("slow /", await caller.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
@@ -156,7 +179,10 @@ public sealed class HedgeTests
         Assert.All(gateway.UpstreamPools, pool => Assert.Equal((pool.Open, 0), (pool.Idle, pool.Waiting)));
     }
 
-    private static Task<TestGateway> StartAsync(IReadOnlyList<Upstream> upstreams, string hedge, string more = "max_request_body: 1MB", string? client = null) => TestGateway.StartAsync(
+    private static Task<TestGateway> StartAsync(IReadOnlyList<Upstream> upstreams, string hedge, string more = "max_request_body: 1MB", string? client = null) =>
+        StartAsync([.. upstreams.Select(upstream => upstream.Url)], hedge, more, client);
+
+    private static Task<TestGateway> StartAsync(IReadOnlyList<string> upstreams, string hedge, string more, string? client = null) => TestGateway.StartAsync(
         $$"""
         listeners:
           egress: { address: 127.0.0.1:0 }
@@ -166,7 +192,7 @@ public sealed class HedgeTests
             direction: egress
             hosts: [provider.test]
             base_path: /provider
-            upstream: { destinations: [{{string.Join(", ", upstreams.Select(upstream => $"\"{upstream.Url}\""))}}], balance: ordered }
+            upstream: { destinations: [{{string.Join(", ", upstreams.Select(upstream => $"\"{upstream}\""))}}], balance: ordered }
             hedge: { {{hedge}} }
             {{more}}
         """,
@@ -180,11 +206,12 @@ public sealed class HedgeTests
         private readonly SemaphoreSlim _broken = new(0);
         private readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public Upstream(string name, TimeSpan answersAfter, bool isEndless = false) => _upstream = new ScriptedUpstream(async connection =>
+        public Upstream(string name, TimeSpan answersAfter = default, bool isEndless = false, Task? answersWhen = null) => _upstream = new ScriptedUpstream(async connection =>
         {
             while (await connection.ReadRequestAsync() is { } request)
             {
                 _asked.TrySetResult();
+                await (answersWhen ?? Task.CompletedTask);
                 var text = name + " " + request.Split(' ')[1];
                 if (answersAfter == Timeout.InfiniteTimeSpan)
                 {

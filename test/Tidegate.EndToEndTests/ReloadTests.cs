@@ -32,6 +32,8 @@ public sealed class ReloadTests
             await Task.Delay(10, Cancellation);
         }
 
+        // However slow the machine is, there is load before the last and after.
+        await Eventually.HoldsAsync(() => Volatile.Read(ref answered) > 50, "That is no load.", Cancellation);
         await enough.CancelAsync();
         await Task.WhenAll(callers);
         Assert.True(answered > 50, $"{answered} requests are no load.");
@@ -56,13 +58,26 @@ public sealed class ReloadTests
     [InlineData("2.0")]
     public async Task Draining_lets_exchanges_in_flight_finish(string version)
     {
-        await using var upstream = await EchoUpstream.StartAsync();
+        const int Calls = 20;
+        var arrived = 0;
+        var isDraining = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var upstream = new ScriptedUpstream(async connection =>
+        {
+            while (await connection.ReadRequestAsync() is not null)
+            {
+                Interlocked.Increment(ref arrived);
+                await isDraining.Task;
+                await connection.WriteAsync("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow");
+            }
+        });
         await using var gateway = await TestGateway.StartAsync(Http2Tests.Ingress(upstream.Port), Cancellation);
         using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20), DefaultRequestVersion = Version.Parse(version), DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
-        var calls = Enumerable.Range(0, 20).Select(_ => client.GetStringAsync($"http://{gateway["ingress"]}/slow", Cancellation)).ToArray();
-        await Task.Delay(150, Cancellation);
+        var calls = Enumerable.Range(0, Calls).Select(_ => client.GetStringAsync($"http://{gateway["ingress"]}/slow", Cancellation)).ToArray();
+        await Eventually.HoldsAsync(() => Volatile.Read(ref arrived) == Calls, "Not every call came to the upstream.", Cancellation);
 
-        await gateway.DrainAsync(TimeSpan.FromSeconds(10));
+        var draining = gateway.DrainAsync(TimeSpan.FromSeconds(20));
+        isDraining.SetResult();
+        await draining;
 
         Assert.All(await Task.WhenAll(calls), answer => Assert.Equal("slow", answer));
         await Assert.ThrowsAsync<HttpRequestException>(() => client.GetStringAsync($"http://{gateway["ingress"]}/", Cancellation));

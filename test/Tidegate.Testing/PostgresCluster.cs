@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 
 namespace Tidegate.Testing;
 
@@ -30,12 +28,7 @@ public sealed class PostgresCluster : IDisposable
     {
         _programs = programs;
         _settings = [.. settings];
-        using (var free = new TcpListener(IPAddress.Loopback, 0))
-        {
-            free.Start();
-            _port = ((IPEndPoint)free.LocalEndpoint).Port;
-        }
-
+        _port = TestPorts.Free();
         Directory.CreateDirectory(_directory);
         if (Environment.IsPrivilegedProcess)
         {

@@ -79,6 +79,8 @@ public sealed class TestGateway : IAsyncDisposable
 
     private sealed class RecordKeeper : IExchangeSink
     {
+        private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
         public string Name => "test";
 
         private readonly List<ExchangeRecord> _kept = [];
@@ -103,11 +105,12 @@ public sealed class TestGateway : IAsyncDisposable
                 {
                     if (_kept.Count >= count)
                     {
-                        return [.. _kept];
+                        // As they ended: two batches may be made while exchanges end on both sides of the cut.
+                        return [.. _kept.OrderBy(record => record.Started + record.Total)];
                     }
                 }
 
-                if (!await _more.WaitAsync(TimeSpan.FromSeconds(5), cancellationToken))
+                if (!await _more.WaitAsync(Patience, cancellationToken))
                 {
                     throw new TimeoutException($"{_kept.Count} of {count} records came: {string.Join('\n', _kept)}");
                 }

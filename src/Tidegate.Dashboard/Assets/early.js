@@ -35,15 +35,38 @@
   addEventListener('beforeunload', () => { isLeaving = true; });
   addEventListener('pageshow', () => { isLeaving = false; });
 
-  // Whoever is not signed in any more is led to the form; while the gateway does not answer, nothing is known.
+  const isAlive = () => !document.querySelector('main:not([data-alive])');
+  const ask = async () => (await fetch('/assets/dashboard.js', { method: 'HEAD', cache: 'no-store' })).status;
+  let isAsking = false;
+
+  // Whoever is not signed in any more is led to the form, and a page that lost its connection before it came alive, which no other brings to life, begins anew. Asked twice: a browser in which
+  // somebody signs in beside this page has the new key in a moment. While the gateway does not answer, nothing is known.
   const askWhoIsThere = async () => {
+    if (isAsking) {
+      return;
+    }
+
+    isAsking = true;
     try {
-      const answer = await fetch('/assets/dashboard.js', { method: 'HEAD', cache: 'no-store' });
-      if (answer.status === 401 && !isLeaving) {
+      if (await ask() !== 401 && isAlive()) {
+        return;
+      }
+
+      await new Promise(resolve => { setTimeout(resolve, 1000); });
+      const status = await ask();
+      if (isLeaving) {
+        return;
+      }
+
+      if (status === 401) {
         location.assign('/sign-in?to=' + encodeURIComponent(location.pathname + location.search));
+      } else if (!isAlive()) {
+        location.reload();
       }
     } catch {
       // It will be asked again.
+    } finally {
+      isAsking = false;
     }
   };
 
@@ -56,4 +79,11 @@
       askWhoIsThere();
     }
   }, true);
+
+  // All that is heard of a connection that was lost before anything could be drawn over it.
+  addEventListener('unhandledrejection', () => {
+    if (!isAlive()) {
+      askWhoIsThere();
+    }
+  });
 })();

@@ -1,6 +1,7 @@
 using Grpc.Core;
 using Tidegate.EndToEndTests.Clients.Talking;
 using Tidegate.Exchanges;
+using Tidegate.Testing;
 using Xunit;
 
 namespace Tidegate.EndToEndTests.Clients;
@@ -135,10 +136,7 @@ public sealed class GrpcTests
         await using var world = await GrpcWorld.StartAsync(way);
         using var cancelled = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         var call = world.Client.WaitAsync(new Words(), cancellationToken: cancelled.Token).ResponseAsync;
-        for (var waited = 0; world.Log.Calls.Count == 0 && waited < 200; waited++)
-        {
-            await Task.Delay(50, Cancellation);
-        }
+        await Eventually.HoldsAsync(() => world.Log.Calls.Count > 0, "The call did not come.", Cancellation);
 
         await cancelled.CancelAsync();
 

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
+using Tidegate.Testing;
 using Xunit;
 
 namespace Tidegate.EndToEndTests.Dashboard;
@@ -26,7 +27,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         {
             await visitor.OpenAsync(path);
             Assert.Equal(width, await visitor.Page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
-            Assert.Equal(0, await visitor.Page.Locator(".notice.bad, .empty").CountAsync());
+            await visitor.HasAsync(0, ".notice.bad, .empty");
             await visitor.KeepAsync($"{width} {path}");
         }
 
@@ -86,7 +87,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await visitor.Page.GetByLabel("To", new() { Exact = true }).FillAsync("2026-01-02T05:30");
         await visitor.Page.Keyboard.PressAsync("Enter");
         await visitor.LandsAtAsync(new Regex("/egress.from=2026-01-02T03%3A00%3A00Z&to=2026-01-02T05%3A30%3A00Z&zone=utc$"));
-        Assert.Equal(0, await visitor.Page.Locator("#own-time").CountAsync());
+        await visitor.HasAsync(0, "#own-time");
         visitor.HasNoComplaint();
     }
 
@@ -131,7 +132,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         foreach (var path in Pages)
         {
             await visitor.OpenAsync(path);
-            Assert.Equal(0, await visitor.Page.Locator(".notice.bad").CountAsync());
+            await visitor.HasAsync(0, ".notice.bad");
         }
 
         await visitor.OpenAsync("/");
@@ -154,7 +155,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         }
 
         await visitor.OpenAsync("/exchanges");
-        Assert.Equal(13, await visitor.Page.Locator("tbody tr").CountAsync());
+        await visitor.HasAsync(13, "tbody tr");
         visitor.HasNoComplaint();
     }
 
@@ -172,13 +173,13 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Search" }).ClickAsync();
         await visitor.LandsAtAsync("**/exchanges?api=orders&last=6h&status=4xx&zone=utc");
         await visitor.SeesAsync("credential_unknown");
-        Assert.Equal(1, await visitor.Page.Locator("tbody tr").CountAsync());
+        await visitor.HasAsync(1, "tbody tr");
 
         // The same URL shows the same to somebody else.
         await using var other = await browser.VisitAsync(gateway.Root);
         await other.OpenAsync(new Uri(visitor.Page.Url).PathAndQuery);
         Assert.Equal("4xx", await other.Page.GetByLabel("Status").InputValueAsync());
-        Assert.Equal(1, await other.Page.Locator("tbody tr").CountAsync());
+        await other.HasAsync(1, "tbody tr");
         visitor.HasNoComplaint();
         other.HasNoComplaint();
     }
@@ -267,8 +268,8 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
     [Fact]
     public async Task A_page_that_the_restarted_gateway_does_not_know_loads_itself_anew()
     {
-        var before = await SeenGateway.StartAsync(Cancellation);
-        var port = before.Gateway["admin"].Port;
+        var port = TestPorts.Free();
+        var before = await SeenGateway.StartAsync(Cancellation, admin: $"{{ address: 127.0.0.1:{port} }}");
         await using var visitor = await browser.VisitAsync(before.Root);
         await visitor.OpenAsync("/configuration");
         await visitor.Page.EvaluateAsync("window.isOld = true");

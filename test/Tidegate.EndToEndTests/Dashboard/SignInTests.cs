@@ -218,7 +218,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
         await visitor.Page.Keyboard.PressAsync("Enter");
         await visitor.LandsAtAsync("**/exchanges");
         await visitor.OpenAsync("/exchanges?tail=on");
-        Assert.Equal(5, await visitor.Page.Locator("main tbody tr").CountAsync());
+        await visitor.HasAsync(5, "main tbody tr");
         Assert.Equal(0, await visitor.Page.GetByRole(Microsoft.Playwright.AriaRole.Link, new() { Name = "Configuration" }).CountAsync());
         await visitor.OpenAsync("/configuration");
         await visitor.SeesAsync("You may not see this.");
@@ -317,6 +317,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
         await visitor.Page.GotoAsync("/configuration");
         await SignInAsync(visitor.Page, "ana");
         await visitor.LandsAtAsync("**/configuration");
+        await visitor.ComesAliveAsync();
         await visitor.SeesAsync("In force");
         var other = await visitor.Page.Context.NewPageAsync();
         await other.GotoAsync(gateway.Root + "/sign-in");
@@ -325,6 +326,60 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
         // The first page's connection is gone with its session; it comes back by itself, as somebody else.
         await visitor.SeesAsync("You may not see this.");
         Assert.DoesNotContain("In force", await visitor.Page.InnerTextAsync("main"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_page_that_asks_before_its_browser_has_the_new_key_is_not_led_to_the_form()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation, admin: WithPeople($"{{ name: ana, password: {Hash}, role: admin }}, {{ name: mine, password: {Hash}, tenants: [acme] }}"));
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await visitor.Page.GotoAsync("/configuration");
+        await SignInAsync(visitor.Page, "ana");
+        await visitor.LandsAtAsync("**/configuration");
+        await visitor.ComesAliveAsync();
+        var asked = 0;
+        await visitor.Page.RouteAsync("**/assets/dashboard.js", route => route.Request.Method == "HEAD" && Interlocked.Increment(ref asked) == 1
+            ? route.FulfillAsync(new() { Status = 401 })
+            : route.ContinueAsync());
+        var other = await visitor.Page.Context.NewPageAsync();
+        await other.GotoAsync(gateway.Root + "/sign-in");
+        await SignInAsync(other, "mine");
+
+        await visitor.SeesAsync("You may not see this.");
+        Assert.InRange(Volatile.Read(ref asked), 1, int.MaxValue);
+    }
+
+    [Theory]
+    [InlineData("StartCircuit")]
+    [InlineData("UpdateRootComponents")]
+    public async Task A_page_whose_connection_is_lost_before_it_came_alive_comes_alive_with_the_next(string last)
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        var lost = 0;
+        await visitor.Page.RouteWebSocketAsync("**/_blazor*", route =>
+        {
+            var server = route.ConnectToServer();
+            route.OnMessage(message =>
+            {
+                if (message.Binary is not { } bytes)
+                {
+                    server.Send(message.Text!);
+                }
+                else if (System.Text.Encoding.Latin1.GetString(bytes).Contains(last, StringComparison.Ordinal) && Interlocked.Increment(ref lost) == 1)
+                {
+                    _ = route.CloseAsync();
+                }
+                else
+                {
+                    server.Send(bytes);
+                }
+            });
+        });
+        await visitor.Page.GotoAsync("/");
+
+        await visitor.ComesAliveAsync();
+        Assert.InRange(Volatile.Read(ref lost), 1, int.MaxValue);
     }
 
     private static async Task SignInAsync(Microsoft.Playwright.IPage page, string name)

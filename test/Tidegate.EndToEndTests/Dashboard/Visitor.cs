@@ -51,8 +51,11 @@ internal sealed class Visitor : IAsyncDisposable
         await Page.GotoAsync(path);
         await Page.WaitForSelectorAsync("h1");
         await Page.WaitForFunctionAsync("() => document.querySelectorAll('.canvas').length === document.querySelectorAll('.canvas canvas').length && !document.querySelector('.skeleton')");
-        await Page.WaitForSelectorAsync("main[data-alive]");
+        await ComesAliveAsync();
     }
+
+    /// <summary>Waits until the page is connected to the gateway.</summary>
+    public Task ComesAliveAsync() => Page.WaitForSelectorAsync("main[data-alive]");
 
     /// <summary>Keeps what the page looks like among the artifacts, for people.</summary>
     public async Task KeepAsync(string name)
@@ -84,6 +87,9 @@ internal sealed class Visitor : IAsyncDisposable
 
     /// <summary>Waits until the page says something.</summary>
     public Task SeesAsync(string text) => Page.GetByText(text).First.WaitForAsync();
+
+    /// <summary>Waits until the page has so many of something: a page that was led elsewhere has what it had before for a moment.</summary>
+    public Task HasAsync(int count, string selector) => Assertions.Expect(Page.Locator(selector)).ToHaveCountAsync(count, new() { Timeout = PatienceMilliseconds });
 
     /// <summary>Fails with whatever the browser complained about.</summary>
     public void HasNoComplaint() => Assert.Equal("", string.Join('\n', Complaints));

@@ -32,7 +32,7 @@ public sealed class DiskCacheKillTests
             }
         });
         using var gateway = new RunningGateway();
-        var (ingress, admin) = (RunningGateway.FreePort(), RunningGateway.FreePort());
+        var (ingress, admin) = (TestPorts.Free(), TestPorts.Free());
         using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(30) };
         for (var round = 0; round < Rounds; round++)
         {

@@ -20,7 +20,7 @@ public sealed class KillTests
         await using var upstream = await EchoUpstream.StartAsync();
         using var gateway = new RunningGateway();
         CertificateAuthority.Create(CertificateAuthority.In(gateway.At("state")), TimeProvider.System).Dispose();
-        var (ingress, egress, admin) = (RunningGateway.FreePort(), RunningGateway.FreePort(), RunningGateway.FreePort());
+        var (ingress, egress, admin) = (TestPorts.Free(), TestPorts.Free(), TestPorts.Free());
         gateway.Start($$"""
             state_directory: state
             listeners: { ingress: { address: 127.0.0.1:{{ingress}} }, egress: { address: 127.0.0.1:{{egress}}, intercept: true }, admin: { address: 127.0.0.1:{{admin}} } }

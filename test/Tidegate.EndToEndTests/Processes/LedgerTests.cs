@@ -1,4 +1,6 @@
 using System.Net;
+using Microsoft.Data.Sqlite;
+using Tidegate.Control.Ledger;
 using Tidegate.Host.Commands;
 using Tidegate.Testing;
 using Xunit;
@@ -18,7 +20,7 @@ public sealed class LedgerTests
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Signals are sent with kill.");
         await using var upstream = await EchoUpstream.StartAsync();
         using var gateway = new RunningGateway();
-        var (ingress, admin) = (RunningGateway.FreePort(), RunningGateway.FreePort());
+        var (ingress, admin) = (TestPorts.Free(), TestPorts.Free());
         gateway.Start($$"""
             state_directory: state
             listeners: { ingress: { address: 127.0.0.1:{{ingress}} }, admin: { address: 127.0.0.1:{{admin}} } }
@@ -28,8 +30,12 @@ public sealed class LedgerTests
         var address = await gateway.ListensAsync("ingress");
         Assert.Equal("200 200 200", await StatusesAsync(3));
 
-        // Longer than the second after which counts are saved.
-        await Task.Delay(signal == "KILL" ? 2_500 : 0, Cancellation);
+        if (signal == "KILL")
+        {
+            // They are saved each second.
+            await Eventually.HoldsAsync(() => SavedAsync(gateway.At(Path.Combine("state", LimitLedger.FileName))), "The counts were not saved.", Cancellation);
+        }
+
         await gateway.Process.SignalAsync(signal, Cancellation);
         Assert.Equal(signal == "KILL" ? 128 + 9 : ExitCode.Success, await gateway.Process.ExitCodeAsync(Cancellation));
         gateway.Start();
@@ -48,5 +54,15 @@ public sealed class LedgerTests
 
             return string.Join(" ", statuses.Select(status => (int)status));
         }
+    }
+
+    /// <summary>Three were counted by each limit.</summary>
+    private static async Task<bool> SavedAsync(string path)
+    {
+        await using var database = new SqliteConnection($"Data Source={path};Pooling=False");
+        await database.OpenAsync(Cancellation);
+        await using var command = database.CreateCommand();
+        command.CommandText = "SELECT MIN(total) FROM (SELECT SUM(count) AS total FROM limit_counts GROUP BY key)";
+        return await command.ExecuteScalarAsync(Cancellation) is 3L;
     }
 }

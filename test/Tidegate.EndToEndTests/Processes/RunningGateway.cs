@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using Tidegate.Testing;
 using Xunit;
 
@@ -20,14 +19,6 @@ internal sealed class RunningGateway : IDisposable
     public string File => At("tidegate.yaml");
 
     public string At(string name) => Path.Combine(_directory.FullName, name);
-
-    /// <summary>A port that nobody listened on a moment ago.</summary>
-    public static int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
-    }
 
     /// <summary>Writes the configuration and starts a process with it.</summary>
     public TidegateProcess Start(string yaml)

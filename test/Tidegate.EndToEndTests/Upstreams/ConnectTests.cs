@@ -58,7 +58,7 @@ public sealed class ConnectTests
         sockets.LateArrive.SetResult();
 
         Assert.Equal(Outcome.Forwarded, exchange.Outcome);
-        await sockets.LateClosed.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+        await sockets.LateClosed.Task.WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
         await exchange.ResponseBody.DisposeAsync();
     }
 

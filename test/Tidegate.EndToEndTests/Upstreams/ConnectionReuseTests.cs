@@ -214,7 +214,7 @@ public sealed class ConnectionReuseTests : ForwardTest
 
         await Forwarder.DisposeAsync();
 
-        Assert.Equal("an orderly end", await end.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancellation));
+        Assert.Equal("an orderly end", await end.Task.WaitAsync(TimeSpan.FromSeconds(30), Cancellation));
     }
 
     [Fact]

@@ -77,9 +77,9 @@ public sealed class TimeoutTests : ForwardTest
     public async Task A_slow_reader_is_not_the_upstreams_silence()
     {
         await using var upstream = ScriptedUpstream.Answering("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + new string('a', 200_000));
-        var exchange = await ForwardAsync(upstream.Port, timeouts: Timeouts(headersMilliseconds: 100, idleMilliseconds: 100));
+        var exchange = await ForwardAsync(upstream.Port, timeouts: Timeouts(headersMilliseconds: 1_500, idleMilliseconds: 1_500));
 
-        await Task.Delay(400, Cancellation);
+        await Task.Delay(2_500, Cancellation);
 
         Assert.Equal(200_000, (await ReadAsync(exchange)).Length);
         Assert.Equal(1, Pool.Idle);
@@ -98,7 +98,7 @@ public sealed class TimeoutTests : ForwardTest
                 await Task.Delay(20, connection.Stopping);
             }
         });
-        var exchange = await ForwardAsync(upstream.Port, timeouts: Timeouts(idleMilliseconds: 3_000, totalMilliseconds: 700));
+        var exchange = await ForwardAsync(upstream.Port, timeouts: Timeouts(idleMilliseconds: 3_000, totalMilliseconds: 2_000));
 
         var broken = await Assert.ThrowsAsync<MessageBodyException>(() => ReadAsync(exchange));
 
@@ -139,9 +139,9 @@ public sealed class TimeoutTests : ForwardTest
         var exchange = NewExchange(upstream.Port, method: "POST");
         var content = new TestBody(null);
         exchange.RequestBody = content;
-        var forwarding = Forwarder.ForwardAsync(exchange, Upstream(Timeouts(headersMilliseconds: 400)));
+        var forwarding = Forwarder.ForwardAsync(exchange, Upstream(Timeouts(headersMilliseconds: 1_500)));
 
-        await Task.Delay(800, Cancellation);
+        await Task.Delay(2_500, Cancellation);
         content.Add("abc");
         content.End();
         await forwarding;

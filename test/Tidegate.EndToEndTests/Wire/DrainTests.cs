@@ -19,7 +19,10 @@ public sealed class DrainTests
         await using var gateway = await StartAsync(upstream);
         using var client = await RawClient.ConnectAsync(gateway["ingress"], Cancellation);
         await client.SendAsync("POST / HTTP/1.1\r\nHost: a\r\n" + before);
-        await ArrivedAsync(upstream);
+
+        // Under way; whether its head has come to the upstream before any content is the upstream client's affair.
+        using var metrics = new HttpClient();
+        await Eventually.HoldsAsync(async () => new PrometheusScrape(await metrics.GetStringAsync($"http://{gateway["admin"]}/metrics", Cancellation)).Sum("tidegate_exchanges_in_flight") == 1, "The exchange did not begin.", Cancellation);
 
         var draining = gateway.DrainAsync(TimeSpan.FromSeconds(20));
         await Task.Delay(50, Cancellation);
@@ -112,13 +115,7 @@ public sealed class DrainTests
         return (answer.Status, answer.Content, answer.End);
     }
 
-    private static async Task ArrivedAsync(RawUpstream upstream, int count = 1)
-    {
-        for (var tries = 0; upstream.Requests.Count < count && tries < 100; tries++)
-        {
-            await Task.Delay(10, Cancellation);
-        }
-    }
+    private static Task ArrivedAsync(RawUpstream upstream, int count) => Eventually.HoldsAsync(() => upstream.Requests.Count >= count, "No request came to the upstream.", Cancellation);
 
     private static Task<TestGateway> StartAsync(RawUpstream upstream) => TestGateway.StartAsync($$"""
         listeners: { ingress: { address: 127.0.0.1:0 } }

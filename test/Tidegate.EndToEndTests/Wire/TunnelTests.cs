@@ -34,16 +34,16 @@ public sealed class TunnelTests
         await using var upstream = Echo(answers: false);
         await using var gateway = await StartAsync(upstream, "any");
         using var client = await ConnectAsync(gateway, upstream.Port);
-        for (var i = 0; i < 12; i++)
+        for (var i = 0; i < 30; i++)
         {
             await client.SendAsync("x");
-            await Task.Delay(60, Cancellation);
+            await Task.Delay(100, Cancellation);
         }
 
         client.HalfClose();
         await client.ReadToEndAsync();
         var record = (await gateway.RecordsAsync(1, Cancellation))[0];
-        Assert.Equal((12, ""), (record.RequestBytes, record.Code));
+        Assert.Equal((30, ""), (record.RequestBytes, record.Code));
     }
 
     [Fact]
@@ -57,7 +57,7 @@ public sealed class TunnelTests
         });
         await using var gateway = await TestGateway.StartAsync($$"""
             listeners: { ingress: { address: 127.0.0.1:0 } }
-            apis: [{ name: all, direction: ingress, timeouts: { idle: 300ms }, upstream: { destinations: ["http://127.0.0.1:{{upstream.Port}}"] } }]
+            apis: [{ name: all, direction: ingress, timeouts: { idle: 1500ms }, upstream: { destinations: ["http://127.0.0.1:{{upstream.Port}}"] } }]
             """, Cancellation);
         using var client = await RawClient.ConnectAsync(gateway["ingress"], Cancellation);
         await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
@@ -72,8 +72,8 @@ public sealed class TunnelTests
     [Fact]
     public async Task A_total_timeout_is_about_calls_and_not_about_what_a_connection_has_become()
     {
-        await using var upstream = Ticking();
-        await using var gateway = await StartAsync(upstream, "total: 400ms");
+        await using var upstream = Ticking(pauseMilliseconds: 300);
+        await using var gateway = await StartAsync(upstream, "total: 2s");
         using var client = await UpgradeAsync(gateway);
 
         Assert.Equal("tick tick tick tick tick tick tick tick tick tick end", await client.ReadToEndAsync());
@@ -153,7 +153,7 @@ public sealed class TunnelTests
         using var http2 = await RawHttp2.ConnectAsync(gateway["egress"], Cancellation);
         await Task.Delay(100, Cancellation);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        limit.CancelAfter(TimeSpan.FromSeconds(10));
+        limit.CancelAfter(TimeSpan.FromSeconds(30));
 
         await gateway.DrainAsync(TimeSpan.FromMinutes(5)).WaitAsync(limit.Token);
 
@@ -162,7 +162,7 @@ public sealed class TunnelTests
 
     private const string Switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
 
-    private static RawUpstream Ticking(int pauseMilliseconds = 100, bool isSpokenTo = false) => new(async request =>
+    private static RawUpstream Ticking(int pauseMilliseconds, bool isSpokenTo = false) => new(async request =>
     {
         await request.SendAsync(Switching);
         for (var i = 0; i < 10; i++)
@@ -209,7 +209,7 @@ public sealed class TunnelTests
         Assert.NotEqual(0, upstream.Port);
         return TestGateway.StartAsync($$"""
             listeners: { egress: { address: 127.0.0.1:0 } }
-            apis: [{ name: any, direction: egress, hosts: [127.0.0.1], tunnel: {{tunnel}}, timeouts: { idle: 400ms } }]
+            apis: [{ name: any, direction: egress, hosts: [127.0.0.1], tunnel: {{tunnel}}, timeouts: { idle: 2s } }]
             """, Cancellation);
     }
 

@@ -53,7 +53,7 @@ public sealed class RecordExportTests : IAsyncLifetime
     {
         _collector.GrpcStatus = 8;
         await _queue.TakeAsync([Traced], Cancellation);
-        await Export().ExportAsync(Cancellation, Cancellation).WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+        await Export().ExportAsync(Cancellation, Cancellation).WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
 
         Assert.Equal(1, _signal.ItemsRefused);
     }
@@ -90,7 +90,7 @@ public sealed class RecordExportTests : IAsyncLifetime
             await Task.Delay(1, Cancellation);
         }
 
-        await export.WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+        await export.WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
         Assert.Equal(2, _signal.ItemsDropped);
         Assert.True(_notes.Count >= 10, $"{_notes.Count}");
     }

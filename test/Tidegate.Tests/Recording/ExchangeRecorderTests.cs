@@ -84,6 +84,7 @@ public sealed class ExchangeRecorderTests
         await PassAsync(() => sink.Batches == 1);
 
         // It waits for more that may come, once in vain.
+        await PassAsync(() => recorder.Rests == 2);
         await Task.Delay(300, TestContext.Current.CancellationToken);
         Assert.Equal(2, recorder.Rests);
     }
@@ -112,10 +113,13 @@ public sealed class ExchangeRecorderTests
     public async Task Records_of_a_quiet_time_come_in_the_order_of_ending_whichever_thread_made_them()
     {
         const int Exchanges = 100;
-        var sink = new CountingSink();
+        var sink = new CountingSink { Hold = new TaskCompletionSource() };
         await using (var recorder = Recorder(TimeProvider.System, sink))
         {
-            for (var i = 0; i < Exchanges; i++)
+            // While the first is handed over the others come together: one that is recorded while batches are being made may be in either.
+            recorder.Record(Exchange(0));
+            await PassAsync(() => sink.IsHeld);
+            for (var i = 1; i < Exchanges; i++)
             {
                 var thread = new Thread(id =>
                 {
@@ -126,6 +130,8 @@ public sealed class ExchangeRecorderTests
                 thread.Start(i);
                 thread.Join();
             }
+
+            sink.Hold.SetResult();
         }
 
         Assert.Equal(Enumerable.Range(0, Exchanges).Select(id => (ulong)id), sink.Ids);
@@ -223,12 +229,16 @@ public sealed class ExchangeRecorderTests
     {
         private readonly Lock _gate = new();
         private readonly List<ExchangeRecord> _records = [];
+        private bool _isHeld;
 
         public string Name => "counting";
 
         public TaskCompletionSource? Hold { get; init; }
 
         public int Batches { get; private set; }
+
+        /// <summary>It has a batch that it does not take yet.</summary>
+        public bool IsHeld => Volatile.Read(ref _isHeld);
 
         public IReadOnlyList<ExchangeRecord> Records
         {
@@ -247,6 +257,7 @@ public sealed class ExchangeRecorderTests
         {
             if (Hold is not null)
             {
+                Volatile.Write(ref _isHeld, true);
                 await Hold.Task;
             }
 

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.AspNetCore.Connections;
+using Tidegate.Testing;
 using Tidegate.Transport;
 using Xunit;
 
@@ -164,19 +165,22 @@ public sealed class DeferredSendTests : IAsyncLifetime
     private async Task<long> InOneTurnAsync(params (Pair Pair, Func<Task> Work)[] steps)
     {
         var reactor = steps[0].Pair.Connection.Features.Get<Reactor>()!;
+        var reading = 0;
         var working = steps.Select(step => Task.Run(async () =>
         {
             await reactor.SwitchAsync();
-            var read = await step.Pair.Connection.Transport.Input.ReadAsync(Cancellation);
+            var coming = step.Pair.Connection.Transport.Input.ReadAsync(Cancellation);
+            Interlocked.Increment(ref reading);
+            var read = await coming;
             step.Pair.Connection.Transport.Input.AdvanceTo(read.Buffer.End);
             step.Pair.Turn = reactor.Counters.Turns;
             await step.Work();
         })).ToList();
 
-        // Everybody waits for its byte by then, and the reactor stands still until all bytes are there.
+        // Everybody waits for its byte, and the reactor stands still until all bytes are there.
         using var held = new ManualResetEventSlim();
         using var go = new ManualResetEventSlim();
-        await Task.Delay(50, Cancellation);
+        await Eventually.HoldsAsync(() => Volatile.Read(ref reading) == steps.Length, "Not everybody reads.", Cancellation);
         reactor.Post(
             _ =>
             {

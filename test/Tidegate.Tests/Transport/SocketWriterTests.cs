@@ -85,7 +85,8 @@ public sealed class SocketWriterTests : IAsyncLifetime
             {
                 var flushing = Output.WriteAsync(piece, Cancellation).AsTask();
                 written += piece.Length;
-                if (await Task.WhenAny(flushing, Task.Delay(50, Cancellation)) != flushing)
+                // Longer than a busy machine lets a flush wait that need not.
+                if (await Task.WhenAny(flushing, Task.Delay(500, Cancellation)) != flushing)
                 {
                     return (flushing, written);
                 }

@@ -61,23 +61,6 @@ public sealed class LimitCellsTests
     }
 
     [Fact]
-    public void A_million_keys_take_less_than_two_hundred_megabytes()
-    {
-        var random = new Random(6);
-        var before = GC.GetTotalMemory(forceFullCollection: true);
-        var cells = new LimitCells(TimeProvider.System);
-        var window = new SlidingWindow(5, 3_600 * Second);
-        for (var i = 0; i < 1_000_000; i++)
-        {
-            cells.Take(window, Key(random), 1, i);
-        }
-
-        var bytes = GC.GetTotalMemory(forceFullCollection: true) - before;
-        Assert.Equal(1_000_000, cells.Count);
-        Assert.True(bytes < 200_000_000, $"{bytes:N0} bytes");
-    }
-
-    [Fact]
     public void Keys_that_have_much_to_remember_take_the_place_of_several()
     {
         const int Capacity = 64_000;

@@ -169,7 +169,7 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
         }, Cancellation);
         try
         {
-            await Task.Run(store.BringToDatabase, Cancellation).WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+            await Task.Run(store.BringToDatabase, Cancellation).WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
         }
         finally
         {
@@ -592,7 +592,7 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
         // Tomorrow's is there; that of another day is made.
         await store.WriteAsync(StoreRecords.Batch(_random, ref _id, Start.AddDays(4), 10), Cancellation);
         _time.Advance(TimeSpan.FromDays(5));
-        await Task.Run(store.BringToDatabase, Cancellation).WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+        await Task.Run(store.BringToDatabase, Cancellation).WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
         Assert.Equal((10, 10), await CountAsync(store));
         Assert.Empty(_log);
     }
