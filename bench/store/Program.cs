@@ -1,6 +1,7 @@
 // What the exchange store costs: CPU for each record, bytes at rest, and how long its answers take. bench/store/run [RECORDS] [HOURS]: 2,000,000 by default, over 24 hours of the records' time.
 // bench/store/run sums RECORDS HOURS [DIRECTORY]: only the sums of so many, and answers from them; a directory is kept, and asked again if it has sums already.
 // bench/store/run waits SECONDS [DIRECTORY]: how long the recorder's thread waits at 20,000 records a second while everything comes to the disk that the directory is on.
+// bench/store/run postgres SECONDS [RECORDS]: the same with PostgreSQL, a server of its own, so many records each second of theirs (20,000 by default) and one second after the other.
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.Time.Testing;
@@ -29,6 +30,12 @@ if (args is ["waits", var seconds, .. var place])
         waited.Delete(recursive: true);
     }
 
+    return;
+}
+
+if (args is ["postgres", var duration, .. var each])
+{
+    await Postgres.RunAsync(TimeSpan.FromSeconds(double.Parse(duration, CultureInfo.InvariantCulture)), each.Length > 0 ? int.Parse(each[0], CultureInfo.InvariantCulture) : 20_000);
     return;
 }
 

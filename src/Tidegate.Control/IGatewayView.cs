@@ -80,5 +80,6 @@ internal readonly record struct ListenerView(string Name, IPEndPoint EndPoint, i
 /// <param name="Api">Whose.</param>
 /// <param name="Destination">As scheme, host and port.</param>
 /// <param name="Health">What is known of it.</param>
-/// <param name="IsEjected">It is left out now.</param>
-internal sealed record DestinationView(string Api, string Destination, DestinationHealth Health, bool IsEjected);
+/// <param name="IsEjected">It is left out now, or would be.</param>
+/// <param name="IsObserved">It would be: nothing is left out of this API.</param>
+internal sealed record DestinationView(string Api, string Destination, DestinationHealth Health, bool IsEjected, bool IsObserved);

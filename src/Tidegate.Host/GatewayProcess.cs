@@ -8,6 +8,7 @@ using Tidegate.Control.Store;
 using Tidegate.Dashboard;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
+using Tidegate.Policies;
 using Tidegate.Policies.AdaptiveConcurrency;
 using Tidegate.Policies.AdaptiveThrottle;
 using Tidegate.Policies.Cache;
@@ -133,8 +134,15 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
 
     ConcurrencyGradients IGatewayView.Gradients => _services.Gradients;
 
-    IEnumerable<DestinationView> IGatewayView.Destinations =>
-        _services.Forwarder.Balancer.All.Select(entry => new DestinationView(entry.Upstream, entry.Destination.ToString(), entry.Health, entry.Health.IsEjected(_services.Time.GetTimestamp())));
+    IEnumerable<DestinationView> IGatewayView.Destinations
+    {
+        get
+        {
+            var observed = _configuration.Config.Apis.Where(api => api.Upstream?.Ejection.Mode == PolicyMode.Observe).Select(api => api.Name).ToHashSet(StringComparer.Ordinal);
+            return _services.Forwarder.Balancer.All.Select(entry =>
+                new DestinationView(entry.Upstream, entry.Destination.ToString(), entry.Health, entry.Health.IsEjected(_services.Time.GetTimestamp()), observed.Contains(entry.Upstream)));
+        }
+    }
 
     KeyHealths IGatewayView.Keys => _services.Keys;
 

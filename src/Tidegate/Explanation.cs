@@ -78,7 +78,7 @@ internal static class Explanation
 
     private static string Destinations(Upstream upstream) =>
         string.Join(", ", upstream.Destinations.Select((destination, i) => destination + (upstream.Regions.Count > i && upstream.Regions[i].Length > 0 ? $" ({upstream.Regions[i]})" : "")))
-        + (upstream.Destinations.Count > 1 ? upstream.Balance == Balance.Ordered ? ", the first that answers" : ", in turn" : "");
+        + (upstream.Destinations.Count > 1 ? $"{(upstream.Balance == Balance.Ordered ? ", the first that answers" : ", in turn")}{(upstream.Ejection.IsObserved ? "; one that does not answer would be left out (observe)" : "")}" : "");
 
     private static string Refusal(Rejection rejection) => $"{rejection.Status} {rejection.Code}: {rejection.Detail}";
 }

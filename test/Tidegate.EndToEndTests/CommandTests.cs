@@ -30,6 +30,22 @@ public sealed class CommandTests : IDisposable
             """);
     }
 
+    [Theory]
+    [InlineData("ordered", "the first that answers; one that does not answer would be left out (observe)")]
+    [InlineData("round_robin", "in turn; one that does not answer would be left out (observe)")]
+    public async Task Explain_says_that_nobody_is_left_out_where_that_is_only_observed(string balance, string expected)
+    {
+        var file = Path.Combine(_directory.Directory, "observed.yaml");
+        await File.WriteAllTextAsync(file, $$"""
+            listeners: { egress: { address: 127.0.0.1:0 } }
+            apis: [{ name: a, direction: egress, hosts: [a.test], upstream: { destinations: ["https://eu.a.test", "https://us.a.test"], balance: {{balance}}, ejection: { mode: observe } } }]
+            """, TestContext.Current.CancellationToken);
+        var (code, output, _) = await RunAsync(ExplainCommand.Create(), "GET", "https://a.test/x", "--config", file);
+
+        Assert.Equal(0, code);
+        Assert.Contains($"upstream   https://eu.a.test:443, https://us.a.test:443, {expected}", output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Explain_names_api_endpoint_every_policy_and_the_upstream_and_no_secret()
     {

@@ -63,6 +63,35 @@ public sealed class CostTests : IDisposable
         Assert.Equal([new ExchangeCost(3, "USD", 1, 0), ExchangeCost.None], (await gateway.RecordsAsync(2, Cancellation)).Select(record => record.Cost));
     }
 
+    [Theory]
+    [InlineData(true, 200, 1)]
+    [InlineData(false, 502, 0)]
+    public async Task A_request_that_a_kept_connection_lost_is_billed_whatever_becomes_of_its_repetition(bool listensStill, int status, int unknown)
+    {
+        var stop = () => { };
+        await using var upstream = new ScriptedUpstream(async connection =>
+        {
+            while (await connection.ReadRequestAsync() is not null)
+            {
+                await connection.WriteAsync("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+                if (connection.Index == 0)
+                {
+                    await connection.ReadRequestAsync();
+                    stop();
+                    return;
+                }
+            }
+        });
+        stop = listensStill ? stop : upstream.StopListening;
+        await using var gateway = await StartAsync(upstream, "cost: { per_request: 0.002 USD }");
+        using var caller = new HttpClient();
+        await caller.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation);
+        using var answer = await caller.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation);
+
+        Assert.Equal(status, (int)answer.StatusCode);
+        Assert.Equal([new ExchangeCost(0.002m, "USD", 1, 0), new ExchangeCost(0.002m, "USD", 1, unknown)], (await gateway.RecordsAsync(2, Cancellation)).Select(record => record.Cost));
+    }
+
     [Fact]
     public async Task A_call_to_an_api_without_a_price_is_unknown_and_not_free()
     {

@@ -246,6 +246,33 @@ public sealed class FailoverTests
         Assert.Contains("""policy="fallback",code="served_from_fallback"} 1""", metrics, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task In_observe_mode_a_destination_that_does_not_answer_has_its_turns_and_the_record_says_what_would_have_been()
+    {
+        await using var second = ScriptedUpstream.Answering(Good);
+        var first = $"http://127.0.0.1:{FreePort()}";
+        await using var gateway = await StartAsync(
+            $$"""
+            upstream: { destinations: ["{{first}}", "http://127.0.0.1:{{second.Port}}"], balance: ordered, ejection: { failures: 2, for: 1h, mode: observe } }
+            """);
+        using var client = new HttpClient();
+        var statuses = new List<int>();
+        for (var i = 0; i < 4; i++)
+        {
+            using var answer = await client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation);
+            statuses.Add((int)answer.StatusCode);
+        }
+
+        Assert.Equal([502, 502, 502, 502], statuses);
+        var records = await gateway.RecordsAsync(4, Cancellation);
+        Assert.All(records, record => Assert.Equal(first, record.Destination));
+        Assert.Equal(["", "ejection:destination_ejected", "ejection:destination_passed_over", "ejection:destination_passed_over"], records.Select(record => string.Join(' ', record.Observed.Select(decision => $"{decision.Policy}:{decision.Code}"))));
+        var metrics = await client.GetStringAsync($"http://{gateway["admin"]}/metrics", Cancellation);
+        Assert.Contains("""policy="ejection",code="destination_passed_over"} 2""", metrics, StringComparison.Ordinal);
+        Assert.Contains($$"""tidegate_destination_ejected{api="provider",destination="{{first}}"} 1""", metrics, StringComparison.Ordinal);
+        Assert.Contains($$"""tidegate_destination_ejections_total{api="provider",destination="{{first}}"} 1""", metrics, StringComparison.Ordinal);
+    }
+
     private static string Keys(int port, string more) =>
         $$"""
         upstream: { destinations: ["http://127.0.0.1:{{port}}"] }

@@ -36,8 +36,11 @@ public sealed class FakeCollector : IAsyncDisposable
     /// <summary>What it answers: 0 takes everything, 14 is "try again later" (503 over HTTP), any other refuses (400).</summary>
     public int GrpcStatus { get; set; }
 
-    /// <summary>A google.rpc.Status in base64 that comes with a status other than 0.</summary>
+    /// <summary>A google.rpc.Status in base64 that comes with a status other than 0: as a field over gRPC, as the content over HTTP.</summary>
     public string StatusDetails { get; set; } = "";
+
+    /// <summary>The field of that name, over HTTP.</summary>
+    public string RetryAfter { get; set; } = "";
 
     /// <summary>Nothing is answered before.</summary>
     public Task AnswersAfter { get; set; } = Task.CompletedTask;
@@ -107,6 +110,12 @@ public sealed class FakeCollector : IAsyncDisposable
         {
             context.Response.StatusCode = GrpcStatus switch { 0 => 200, 14 => 503, _ => 400 };
             context.Response.ContentType = "application/x-protobuf";
+            if (GrpcStatus != 0)
+            {
+                context.Response.Headers.RetryAfter = RetryAfter;
+                reply = Convert.FromBase64String(StatusDetails);
+            }
+
             await context.Response.Body.WriteAsync(reply, context.RequestAborted);
             return;
         }

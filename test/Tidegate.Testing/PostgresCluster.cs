@@ -13,13 +13,23 @@ public sealed class PostgresCluster : IDisposable
 
     private readonly string _directory = Path.Combine(Path.GetTempPath(), "tidegate-pg-" + Guid.NewGuid().ToString("n"));
     private readonly string _programs;
+    private readonly string[] _settings;
     private readonly int _port;
     private Process? _server;
 
+    /// <summary>A small one that does not care for its disk.</summary>
     /// <param name="programs">What <see cref="Programs"/> gave.</param>
     public PostgresCluster(string programs)
+        : this(programs, ["-F", "-c", "shared_buffers=16MB"])
+    {
+    }
+
+    /// <param name="programs">What <see cref="Programs"/> gave.</param>
+    /// <param name="settings">As postgres takes them.</param>
+    public PostgresCluster(string programs, IReadOnlyList<string> settings)
     {
         _programs = programs;
+        _settings = [.. settings];
         using (var free = new TcpListener(IPAddress.Loopback, 0))
         {
             free.Start();
@@ -40,6 +50,9 @@ public sealed class PostgresCluster : IDisposable
     /// <summary>As a user writes it.</summary>
     public string Address => string.Create(CultureInfo.InvariantCulture, $"postgresql://{User}@127.0.0.1:{_port}/postgres");
 
+    /// <summary>The server that others were begun by.</summary>
+    public int ProcessId => _server!.Id;
+
     /// <summary>Where initdb and postgres are; null when they are not installed.</summary>
     public static string? Programs() => Directory.Exists("/usr/lib/postgresql")
         ? Directory.EnumerateDirectories("/usr/lib/postgresql").Select(version => Path.Combine(version, "bin")).LastOrDefault(programs => File.Exists(Path.Combine(programs, "initdb")))
@@ -47,7 +60,7 @@ public sealed class PostgresCluster : IDisposable
 
     public void Start()
     {
-        var start = Unprivileged("postgres", "-D", _directory, "-p", _port.ToString(CultureInfo.InvariantCulture), "-h", "127.0.0.1", "-k", _directory, "-F", "-c", "logging_collector=on", "-c", "shared_buffers=16MB");
+        var start = Unprivileged("postgres", ["-D", _directory, "-p", _port.ToString(CultureInfo.InvariantCulture), "-h", "127.0.0.1", "-k", _directory, "-c", "logging_collector=on", .. _settings]);
 
         // Two lines, and the rest goes to a file.
         start.RedirectStandardError = true;

@@ -37,6 +37,9 @@ public sealed class ScriptedUpstream : IAsyncDisposable
         }
     });
 
+    /// <summary>Nobody connects any more. What is connected goes on.</summary>
+    public void StopListening() => _listener.Stop();
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

@@ -139,16 +139,25 @@ internal static class LimitOperations
         var (_, exchange) = Make();
         var policy = new LimitsPolicy(PolicyStage.Attempt, [], store, queue: null, QueueSettings.Default, new ProviderLearning(new LearningSettings { PerCredential = true }, store.ProviderOf("api"), store));
         exchange.RequestHeaders.Add(KnownHeader.Authorization, "Bearer of-the-usual-length-of-a-providers-key-1234");
+
+        // So much that millions of calls in a second do not use it up: once refused, the exchange would stay so, and nothing be learned any more.
         foreach (var (name, value) in ((string, string)[])
-            [("Content-Type", "application/json"), ("Date", "Sun, 01 Mar 2026 12:00:00 GMT"), ("x-ratelimit-limit-requests", "5000"), ("x-ratelimit-remaining-requests", "4999"), ("x-ratelimit-reset-requests", "12ms"),
-            ("x-ratelimit-limit-tokens", "160000"), ("x-ratelimit-remaining-tokens", "159976"), ("x-ratelimit-reset-tokens", "9ms"), ("Server", "x"), ("Vary", "Origin")])
+            [("Content-Type", "application/json"), ("Date", "Sun, 01 Mar 2026 12:00:00 GMT"), ("x-ratelimit-limit-requests", "900000000000"), ("x-ratelimit-remaining-requests", "899999999999"), ("x-ratelimit-reset-requests", "12ms"),
+            ("x-ratelimit-limit-tokens", "900000000000"), ("x-ratelimit-remaining-tokens", "899999999976"), ("x-ratelimit-reset-tokens", "9ms"), ("Server", "x"), ("Vary", "Origin")])
         {
             exchange.ResponseHeaders.Add(name, value);
         }
 
         exchange.Answer(Outcome.Forwarded, 200);
         ExchangeHandler next = static _ => default;
-        return () => AllOperations.Completed(policy.InvokeAsync(exchange, next));
+        return () =>
+        {
+            AllOperations.Completed(policy.InvokeAsync(exchange, next));
+            if (exchange.Outcome != Outcome.Forwarded)
+            {
+                throw new InvalidOperationException("The call was refused.");
+            }
+        };
     }
 
     private static (LimitsPolicy Policy, Exchange Exchange) Make(params LimitSettings[] settings)

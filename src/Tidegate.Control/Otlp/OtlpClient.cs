@@ -11,7 +11,8 @@ namespace Tidegate.Control.Otlp;
 /// <param name="Error">One line; null when the collector took it.</param>
 /// <param name="IsWorthRetrying">The same message may be taken later.</param>
 /// <param name="Refused">Of what it took, so many items it did not keep.</param>
-internal readonly record struct ExportResult(string? Error, bool IsWorthRetrying, long Refused);
+/// <param name="Pause">How long it wants to be left alone; zero where it does not say.</param>
+internal readonly record struct ExportResult(string? Error, bool IsWorthRetrying, long Refused, TimeSpan Pause = default);
 
 /// <summary>Sends messages to a collector, over OTLP/gRPC or OTLP/HTTP. Never throws for what a network or a collector does.</summary>
 internal sealed class OtlpClient : IDisposable
@@ -30,6 +31,7 @@ internal sealed class OtlpClient : IDisposable
     private const int MaxReplyBytes = 64 * 1024;
     private const int MaxErrorLength = 200;
     private const int GrpcPrefixBytes = 5;
+    private const string Protobuf = "application/x-protobuf";
 
     private readonly OtlpSettings _settings;
     private readonly TimeProvider _time;
@@ -78,7 +80,7 @@ internal sealed class OtlpClient : IDisposable
     public void Dispose() => _http.Dispose();
 
     private HttpRequestMessage HttpRequest(string signal, ReadOnlyMemory<byte> message) =>
-        Request("/v1/" + signal, message, "application/x-protobuf", HttpVersion.Version11);
+        Request("/v1/" + signal, message, Protobuf, HttpVersion.Version11);
 
     private HttpRequestMessage GrpcRequest(string signal, ReadOnlyMemory<byte> message)
     {
@@ -123,14 +125,14 @@ internal sealed class OtlpClient : IDisposable
         return reply[..length];
     }
 
-    private static ExportResult HttpResult(HttpResponseMessage response, byte[] reply) => (int)response.StatusCode switch
+    private ExportResult HttpResult(HttpResponseMessage response, byte[] reply) => (int)response.StatusCode switch
     {
         >= 200 and < 300 => new ExportResult(null, false, PartialSuccess.Rejected(reply)),
-        429 or 502 or 503 or 504 => Later(Status(response)),
+        429 or 502 or 503 or 504 => Later(Status(response)) with { Pause = Pause(response, reply) },
         _ => new ExportResult(Status(response), IsWorthRetrying: false, 0),
     };
 
-    private static ExportResult GrpcResult(HttpResponseMessage response, byte[] reply)
+    private ExportResult GrpcResult(HttpResponseMessage response, byte[] reply)
     {
         if (response.StatusCode != HttpStatusCode.OK)
         {
@@ -146,7 +148,20 @@ internal sealed class OtlpClient : IDisposable
         // Cancelled, deadline exceeded, aborted, out of range, unavailable, data loss: what OTLP calls retryable. Resource exhausted is when the collector says that it recovers; else it may
         // be the message that is too large, now and always.
         var error = $"gRPC status {code ?? "missing"} {Uri.UnescapeDataString(Field(response, "grpc-message") ?? "")}".TrimEnd();
-        return new ExportResult(OneLine(error), code is "1" or "4" or "10" or "11" or "14" or "15" || (code == "8" && GrpcStatusDetails.HasRetryInfo(Field(response, "grpc-status-details-bin"))), 0);
+        var pause = RetryInfo.Read(Field(response, "grpc-status-details-bin"));
+        var isWorthRetrying = code is "1" or "4" or "10" or "11" or "14" or "15" || (code == "8" && pause is not null);
+        return new ExportResult(OneLine(error), isWorthRetrying, 0, isWorthRetrying ? pause ?? TimeSpan.Zero : TimeSpan.Zero);
+    }
+
+    /// <summary>What Retry-After says, and the google.rpc.Status that OTLP/HTTP has errors say themselves with; the longer of the two.</summary>
+    private TimeSpan Pause(HttpResponseMessage response, byte[] reply)
+    {
+        var field = response.Headers.RetryAfter;
+
+        // A date is compared with the answer's own, so that clocks may differ.
+        var asked = field?.Delta ?? (field?.Date - (response.Headers.Date ?? _time.GetUtcNow())) ?? TimeSpan.Zero;
+        var told = response.Content.Headers.ContentType?.MediaType == Protobuf ? RetryInfo.Read(reply) ?? TimeSpan.Zero : TimeSpan.Zero;
+        return asked > told ? asked : told;
     }
 
     private static string? Field(HttpResponseMessage response, string name) =>

@@ -16,13 +16,10 @@ internal sealed class OtlpExporter : IAsyncDisposable
     private static readonly TimeSpan LastFlush = TimeSpan.FromSeconds(3);
 
     private readonly OtlpSettings _settings;
-    private readonly GatewayMetrics _metrics;
-    private readonly OtlpState _state;
-    private readonly OtlpResource _resource;
     private readonly Action<string> _log;
     private readonly TimeProvider _time;
     private readonly OtlpClient _client;
-    private readonly DateTimeOffset _started;
+    private readonly MetricExport _metrics;
     private readonly RecordExport[] _exports;
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenSource _ended = new();
@@ -31,13 +28,10 @@ internal sealed class OtlpExporter : IAsyncDisposable
     public OtlpExporter(OtlpSettings settings, RecordQueue spans, RecordQueue? logs, GatewayMetrics metrics, OtlpState state, OtlpResource resource, Action<string> log, TimeProvider time)
     {
         _settings = settings;
-        _metrics = metrics;
-        _state = state;
-        _resource = resource;
         _log = log;
         _time = time;
         _client = new OtlpClient(settings, time);
-        _started = time.GetUtcNow();
+        _metrics = new MetricExport(metrics.Write, resource, state.Metrics, _client, Note, time);
         var traces = new RecordExport(spans, state.Traces, (message, batch) => SpanEncoder.Encode(message, resource, batch), _client, Note, time);
         _exports = logs is null ? [traces] : [traces, new RecordExport(logs, state.Logs, (message, batch) => LogEncoder.Encode(message, resource, batch), _client, Note, time)];
         _loops = [.. _exports.Select(_ => Task.CompletedTask), Task.CompletedTask];
@@ -47,7 +41,7 @@ internal sealed class OtlpExporter : IAsyncDisposable
     public void Start() => _loops =
     [
         .. _exports.Select(export => LoopAsync(() => export.WaitAsync(_stopping.Token), () => export.ExportAsync(_stopping.Token, _ended.Token))),
-        LoopAsync(() => Task.Delay(MetricInterval, _time, _stopping.Token), () => ExportMetricsAsync(_ended.Token)),
+        LoopAsync(() => Task.Delay(MetricInterval, _time, _stopping.Token), () => _metrics.ExportAsync(_ended.Token)),
     ];
 
     /// <summary>Exports what is left, for a short time. What is under way is let finish and not sent again; no signal waits for another.</summary>
@@ -60,7 +54,7 @@ internal sealed class OtlpExporter : IAsyncDisposable
             await Task.WhenAll(
             [
                 .. _exports.Select((export, i) => FinishAsync(_loops[i], export.Name, () => export.FinishAsync(_ended.Token))),
-                FinishAsync(_loops[^1], _state.Metrics.Name, () => ExportMetricsAsync(_ended.Token)),
+                FinishAsync(_loops[^1], OtlpClient.Metrics, () => _metrics.FinishAsync(_ended.Token)),
             ]);
         }
 
@@ -114,18 +108,6 @@ internal sealed class OtlpExporter : IAsyncDisposable
     }
 
     private void Tell(Exception bug) => _log($"OTLP: an export failed inside the gateway: {bug}");
-
-    private async Task ExportMetricsAsync(CancellationToken cancellationToken)
-    {
-        var encoder = new MetricEncoder(_resource, _started, _time.GetUtcNow());
-        _metrics.Write(encoder);
-        foreach (var message in encoder.Finish())
-        {
-            // Not sent again: the next one is cumulative and says the same and more.
-            var result = await _client.SendAsync(OtlpClient.Metrics, message, cancellationToken);
-            Note(_state.Metrics, result.Error);
-        }
-    }
 
     private void Note(OtlpSignal signal, string? error)
     {

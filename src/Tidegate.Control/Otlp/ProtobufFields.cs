@@ -11,7 +11,7 @@ internal static class ProtobufFields
     /// <param name="number">Of what has a number; else 0.</param>
     /// <param name="content">Of what has a length; else empty.</param>
     /// <returns>False at the end, and where it is broken.</returns>
-    public static bool TryTake(ref ReadOnlySpan<byte> message, out ulong field, out ulong number, out ReadOnlySpan<byte> content)
+    public static bool TryTake(scoped ref ReadOnlySpan<byte> message, out ulong field, out ulong number, out ReadOnlySpan<byte> content)
     {
         number = 0;
         content = default;
@@ -43,7 +43,7 @@ internal static class ProtobufFields
         }
     }
 
-    private static bool TryVarint(ref ReadOnlySpan<byte> bytes, out ulong value)
+    private static bool TryVarint(scoped ref ReadOnlySpan<byte> bytes, out ulong value)
     {
         value = 0;
         for (var i = 0; i < bytes.Length && i < 10; i++)

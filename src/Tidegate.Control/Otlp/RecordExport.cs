@@ -20,6 +20,7 @@ internal sealed class RecordExport(RecordQueue queue, OtlpSignal signal, Func<Pr
     // As long as a collector itself tries by default (max_elapsed_time), which outlasts its restart. Beyond that the records that come are worth more than those that went before.
     private static readonly TimeSpan LongestTry = TimeSpan.FromMinutes(5);
 
+    private readonly CollectorPause _pause = new(time);
     private readonly ProtobufWriter _message = new();
     private readonly List<ExchangeRecord> _batch = new(RecordQueue.BatchSize);
 
@@ -39,10 +40,12 @@ internal sealed class RecordExport(RecordQueue queue, OtlpSignal signal, Func<Pr
     {
         while (!stopping.IsCancellationRequested && HasMore())
         {
+            // When the batch before was given up, this one must not be sooner than it would have been.
             var began = time.GetTimestamp();
+            await WaitAsync(TimeSpan.Zero, stopping);
             for (var wait = FirstRetry; !await SendAsync(time.GetElapsedTime(began) >= LongestTry, ended); wait = wait * 2 < LongestRetry ? wait * 2 : LongestRetry)
             {
-                await Task.Delay(wait, time, stopping);
+                await WaitAsync(wait, stopping);
             }
         }
     }
@@ -55,6 +58,9 @@ internal sealed class RecordExport(RecordQueue queue, OtlpSignal signal, Func<Pr
             await SendAsync(isLast: true, ended);
         }
     }
+
+    /// <summary>So long, and as long as the collector asked for.</summary>
+    private Task WaitAsync(TimeSpan wait, CancellationToken stopping) => Task.Delay(_pause.Left is var left && left > wait ? left : wait, time, stopping);
 
     private bool HasMore() => _batch.Count > 0 || queue.Take(_batch) > 0;
 
@@ -77,6 +83,7 @@ internal sealed class RecordExport(RecordQueue queue, OtlpSignal signal, Func<Pr
         }
 
         note(signal, result.Error);
+        _pause.Begin(result.Pause);
         if (result.IsWorthRetrying && !isLast)
         {
             return false;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Tidegate.Dashboard.Views;
 using Tidegate.Exchanges;
+using Tidegate.Forwarding;
 using Tidegate.Recording;
 
 namespace Tidegate.Dashboard.Data;
@@ -106,6 +107,8 @@ public sealed record TimelineStep(string Name, string Detail, string Tone, TimeS
     {
         "fallback" => "The fixed answer would have stood in",
         "credential" => "Another key would have been used",
+        "ejection" when observed.Code == Balancer.WouldEject => "Its destination would have been left out from here on",
+        "ejection" => "Another destination would have been asked",
         _ => $"{observed.Policy} would have refused",
     };
 

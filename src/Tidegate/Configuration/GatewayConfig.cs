@@ -398,6 +398,9 @@ internal sealed record EjectionConfig
 
     [Doc("How long the first time; each further time in a row longer, up to five times that. Default: 10s.")]
     public TimeSpan? For { get; init; }
+
+    [Doc("enforce or observe: every destination keeps its turns, and the record says where one would have been left out. Default: enforce.")]
+    public PolicyMode Mode { get; init; }
 }
 
 internal enum UpstreamProtocolConfig

@@ -1,5 +1,6 @@
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
+using Tidegate.Policies;
 
 namespace Tidegate.Configuration;
 
@@ -40,7 +41,7 @@ internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigPro
             Regions = upstream.Destinations.Any(destination => destination.Region.Length > 0) ? [.. upstream.Destinations.Select(destination => destination.Region)] : [],
             Timeouts = timeouts,
             Balance = upstream.Balance,
-            Ejection = new Ejection(upstream.Ejection.Failures ?? Ejection.Default.Failures, upstream.Ejection.For ?? Ejection.Default.For),
+            Ejection = new Ejection(upstream.Ejection.Failures ?? Ejection.Default.Failures, upstream.Ejection.For ?? Ejection.Default.For, upstream.Ejection.Mode == PolicyMode.Observe),
             Tls = new UpstreamTls(upstream.Tls.Verify, upstream.Tls.Authority, upstream.Tls.ServerName),
             Protocol = (UpstreamProtocol)upstream.Protocol,
             RewriteHost = upstream.Host == UpstreamHostConfig.Rewrite,

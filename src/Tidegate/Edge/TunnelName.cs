@@ -9,7 +9,8 @@ internal static class TunnelName
     private static readonly Failure NotTls = new(FailureSource.Client, FailureKind.TunnelNotTls, Retryable: false, "The tunnel's first bytes are no TLS ClientHello. Set the API's tunnel key to any to allow it.");
     private static readonly Failure Mismatch = new(FailureSource.Client, FailureKind.TunnelNameMismatch, Retryable: false, "The TLS server name is not the host of the CONNECT.");
 
-    private static readonly Failure TooSlow = new(FailureSource.Client, FailureKind.IdleTimeout, Retryable: false, "The tunnel's ClientHello did not come in time.");
+    // A code of its own: idle_timeout is silence of the upstream too, which is an error of the API.
+    private static readonly Failure Silent = new(FailureSource.Client, FailureKind.TunnelSilent, Retryable: false, "The tunnel's ClientHello did not come in time.");
 
     // What a listener gives a TLS handshake by default (EdgeLimits.HeaderTimeout): a client that asks for a tunnel speaks at once.
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(15);
@@ -25,7 +26,7 @@ internal static class TunnelName
         }
         catch (OperationCanceledException) when (patience.IsCancellationRequested && !exchange.Aborted.IsCancellationRequested)
         {
-            return TooSlow;
+            return Silent;
         }
     }
 

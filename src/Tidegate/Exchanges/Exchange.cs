@@ -158,6 +158,9 @@ public sealed class Exchange
     /// <summary>Something of the last attempt may have left for the upstream.</summary>
     internal bool WasSent { get; set; }
 
+    /// <summary>And before that, on a kept connection that ended without a word: the upstream may have the request twice.</summary>
+    internal bool WasSentBefore { get; set; }
+
     /// <summary>Where what it costs is added up: its own, or that of the exchange on whose behalf it was made.</summary>
     internal BillTicket Bill => _bill.Bill is not null ? _bill : _bill = (_ownBill ??= new ExchangeBill()).Begin();
 
@@ -453,6 +456,7 @@ public sealed class Exchange
         _bill = default;
         Attempts = 0;
         WasSent = false;
+        WasSentBefore = false;
         Destination = "";
         Region = "";
         DestinationIndex = -1;

@@ -26,8 +26,9 @@ public sealed record FailureKind(string Code, int Status)
     public static readonly FailureKind ClientBodyTooLarge = new("client_body_too_large", 413);
     public static readonly FailureKind ClientStalled = new("client_stalled", 408);
 
-    // Tunnels: what the client sent first is not what CONNECT announced.
+    // Tunnels: what the client sent first is not what CONNECT announced, or did not come.
     public static readonly FailureKind TunnelNotTls = new("tunnel_not_tls", 403);
+    public static readonly FailureKind TunnelSilent = new("tunnel_silent", 408);
     public static readonly FailureKind TunnelNameMismatch = new("tunnel_name_mismatch", 403);
     public static readonly FailureKind InterceptionHandshakeFailed = new("interception_handshake_failed", 502);
 

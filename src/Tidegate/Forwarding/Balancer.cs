@@ -9,6 +9,14 @@ namespace Tidegate.Forwarding;
 /// </summary>
 internal sealed class Balancer(TimeProvider time)
 {
+    /// <summary>Observe mode: after this failure the destination would have been left out.</summary>
+    public const string WouldEject = "destination_ejected";
+
+    /// <summary>Observe mode: another destination would have been asked, because this one would be left out.</summary>
+    public const string WouldPassOver = "destination_passed_over";
+
+    private const string Policy = "ejection";
+
     private readonly ConcurrentDictionary<string, Turn> _turns = new();
     private readonly ConcurrentDictionary<(string Upstream, Destination Destination), DestinationHealth> _health = new();
 
@@ -31,13 +39,21 @@ internal sealed class Balancer(TimeProvider time)
         for (var i = 0; i < count; i++)
         {
             var index = first + i < count ? first + i : first + i - count;
-            if (!HealthOf(upstream, index).IsEjected(now))
+            if (HealthOf(upstream, index).IsEjected(now))
+            {
+                continue;
+            }
+
+            if (index == first || !upstream.Ejection.IsObserved)
             {
                 return exchange.DestinationIndex = index;
             }
+
+            exchange.Observe(Policy, WouldPassOver);
+            break;
         }
 
-        // None answers: one of them may be the first to be back.
+        // Nobody is left out, or none answers: one of them may be the first to be back.
         return exchange.DestinationIndex = first;
     }
 
@@ -48,12 +64,16 @@ internal sealed class Balancer(TimeProvider time)
         if (exchange.Failure?.Source == FailureSource.Upstream || (exchange.Failure is null && exchange.ResponseStatus is 502 or 503 or 504))
         {
             var now = time.GetTimestamp();
-            health.Failed(upstream.Ejection, now);
+            if (health.Failed(upstream.Ejection, now) && upstream.Ejection.IsObserved)
+            {
+                exchange.Observe(Policy, WouldEject);
+            }
+
             NoteOthers(exchange, upstream, index, now);
         }
         else if (exchange.Failure is null)
         {
-            health.Succeeded();
+            health.Succeeded(upstream.Ejection);
         }
     }
 
@@ -73,7 +93,7 @@ internal sealed class Balancer(TimeProvider time)
         exchange.TriedDestinations |= 1UL << index;
         for (var i = 0; i < upstream.Destinations.Count; i++)
         {
-            if ((exchange.TriedDestinations & (1UL << i)) == 0 && !HealthOf(upstream, i).IsEjected(now))
+            if ((exchange.TriedDestinations & (1UL << i)) == 0 && (upstream.Ejection.IsObserved || !HealthOf(upstream, i).IsEjected(now)))
             {
                 exchange.HasOtherDestination = true;
                 return;

@@ -26,14 +26,14 @@ internal sealed class DestinationHealth(TimeProvider time)
     /// <summary>Attempts that failed there.</summary>
     public long Bad => Interlocked.Read(ref _bad);
 
-    /// <summary>How often it was left out.</summary>
+    /// <summary>How often it was left out, or would have been.</summary>
     public long Ejected => Interlocked.Read(ref _ejected);
 
-    /// <summary>Whether it is left out now.</summary>
+    /// <summary>Whether it is left out now, or would be.</summary>
     public bool IsEjected(long now) => now < Interlocked.Read(ref _ejectedUntil);
 
     /// <summary>It answered.</summary>
-    public void Succeeded()
+    public void Succeeded(Ejection ejection)
     {
         Interlocked.Increment(ref _good);
 
@@ -45,13 +45,20 @@ internal sealed class DestinationHealth(TimeProvider time)
 
         lock (_gate)
         {
+            // Were it left out, nobody would have asked it: its time goes on.
+            if (ejection.IsObserved && IsEjected(time.GetTimestamp()))
+            {
+                return;
+            }
+
             _failures = 0;
             _ejections = 0;
         }
     }
 
     /// <summary>It could not be reached, broke, or said that it cannot serve.</summary>
-    public void Failed(Ejection ejection, long now)
+    /// <returns>Whether it is left out from now on, or would be.</returns>
+    public bool Failed(Ejection ejection, long now)
     {
         Interlocked.Increment(ref _bad);
         lock (_gate)
@@ -59,7 +66,7 @@ internal sealed class DestinationHealth(TimeProvider time)
             // What began before it was left out says nothing new.
             if (IsEjected(now) || ++_failures < ejection.Failures)
             {
-                return;
+                return false;
             }
 
             // The next failure after its time leaves it out again at once: it has not answered in between.
@@ -67,6 +74,7 @@ internal sealed class DestinationHealth(TimeProvider time)
             _ejections = Math.Min(MaxTimes, _ejections + 1);
             Interlocked.Exchange(ref _ejectedUntil, now + (long)(ejection.For.TotalSeconds * _ejections * time.TimestampFrequency));
             Interlocked.Increment(ref _ejected);
+            return true;
         }
     }
 }
@@ -74,7 +82,8 @@ internal sealed class DestinationHealth(TimeProvider time)
 /// <summary>When a destination is left out.</summary>
 /// <param name="Failures">In a row.</param>
 /// <param name="For">How long the first time; twice that the second, up to five times.</param>
-public sealed record Ejection(int Failures, TimeSpan For)
+/// <param name="IsObserved">It keeps its turns, and records say when it would not have.</param>
+public sealed record Ejection(int Failures, TimeSpan For, bool IsObserved = false)
 {
     /// <summary>5 in a row are no accident; 10 s is what a process takes to start.</summary>
     public static readonly Ejection Default = new(5, TimeSpan.FromSeconds(10));

@@ -119,7 +119,7 @@ public sealed class Forwarder : IAsyncDisposable
         now = _time.GetTimestamp();
         var pool = _pools.For(exchange, upstream, index, now);
         exchange.Attempts++;
-        exchange.WasSent = false;
+        exchange.WasSent = exchange.WasSentBefore = false;
         exchange.Destination = pool.Name;
         exchange.Region = upstream.Regions.Count == 0 ? "" : upstream.Regions[index];
         if (exchange.Timings.Forwarded == 0)

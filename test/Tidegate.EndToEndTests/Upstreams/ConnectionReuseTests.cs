@@ -57,7 +57,29 @@ public sealed class ConnectionReuseTests : ForwardTest
 
         Assert.Equal((Outcome.Forwarded, 200), (exchange.Outcome, exchange.ResponseStatus));
         Assert.Equal((2, 2), (exchange.Attempts, upstream.Accepted));
+        Assert.True(exchange is { WasSentBefore: true, WasSent: true }, "It may have come twice.");
         await ReadAsync(exchange);
+    }
+
+    [Fact]
+    public async Task What_was_sent_on_a_kept_connection_that_died_was_sent_though_its_repetition_finds_nobody()
+    {
+        var stop = () => { };
+        await using var upstream = new ScriptedUpstream(async connection =>
+        {
+            await connection.ReadRequestAsync();
+            await connection.WriteAsync(Ok);
+            await connection.ReadRequestAsync();
+            stop();
+        });
+        stop = upstream.StopListening;
+        var port = upstream.Port;
+        await ReadAsync(await ForwardAsync(port));
+
+        var exchange = await ForwardAsync(port);
+
+        Assert.Equal(("connect_failed", 2), (exchange.Failure?.Code, exchange.Attempts));
+        Assert.True(exchange is { WasSentBefore: true, WasSent: false }, "It was sent before, and not again.");
     }
 
     [Theory]

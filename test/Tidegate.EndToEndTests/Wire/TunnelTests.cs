@@ -125,7 +125,8 @@ public sealed class TunnelTests
 
         await client.ReadToEndAsync();
 
-        Assert.Equal("idle_timeout", (await gateway.RecordsAsync(1, Cancellation))[0].Code);
+        var record = (await gateway.RecordsAsync(1, Cancellation))[0];
+        Assert.Equal(("client", "tunnel_silent", 200), (record.Reason, record.Code, record.Status));
     }
 
     [Fact]

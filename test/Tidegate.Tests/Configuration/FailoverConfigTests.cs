@@ -20,6 +20,7 @@ public sealed class FailoverConfigTests
     [InlineData("upstream: { destinations: [{ url: \"http://a:1\", region: ^\"eu west\" }] }", "'eu west' is no region; write at most 32 letters, digits, hyphens, underscores and dots, for example eu-west")]
     [InlineData("upstream: { destinations: [{ url: \"http://a:1\", region: ^aaaaaaaaaabbbbbbbbbbccccccccccddd }] }", "'aaaaaaaaaabbbbbbbbbbccccccccccddd' is no region; write at most 32 letters, digits, hyphens, underscores and dots, for example eu-west")]
     [InlineData("upstream: { destinations: [{ url: \"http://a:1\", region: aaaaaaaaaabbbbbbbbbbccccccccccdd }] }", null)]
+    [InlineData("upstream: { destinations: [http://a:1, http://b:1], ejection: { mode: observe } }", null)]
     [InlineData("credential: { header: ^\"X Key\", value: \"${env:SHORT}\" }", "'X Key' is no name of a field; write letters, digits and hyphens, for example X-Api-Key")]
     [InlineData("credential: { header: ^\"X-Kéy\", value: \"${env:SHORT}\" }", "'X-Kéy' is no name of a field; write letters, digits and hyphens, for example X-Api-Key")]
     [InlineData("credential: { header: ^'', value: \"${env:SHORT}\" }", "'' is no name of a field; write letters, digits and hyphens, for example X-Api-Key")]

@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
 using Tidegate.Control.Metrics;
+using Tidegate.Exchanges;
 using Xunit;
 
 namespace Tidegate.Tests.Control;
@@ -68,9 +69,30 @@ public sealed partial class MetricsReferenceTests
     public void A_client_that_hangs_up_is_no_error_of_the_api(string file) =>
         Assert.All(Failed().Matches(Read(file)), selector => Assert.Contains("code!~", selector.Value, StringComparison.Ordinal));
 
+    [Theory]
+    [InlineData("deploy/grafana/tidegate.json")]
+    [InlineData("deploy/prometheus/tidegate-alerts.yaml")]
+    public void Whatever_a_client_can_do_to_its_own_exchange_is_left_out_by_its_code(string file)
+    {
+        var kinds = Directory.EnumerateFiles(Path.Combine(Repository(), "src"), "*.cs", SearchOption.AllDirectories)
+            .SelectMany(source => ClientFailure().Matches(File.ReadAllText(source))).Select(match => match.Groups[1].Value).Distinct().ToList();
+        var codes = kinds.Select(kind => ((FailureKind)typeof(FailureKind).GetField(kind)!.GetValue(null)!).Code).ToList();
+        var leftOut = LeftOut().Matches(Read(file)).Select(match => new Regex($"^(?:{match.Groups[1].Value})$")).ToList();
+
+        Assert.Contains("client_aborted", codes);
+        Assert.Contains("tunnel_silent", codes);
+        Assert.NotEmpty(leftOut);
+        Assert.All(leftOut, pattern => Assert.DoesNotContain(codes, code => !pattern.IsMatch(code)));
+
+        // Silence within an answer is the upstream's, and stays an error.
+        Assert.All(leftOut, pattern => Assert.DoesNotMatch(pattern, FailureKind.IdleTimeout.Code));
+    }
+
     private static string Reference() => Read("docs/reference/metrics.md");
 
-    private static string Read(string file)
+    private static string Read(string file) => File.ReadAllText(Path.Combine(Repository(), file));
+
+    private static string Repository()
     {
         var directory = new DirectoryInfo(AppContext.BaseDirectory);
         while (!File.Exists(Path.Combine(directory!.FullName, "tidegate.slnx")))
@@ -78,7 +100,7 @@ public sealed partial class MetricsReferenceTests
             directory = directory.Parent;
         }
 
-        return File.ReadAllText(Path.Combine(directory.FullName, file));
+        return directory.FullName;
     }
 
     [GeneratedRegex("^\\| `((?:tidegate|process|dotnet)_[a-z_0-9]+)` \\|", RegexOptions.Multiline)]
@@ -92,6 +114,12 @@ public sealed partial class MetricsReferenceTests
 
     [GeneratedRegex("\\{[^}]*outcome=.{0,2}failed[^}]*\\}")]
     private static partial Regex Failed();
+
+    [GeneratedRegex("FailureSource\\.Client, FailureKind\\.([A-Za-z]+)")]
+    private static partial Regex ClientFailure();
+
+    [GeneratedRegex("code!~\\\\?\"([^\"\\\\]+)")]
+    private static partial Regex LeftOut();
 
     [GeneratedRegex("(?:tidegate|process|dotnet)_[a-z0-9_]+")]
     private static partial Regex Asked();

@@ -17,6 +17,7 @@ public sealed class RecordExportTests : IAsyncLifetime
     private readonly OtlpSignal _signal = new("traces");
     private readonly FakeTimeProvider _time = new();
     private readonly List<string?> _notes = [];
+    private readonly List<DateTimeOffset> _noted = [];
     private FakeCollector _collector = null!;
     private OtlpClient _client = null!;
     private RecordQueue _queue = null!;
@@ -72,6 +73,7 @@ public sealed class RecordExportTests : IAsyncLifetime
         var result = await _client.SendAsync(OtlpClient.Traces, new byte[10], Cancellation);
 
         Assert.Equal(isWorthRetrying, result.IsWorthRetrying);
+        Assert.Equal(isWorthRetrying && details.Length > 0 ? 5 : 0, result.Pause.TotalSeconds);
         Assert.StartsWith($"gRPC status {status}", result.Error, StringComparison.Ordinal);
     }
 
@@ -91,6 +93,70 @@ public sealed class RecordExportTests : IAsyncLifetime
         await export.WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
         Assert.Equal(2, _signal.ItemsDropped);
         Assert.True(_notes.Count >= 10, $"{_notes.Count}");
+    }
+
+    [Theory]
+    [InlineData(60, 60, 120)]
+    [InlineData(86400, 300, 360)]
+    [InlineData(0, 1, 55)]
+    public async Task A_collector_is_not_asked_again_before_it_said_that_it_may_be(int seconds, int atLeast, int below)
+    {
+        (_collector.GrpcStatus, _collector.StatusDetails) = (14, RetryInfo(seconds));
+        await _queue.TakeAsync([Traced], Cancellation);
+        await AdvanceUntilAsync(Export().ExportAsync(Cancellation, Cancellation), () => _noted.Count < 2);
+
+        Assert.InRange((_noted[1] - _noted[0]).TotalSeconds, atLeast, below);
+    }
+
+    [Theory]
+    [InlineData("", null, 0)]
+    [InlineData("7", null, 7)]
+    [InlineData("7", 90, 90)]
+    [InlineData("120", 90, 120)]
+    [InlineData("soon", 90, 90)]
+    [InlineData("Fri, 01 Jan 2100 00:00:00 GMT", null, double.MaxValue)]
+    [InlineData("Wed, 01 Jan 2020 00:00:00 GMT", null, 0)]
+    public async Task Over_HTTP_a_field_and_the_content_say_when_and_the_longer_holds(string field, int? content, double expected)
+    {
+        await using var collector = await FakeCollector.StartAsync(isGrpc: false);
+        using var client = new OtlpClient(new OtlpSettings(new Uri(collector.Address), IsGrpc: false, [], "tidegate", HasLogs: false, 1), TimeProvider.System);
+        (collector.GrpcStatus, collector.RetryAfter, collector.StatusDetails) = (14, field, content is { } seconds ? RetryInfo(seconds) : "");
+        var result = await client.SendAsync(OtlpClient.Traces, new byte[10], Cancellation);
+
+        Assert.True(result.IsWorthRetrying);
+        Assert.Equal(expected, result.Pause > TimeSpan.FromDays(365) ? double.MaxValue : result.Pause.TotalSeconds);
+    }
+
+    [Fact]
+    public async Task Metrics_are_not_sent_while_the_collector_wants_to_be_left_alone_but_at_the_end()
+    {
+        var metrics = new MetricExport(writer => { }, Resource, _signal, _client, Note, _time);
+        (_collector.GrpcStatus, _collector.StatusDetails) = (14, RetryInfo(60));
+        await metrics.ExportAsync(Cancellation);
+        _time.Advance(TimeSpan.FromSeconds(59.999));
+        await metrics.ExportAsync(Cancellation);
+        Assert.Single(_notes);
+
+        _time.Advance(TimeSpan.FromSeconds(0.001));
+        await metrics.ExportAsync(Cancellation);
+        Assert.Equal(2, _notes.Count);
+
+        _collector.GrpcStatus = 0;
+        await metrics.FinishAsync(Cancellation);
+        await metrics.ExportAsync(Cancellation);
+        Assert.Equal([null, null], _notes.Skip(2));
+    }
+
+    [Fact]
+    public async Task What_comes_after_a_message_that_was_given_up_waits_as_long_too()
+    {
+        (_collector.GrpcStatus, _collector.StatusDetails) = (14, RetryInfo(200));
+        await _queue.TakeAsync([.. Enumerable.Repeat(Traced, RecordQueue.BatchSize + 1)], Cancellation);
+        await AdvanceUntilAsync(Export().ExportAsync(Cancellation, Cancellation), () => _noted.Count < 4);
+
+        // At 0, 200 and 400 s, which is the last time for the first message; the second is not sent at once then.
+        Assert.Equal(RecordQueue.BatchSize, _signal.ItemsDropped);
+        Assert.InRange((_noted[3] - _noted[2]).TotalSeconds, 200, 260);
     }
 
     [Fact]
@@ -122,5 +188,38 @@ public sealed class RecordExportTests : IAsyncLifetime
         Assert.Equal((3, 0), (_signal.ItemsDropped, broken.Left));
     }
 
-    private RecordExport Export() => new(_queue, _signal, (message, batch) => SpanEncoder.Encode(message, Resource, batch), _client, (_, error) => _notes.Add(error), _time);
+    /// <summary>A google.rpc.Status with a RetryInfo.</summary>
+    private static string RetryInfo(int seconds)
+    {
+        var message = new ProtobufWriter();
+        message.Varint(1, 14);
+        var any = message.Begin(3);
+        message.String(1, "type.googleapis.com/google.rpc.RetryInfo");
+        var info = message.Begin(2);
+        var delay = message.Begin(1);
+        message.Varint(1, (ulong)seconds);
+        message.End(delay);
+        message.End(info);
+        message.End(any);
+        return Convert.ToBase64String(message.Written.Span);
+    }
+
+    private RecordExport Export() => new(_queue, _signal, (message, batch) => SpanEncoder.Encode(message, Resource, batch), _client, Note, _time);
+
+    private void Note(OtlpSignal signal, string? error)
+    {
+        _notes.Add(error);
+        _noted.Add(_time.GetUtcNow());
+    }
+
+    /// <summary>Five seconds at a time, slowly enough that what is due is sent and answered within some of them.</summary>
+    private async Task AdvanceUntilAsync(Task export, Func<bool> isAwaited)
+    {
+        var end = _time.GetUtcNow().AddHours(1);
+        while (isAwaited() && !export.IsCompleted && _time.GetUtcNow() < end)
+        {
+            _time.Advance(TimeSpan.FromSeconds(5));
+            await Task.Delay(10, Cancellation);
+        }
+    }
 }

@@ -35,6 +35,8 @@ public sealed class TimelineStepTests
     [InlineData("limits", "rate_limited", "limits would have refused")]
     [InlineData("fallback", "served_from_fallback", "The fixed answer would have stood in")]
     [InlineData("credential", "key_passed_over", "Another key would have been used")]
+    [InlineData("ejection", "destination_ejected", "Its destination would have been left out from here on")]
+    [InlineData("ejection", "destination_passed_over", "Another destination would have been asked")]
     public void What_only_observes_says_what_it_would_have_done(string policy, string code, string expected) =>
         Assert.Equal(expected, TimelineStep.Of(TestRecords.Egress with { Observed = [new PolicyDecision(policy, code)] }).First(step => step.Tone == "warn").Name);
 

@@ -158,12 +158,80 @@ public sealed class BalancerTests
         Assert.DoesNotContain(1, Chosen(Of(2)));
     }
 
+    [Fact]
+    public void Observed_one_that_would_be_left_out_keeps_its_turns_and_both_are_noted()
+    {
+        var upstream = Observed(3);
+        var decisions = Enumerable.Range(0, 6).Select(_ => Observe(upstream, 1, exchange => exchange.Fail(Down))).ToList();
+
+        // The fifth in a row would leave it out; what fails while it would be is no news.
+        Assert.Equal(["", "", "", "", "ejection: destination_ejected", ""], decisions);
+        Assert.Equal([(0, ""), (1, "ejection: destination_passed_over"), (2, "")], Enumerable.Range(0, 3).Select(_ => Choose(upstream)).Order());
+        Assert.Equal(1, HealthOf(1).Ejected);
+
+        _time.Advance(TimeSpan.FromSeconds(10));
+        Assert.Contains((1, ""), Enumerable.Range(0, 3).Select(_ => Choose(upstream)));
+    }
+
+    [Fact]
+    public void Observed_an_answer_while_it_would_be_left_out_changes_nothing_because_nobody_would_have_asked()
+    {
+        var upstream = Observed(2);
+        Fail(upstream, 1, times: 5);
+        Succeed(upstream, 1);
+        _time.Advance(TimeSpan.FromSeconds(9.999));
+        Assert.True(HealthOf(1).IsEjected(_time.GetTimestamp()));
+        _time.Advance(TimeSpan.FromSeconds(0.001));
+        Assert.Equal("ejection: destination_ejected", Observe(upstream, 1, exchange => exchange.Fail(Down)));
+
+        // The second time is twice as long; then an answer forgives everything.
+        _time.Advance(TimeSpan.FromSeconds(19.999));
+        Assert.True(HealthOf(1).IsEjected(_time.GetTimestamp()));
+        _time.Advance(TimeSpan.FromSeconds(0.001));
+        Succeed(upstream, 1);
+        Assert.Equal("", Observe(upstream, 1, exchange => exchange.Fail(Down)));
+    }
+
+    [Fact]
+    public void Observed_the_first_of_ordered_ones_stays_the_first()
+    {
+        var upstream = Observed(2) with { Balance = Balance.Ordered };
+        Fail(upstream, 0, times: 5);
+        Assert.Equal((0, "ejection: destination_passed_over"), Choose(upstream));
+
+        // When none answers, nobody would be passed over.
+        Fail(upstream, 1, times: 5);
+        Assert.Equal((0, ""), Choose(upstream));
+    }
+
+    [Fact]
+    public void Observed_a_failed_exchange_may_go_on_to_one_that_would_be_left_out()
+    {
+        var upstream = Observed(2);
+        Fail(upstream, 1, times: 5);
+        var exchange = Call();
+        exchange.Fail(Down);
+        _balancer.Note(exchange, upstream, 0);
+        Assert.True(exchange.HasOtherDestination);
+    }
+
+    [Fact]
+    public void What_was_found_while_it_was_observed_is_in_force_as_soon_as_it_is_enforced()
+    {
+        Fail(Observed(2), 1, times: 5);
+        Assert.DoesNotContain(1, Chosen(Of(2)));
+    }
+
     private static Upstream Of(int destinations) => new()
     {
         Name = "api",
         Destinations = [.. Enumerable.Range(0, destinations).Select(i => new Destination("http", "127.0.0.1", 5000 + i))],
         Timeouts = UpstreamTimeouts.Default,
     };
+
+    private static Upstream Observed(int destinations) => Of(destinations) with { Ejection = Ejection.Default with { IsObserved = true } };
+
+    private static string Decisions(Exchange exchange) => string.Join(", ", exchange.Observed.Select(decision => $"{decision.Policy}: {decision.Code}"));
 
     private static Exchange Call() => new() { Connection = new ClientConnection { PeerAddress = IPAddress.Loopback }, Client = null! };
 
@@ -174,6 +242,14 @@ public sealed class BalancerTests
         _balancer.Note(exchange, upstream, index);
         exchange.ForgetAnswer();
         return index;
+    }
+
+    private DestinationHealth HealthOf(int index) => _balancer.All.Single(entry => entry.Destination.Port == 5000 + index).Health;
+
+    private (int Index, string Decisions) Choose(Upstream upstream)
+    {
+        var exchange = Call();
+        return (_balancer.Choose(exchange, upstream), Decisions(exchange));
     }
 
     private List<int> Chosen(Upstream upstream) => [.. Enumerable.Range(0, 6).Select(_ => _balancer.Choose(Call(), upstream))];
@@ -188,10 +264,13 @@ public sealed class BalancerTests
 
     private void Succeed(Upstream upstream, int index) => Note(upstream, index, exchange => exchange.Answer(Outcome.Forwarded, 200));
 
-    private void Note(Upstream upstream, int index, Action<Exchange> result)
+    private void Note(Upstream upstream, int index, Action<Exchange> result) => Observe(upstream, index, result);
+
+    private string Observe(Upstream upstream, int index, Action<Exchange> result)
     {
         var exchange = Call();
         result(exchange);
         _balancer.Note(exchange, upstream, index);
+        return Decisions(exchange);
     }
 }

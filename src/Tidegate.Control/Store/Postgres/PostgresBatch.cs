@@ -17,6 +17,7 @@ internal sealed class PostgresBatch(long writer)
 {
     private readonly ByteSink _bytes = new();
     private readonly HashSet<long> _knownKeys = [];
+    private readonly Dictionary<RollupKey, long> _ids = [];
 
     // In the transaction that is under way.
     private readonly HashSet<long> _newKeys = [];
@@ -43,8 +44,7 @@ internal sealed class PostgresBatch(long writer)
             exchanges.Write<ExchangeRecord>(records.SelectMany(block => block).ToArray(), part => Copy(database, [part]));
         }
 
-        // In the order of their keys, whatever parts of them are written: gateways that add the same keys wait for one another, and not each for the other.
-        var cells = (from table in changed from cell in table.Cells select new TableCell(table.Table, PostgresKey.IdOf(cell.Key), cell)).OrderBy(cell => cell.KeyId).ToArray();
+        var cells = InOrder(changed);
         _newKeys.Clear();
         var sums = new PostgresSieve(transaction);
         sums.Write<TableCell>(cells, part => Save(database, part));
@@ -90,6 +90,48 @@ internal sealed class PostgresBatch(long writer)
     {
         _knownKeys.Clear();
         _knownDays.Clear();
+    }
+
+    /// <summary>In the order of their keys, whatever parts of them are written: gateways that add the same keys wait for one another, and not each for the other.</summary>
+    private TableCell[] InOrder(IEnumerable<(string Table, IEnumerable<ChangedCell> Cells)> changed)
+    {
+        // The hash is what of this costs most, and the same kinds change again and again, in every table.
+        if (_ids.Count > 4 * RollupDelta.MaxKinds)
+        {
+            _ids.Clear();
+        }
+
+        var cells = new List<TableCell>();
+        foreach (var (table, ofTable) in changed)
+        {
+            // One statement must not meet the same row twice: of two kinds with one number there is one sum.
+            cells.AddRange(ofTable.Select(cell => new TableCell(table, IdOf(cell.Key), cell)).GroupBy(cell => (cell.Changed.Begin, cell.KeyId)).Select(Together));
+        }
+
+        return [.. cells.OrderBy(cell => cell.KeyId)];
+    }
+
+    private long IdOf(RollupKey key)
+    {
+        if (!_ids.TryGetValue(key, out var id))
+        {
+            _ids.Add(key, id = PostgresKey.IdOf(key));
+        }
+
+        return id;
+    }
+
+    private static TableCell Together(IEnumerable<TableCell> same)
+    {
+        var cells = same.ToList();
+        if (cells.Count == 1)
+        {
+            return cells[0];
+        }
+
+        var sum = new RollupCell();
+        cells.ForEach(cell => sum.Add(cell.Changed.Cell));
+        return cells[0] with { Changed = cells[0].Changed with { Cell = sum } };
     }
 
     private static void Copy(NpgsqlConnection database, IEnumerable<ReadOnlyMemory<ExchangeRecord>> blocks)
@@ -143,13 +185,10 @@ internal sealed class PostgresBatch(long writer)
     private void Save(NpgsqlConnection database, ReadOnlyMemory<TableCell> part)
     {
         var cells = MemoryMarshal.ToEnumerable(part).ToList();
-        var added = new HashSet<long>();
-        foreach (var cell in cells)
+        var added = cells.Where(cell => !_knownKeys.Contains(cell.KeyId) && !_newKeys.Contains(cell.KeyId)).DistinctBy(cell => cell.KeyId).Select(cell => (cell.KeyId, cell.Changed.Key)).ToList();
+        if (added.Count > 0)
         {
-            if (!_knownKeys.Contains(cell.KeyId) && !_newKeys.Contains(cell.KeyId) && added.Add(cell.KeyId))
-            {
-                PostgresKey.Add(database, cell.KeyId, cell.Changed.Key);
-            }
+            PostgresKey.Add(database, added);
         }
 
         foreach (var table in cells.GroupBy(cell => cell.Table))
@@ -157,7 +196,7 @@ internal sealed class PostgresBatch(long writer)
             Save(database, table.Key, [.. table]);
         }
 
-        _newKeys.UnionWith(added);
+        _newKeys.UnionWith(added.Select(key => key.KeyId));
     }
 
     private void Save(NpgsqlConnection database, string table, IReadOnlyList<TableCell> cells)

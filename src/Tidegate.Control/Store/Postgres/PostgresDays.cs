@@ -8,8 +8,8 @@ internal static class PostgresDays
 {
     private const string Prefix = "exchanges_";
 
-    // Whoever reads is not waited for longer, with everybody who comes after.
-    private const string LimitLock = "SET LOCAL lock_timeout = '2s'";
+    /// <summary>Whoever reads is not waited for longer, with everybody who comes after.</summary>
+    public static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(2);
 
     /// <summary>Makes today's and tomorrow's, so that nothing that is written waits for a table.</summary>
     /// <exception cref="NpgsqlException">Not now. What is written makes what it needs itself.</exception>
@@ -32,7 +32,7 @@ internal static class PostgresDays
             return;
         }
 
-        PostgresSchema.Run(database, LimitLock);
+        LimitLock(database, LongestWait);
         PostgresSchema.Run(database, PostgresSchema.Lock);
         if (!IsThere(database, day))
         {
@@ -46,9 +46,12 @@ internal static class PostgresDays
     }
 
     /// <summary>Lets go of a day, unless another gateway is about to.</summary>
+    /// <param name="database">Where.</param>
+    /// <param name="day">Which.</param>
+    /// <param name="wait">How long whoever reads is waited for.</param>
     /// <returns>Whether it is gone.</returns>
     /// <exception cref="NpgsqlException">Not now.</exception>
-    public static bool LetGo(NpgsqlConnection database, DateOnly day)
+    public static bool LetGo(NpgsqlConnection database, DateOnly day, TimeSpan wait)
     {
         using var transaction = database.BeginTransaction();
         if (!PostgresSchema.TakeLock(database))
@@ -56,7 +59,7 @@ internal static class PostgresDays
             return false;
         }
 
-        PostgresSchema.Run(database, LimitLock);
+        LimitLock(database, wait);
         PostgresSchema.Run(database, "DROP TABLE IF EXISTS " + TableOf(day));
         transaction.Commit();
         return true;
@@ -79,6 +82,8 @@ internal static class PostgresDays
 
         return days;
     }
+
+    private static void LimitLock(NpgsqlConnection database, TimeSpan wait) => PostgresSchema.Run(database, string.Create(CultureInfo.InvariantCulture, $"SET LOCAL lock_timeout = '{wait.TotalMilliseconds:F0}ms'"));
 
     private static string TableOf(DateOnly day) => string.Create(CultureInfo.InvariantCulture, $"{Prefix}{day:yyyyMMdd}");
 

@@ -1,7 +1,10 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Unicode;
 using Npgsql;
 using Tidegate.Control.Store.Rollups;
 using Tidegate.Recording;
@@ -11,6 +14,9 @@ namespace Tidegate.Control.Store.Postgres;
 /// <summary>A kind of exchanges in PostgreSQL: its number is a hash of its names, so that several gateways agree about it without asking one another.</summary>
 internal static class PostgresKey
 {
+    // Nowhere in UTF-8: what begins with it is not the hash of any text of whole characters.
+    private const byte NotUtf8 = 0xFF;
+
     public static long IdOf(in RollupKey key)
     {
         var names = new StringBuilder(256);
@@ -20,26 +26,44 @@ internal static class PostgresKey
         }
 
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(Encoding.UTF8.GetBytes(names.ToString()), hash);
+        SHA256.HashData(BytesOf(names.ToString()), hash);
         return BinaryPrimitives.ReadInt64LittleEndian(hash);
     }
 
-    public static void Add(NpgsqlConnection database, long id, RollupKey key)
+    /// <summary>Adds those that are not there, in one statement: there and back once, however many have come since.</summary>
+    public static void Add(NpgsqlConnection database, IReadOnlyList<(long Id, RollupKey Key)> keys)
     {
         using var command = new NpgsqlCommand(
             """
             INSERT INTO keys (id, status, direction, api, endpoint, method, outcome, reason, code, consumer, tenant, environment, destination, region, cache)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING
+            SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
+            ON CONFLICT DO NOTHING
             """,
             database);
-        command.Parameters.Add(new NpgsqlParameter { Value = id });
-        command.Parameters.Add(new NpgsqlParameter { Value = key.Status });
-        foreach (var name in Names(key).Skip(1))
+        command.Parameters.Add(new NpgsqlParameter { Value = keys.Select(key => key.Id).ToArray() });
+        command.Parameters.Add(new NpgsqlParameter { Value = keys.Select(key => key.Key.Status).ToArray() });
+        var names = keys.Select(key => Names(key.Key)).ToList();
+        for (var column = 1; column < names[0].Count; column++)
         {
-            command.Parameters.Add(new NpgsqlParameter { Value = PostgresText.Clean(name) });
+            command.Parameters.Add(new NpgsqlParameter { Value = names.Select(row => PostgresText.Clean(row[column])).ToArray() });
         }
 
         command.ExecuteNonQuery();
+    }
+
+    /// <summary>UTF-8, as far as there are characters. Halves of some would all become the same one there, and so are taken as they are.</summary>
+    private static ReadOnlySpan<byte> BytesOf(string text)
+    {
+        var bytes = new byte[Encoding.UTF8.GetMaxByteCount(text.Length)];
+        if (Utf8.FromUtf16(text, bytes, out _, out var length, replaceInvalidSequences: false) == OperationStatus.Done)
+        {
+            return bytes.AsSpan(0, length);
+        }
+
+        bytes[0] = NotUtf8;
+        var halves = MemoryMarshal.AsBytes(text.AsSpan());
+        halves.CopyTo(bytes.AsSpan(1));
+        return bytes.AsSpan(0, 1 + halves.Length);
     }
 
     /// <summary>The status first, then in the order of the table.</summary>

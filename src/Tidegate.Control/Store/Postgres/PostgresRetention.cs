@@ -1,3 +1,5 @@
+using System.Data;
+using System.Globalization;
 using Npgsql;
 using Tidegate.Control.Store.Rollups;
 
@@ -6,6 +8,9 @@ namespace Tidegate.Control.Store.Postgres;
 /// <summary>Lets go of days that are too old or too much, and of old sums. By the database's clock: gateways whose own differ would let go of what others still keep.</summary>
 internal static class PostgresRetention
 {
+    // Where somebody reads every day: what is to be written waits meanwhile.
+    private static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(10);
+
     /// <summary>What the database's clock says.</summary>
     public static DateTimeOffset Now(NpgsqlConnection database)
     {
@@ -13,22 +18,37 @@ internal static class PostgresRetention
         return new DateTimeOffset((DateTime)command.ExecuteScalar()!);
     }
 
-    /// <summary>Lets go of days, each for itself: one that somebody reads does not keep the others.</summary>
-    /// <returns>Bytes of the exchanges that are kept.</returns>
+    /// <summary>Lets go of days, each for itself: one that somebody reads does not keep the others, and is waited for the less the more there are of its kind.</summary>
     /// <exception cref="NpgsqlException">Not now.</exception>
-    public static long LetGoOfDays(NpgsqlConnection database, StoreSettings settings, DateTimeOffset now)
+    public static DaysKept LetGoOfDays(NpgsqlConnection database, StoreSettings settings, DateTimeOffset now)
     {
         var days = PostgresDays.All(database);
         var bytes = days.Sum(day => day.Bytes);
+
+        // As if every day that is to go went: one that is held, or that another gateway is about to let go of, must not cost a later one its place.
+        var left = bytes;
+        var wait = PostgresDays.LongestWait;
+        var held = new List<(DateOnly Day, string Why)>();
         foreach (var (day, size) in days.Where(day => day.Day < DateOnly.FromDateTime(now.UtcDateTime)))
         {
-            if ((bytes > settings.MaxBytes || day.AddDays(1).ToDateTime(TimeOnly.MinValue) < (now - settings.MaxAge).UtcDateTime) && PostgresDays.LetGo(database, day))
+            if (left <= settings.MaxBytes && day.AddDays(1).ToDateTime(TimeOnly.MinValue) >= (now - settings.MaxAge).UtcDateTime)
             {
-                bytes -= size;
+                continue;
+            }
+
+            left -= size;
+            try
+            {
+                bytes -= PostgresDays.LetGo(database, day, wait) ? size : 0;
+            }
+            catch (PostgresException why) when (database.FullState == ConnectionState.Open)
+            {
+                held.Add((day, why.Message));
+                wait = wait / 2 > ShortestWait ? wait / 2 : ShortestWait;
             }
         }
 
-        return bytes;
+        return new DaysKept(bytes, held.Count == 0 ? null : string.Create(CultureInfo.InvariantCulture, $"{held[0].Why} ({held.Count} {(held.Count == 1 ? "day" : "days")}, the first {held[0].Day:yyyy-MM-dd})"));
     }
 
     /// <summary>Lets go of old sums, and of who wrote long ago, unless another gateway is about to.</summary>
@@ -51,3 +71,8 @@ internal static class PostgresRetention
         transaction.Commit();
     }
 }
+
+/// <summary>What is left when old days were let go of.</summary>
+/// <param name="Bytes">Of the exchanges that are kept.</param>
+/// <param name="Trouble">Why some that are old are among them; null when none is.</param>
+internal readonly record struct DaysKept(long Bytes, string? Trouble);

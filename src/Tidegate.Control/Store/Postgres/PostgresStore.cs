@@ -156,26 +156,15 @@ internal sealed class PostgresStore : IExchangeStore
                     // Before anything is written, and between two batches: traffic may never rest.
                     KeepUp();
 
-                    // What failed the last time is not all that waits since.
-                    var isAgain = _writing.Count > 0;
-                    isMore = Take() && (Write() >= MaxBatch || isAgain);
+                    isMore = BringBatch();
                 }
                 while (isMore);
                 TellOver();
             }
-            catch (Exception trouble) when (IsExpected(trouble))
+            catch (Exception trouble)
             {
-                Fail(trouble.Message);
-            }
-            catch (Exception bug)
-            {
-                // The thread goes on: what can still be kept is kept, and what may be the reason is not tried again.
-                Fail(bug.ToString());
-                Interlocked.Add(ref _lost, _backlog.Release(_writing));
-                foreach (var (_, table) in _tables)
-                {
-                    table.MarkSaved();
-                }
+                // The thread goes on, also after a bug.
+                Fail(IsExpected(trouble) ? trouble.Message : trouble.ToString());
             }
             finally
             {
@@ -185,6 +174,28 @@ internal sealed class PostgresStore : IExchangeStore
     }
 
     private static bool IsExpected(Exception trouble) => trouble is NpgsqlException or IOException or TimeoutException;
+
+    /// <summary>Brings what is to be written now, and says whether there may be more.</summary>
+    private bool BringBatch()
+    {
+        try
+        {
+            // What failed the last time is not all that waits since.
+            var isAgain = _writing.Count > 0;
+            return Take() && (Write() >= MaxBatch || isAgain);
+        }
+        catch (Exception bug) when (!IsExpected(bug))
+        {
+            // What can still be kept is kept, and what may be the reason is not tried again.
+            Interlocked.Add(ref _lost, _backlog.Release(_writing));
+            foreach (var (_, table) in _tables)
+            {
+                table.MarkSaved();
+            }
+
+            throw;
+        }
+    }
 
     /// <summary>What is to be written now: what could not be the last time, or what came since.</summary>
     private bool Take()
@@ -205,9 +216,9 @@ internal sealed class PostgresStore : IExchangeStore
         {
             Merge(_writing);
         }
-        catch
+        catch (Exception trouble) when (IsExpected(trouble))
         {
-            // The sums cannot be added to.
+            // The sums cannot be added to now.
             _backlog.GiveBack(_writing);
             throw;
         }
@@ -283,16 +294,14 @@ internal sealed class PostgresStore : IExchangeStore
 
         _nextUpkeep = now + (_time.TimestampFrequency * 60);
 
-        // One of its own: what took too long may have broken it.
-        using var connection = _database.OpenConnection();
-        var at = _databaseNow(connection);
-        string?[] troubles =
-        [
-            Try("The next days' tables cannot be made", () => PostgresDays.MakeAhead(connection, at)),
-            Try("Old sums cannot be let go of", () => PostgresRetention.LetGoOfSums(connection, at)),
-            Try("Old exchanges cannot be let go of", () => Interlocked.Exchange(ref _bytes, PostgresRetention.LetGoOfDays(connection, _settings, at))),
-        ];
-        if (troubles.OfType<string>().ToList() is { Count: > 0 } some)
+        string?[] troubles = [];
+        var noClock = Try("The database's clock cannot be read", () =>
+        {
+            // A connection of its own: what took too long may have broken it.
+            using var connection = _database.OpenConnection();
+            troubles = KeepUp(connection, _databaseNow(connection));
+        });
+        if (troubles.Append(noClock).OfType<string>().ToList() is { Count: > 0 } some)
         {
             _upkeep.Tell($"{string.Join(" ", some)} PostgreSQL takes exchanges all the same; this is tried again each minute. Counted in tidegate_store_failures_total.");
         }
@@ -302,18 +311,47 @@ internal sealed class PostgresStore : IExchangeStore
         }
     }
 
-    private string? Try(string failure, Action action)
+    private string?[] KeepUp(NpgsqlConnection connection, DateTimeOffset at) =>
+        [
+            Try("The next days' tables cannot be made", () => PostgresDays.MakeAhead(connection, at)),
+            Try("Old sums cannot be let go of", () => PostgresRetention.LetGoOfSums(connection, at)),
+            Try("Old exchanges cannot be let go of", () => LetGoOfDays(connection, at)),
+        ];
+
+    private string? LetGoOfDays(NpgsqlConnection connection, DateTimeOffset at)
     {
+        var kept = PostgresRetention.LetGoOfDays(connection, _settings, at);
+        Interlocked.Exchange(ref _bytes, kept.Bytes);
+        return kept.Trouble;
+    }
+
+    private string? Try(string failure, Action action) => Try(failure, () =>
+    {
+        action();
+        return null;
+    });
+
+    /// <param name="failure">What it means that it fails.</param>
+    /// <param name="action">Says what its trouble is, or throws it.</param>
+    private string? Try(string failure, Func<string?> action)
+    {
+        string? trouble;
         try
         {
-            action();
+            trouble = action();
+        }
+        catch (Exception thrown) when (IsExpected(thrown))
+        {
+            trouble = thrown.Message;
+        }
+
+        if (trouble is null)
+        {
             return null;
         }
-        catch (Exception trouble) when (IsExpected(trouble))
-        {
-            Interlocked.Increment(ref _failures);
-            return $"{failure}: {trouble.Message}";
-        }
+
+        Interlocked.Increment(ref _failures);
+        return $"{failure}: {trouble}";
     }
 
     private void Fail(string trouble)

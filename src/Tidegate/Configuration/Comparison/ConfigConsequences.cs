@@ -37,6 +37,8 @@ internal static class ConfigConsequences
             [mode == PolicyMode.Observe ? "Callers will get the refusal or failure itself; where the fixed answer would have stood in is recorded." : "Callers will get the fixed answer where it was only recorded."],
         (CredentialInjectionConfig, "Mode") =>
             [difference.Values.New is PolicyMode.Observe ? "Calls will carry the key whose turn it is, also one that the provider refuses." : "Keys that the provider refuses will be set aside, and calls go on with another."],
+        (EjectionConfig, "Mode") =>
+            [difference.Values.New is PolicyMode.Observe ? "Calls will go on to a destination that does not answer when its turn comes." : "A destination that does not answer will be left out for a while; with those that were only recorded that begins at once."],
         (RetryConfig or HedgeConfig, "Mode") when difference.Values.New is PolicyMode mode =>
             [mode == PolicyMode.Observe ? "Nothing will be sent again; what would have been is recorded." : "What was only recorded will be sent again."],
         (_, "Mode") when difference.Values.New is PolicyMode mode =>

@@ -136,7 +136,7 @@ internal sealed class Http1Call
             }
 
             exchange.Attempts++;
-            exchange.WasSent = false;
+            (exchange.WasSentBefore, exchange.WasSent) = (exchange.WasSent, false);
         }
     }
 

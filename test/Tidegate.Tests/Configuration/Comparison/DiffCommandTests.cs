@@ -119,6 +119,21 @@ public sealed class DiffCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task To_enforce_what_was_observed_of_destinations_means_that_they_are_left_out_and_back()
+    {
+        var observed = """
+            listeners: { egress: { address: 127.0.0.1:8080 } }
+            apis: [{ name: a, direction: egress, hosts: [a.test], upstream: { destinations: [http://a:1, http://b:1], ejection: { mode: observe } } }]
+            """;
+        var enforced = observed.Replace("observe", "enforce", StringComparison.Ordinal);
+
+        var (_, output, _) = await DiffAsync(observed, enforced);
+        Assert.Contains("apis[a].upstream.ejection.mode: observe → enforce\n    A destination that does not answer will be left out for a while", output, StringComparison.Ordinal);
+        (_, output, _) = await DiffAsync(enforced, observed);
+        Assert.Contains("Calls will go on to a destination that does not answer when its turn comes.", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Both_files_are_checked_first()
     {
         var (code, output, error) = await DiffAsync(Old.Replace("head:", "haed:", StringComparison.Ordinal), "apis: [{ name: x }]");

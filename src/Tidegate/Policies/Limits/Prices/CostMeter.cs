@@ -20,13 +20,19 @@ internal sealed class CostMeter : IAnswerEnding
     private BillTicket _bill;
     private CountedBody? _content;
     private bool _isStream;
+    private bool _isKnown;
 
     /// <summary>One that reads along with the answer whose head has come.</summary>
-    public static CostMeter Rent(PriceList list, BillTicket bill, Exchange exchange)
+    /// <param name="list">The prices.</param>
+    /// <param name="bill">What it is put on.</param>
+    /// <param name="exchange">Whose answer.</param>
+    /// <param name="isKnown">Whether what the answer says is all.</param>
+    public static CostMeter Rent(PriceList list, BillTicket bill, Exchange exchange, bool isKnown)
     {
         var meter = (_free ??= new Stack<CostMeter>()).TryPop(out var free) ? free : new CostMeter();
         meter._list = list;
         meter._bill = bill;
+        meter._isKnown = isKnown;
 
         // What has become of an upgrade is counted as it passes; it has no end that it could lack.
         meter._isStream = exchange.UpstreamStream is not null;
@@ -52,7 +58,7 @@ internal sealed class CostMeter : IAnswerEnding
         }
 
         // What was not read may have been sent all the same.
-        var isKnown = _content is null or { IsWhole: true };
+        var isKnown = _isKnown && (_content is null or { IsWhole: true });
         for (var i = 0; i < _list.Units.Count; i++)
         {
             var unit = _list.Units[i];

@@ -66,6 +66,8 @@ internal sealed class CostPolicy : IPolicy
             bill.Open();
         }
 
+        // One that was sent again on its own, because a kept connection ended, is one; but what ended may have been read, and then the provider counts two.
+        var isKnown = list.Billed != BilledCalls.Attempts || !(exchange.WasSent && exchange.WasSentBefore);
         if (exchange.IsTunnel)
         {
             // What is inside, nobody knows.
@@ -73,17 +75,17 @@ internal sealed class CostPolicy : IPolicy
         }
         else if (list.IsFlat)
         {
-            bill.Settle(list.PerRequest!.Charge(1), list.Currency, isKnown: true);
+            bill.Settle(list.PerRequest!.Charge(1), list.Currency, isKnown);
         }
         else
         {
-            exchange.WhenAnswerEnds(CostMeter.Rent(list, bill, exchange));
+            exchange.WhenAnswerEnds(CostMeter.Rent(list, bill, exchange, isKnown));
         }
     }
 
     private static bool IsBilled(Exchange exchange, BilledCalls billed, int attemptsBefore) => exchange.Attempts > attemptsBefore && billed switch
     {
-        BilledCalls.Attempts => exchange.WasSent,
+        BilledCalls.Attempts => exchange.WasSent || exchange.WasSentBefore,
         BilledCalls.Answers => exchange.Outcome == Outcome.Forwarded,
         _ => exchange is { Outcome: Outcome.Forwarded, ResponseStatus: < 400 },
     };

@@ -35,7 +35,16 @@ internal sealed class MonthlyUse
     /// <param name="store">Where counts are.</param>
     /// <param name="scope">The API, and the endpoint where the price is written for one.</param>
     /// <param name="name">The unit's name.</param>
-    public static MonthlyUse OfUnits(LimitStore store, string scope, string name) => new(store, scope, "cost unit in millionths " + name, PartsOfUnit);
+    public static MonthlyUse OfUnits(LimitStore store, string scope, string name)
+    {
+        var use = new MonthlyUse(store, scope, "cost unit in millionths " + name, PartsOfUnit);
+        if (name is not ("requests" or "bytes"))
+        {
+            use.TakeOver(OfWhole(store, scope, name));
+        }
+
+        return use;
+    }
 
     /// <summary>Uses so much.</summary>
     /// <returns>What was used before.</returns>
@@ -54,6 +63,19 @@ internal sealed class MonthlyUse
             }
 
             return Math.Max(0, used - parts) / (decimal)_parts;
+        }
+    }
+
+    /// <summary>Counts what an earlier version has counted of it this month, in whole units, and lets go of that. Units named as what is priced by itself had one count with it, which is not theirs.</summary>
+    private void TakeOver(MonthlyUse old)
+    {
+        // Not charged, but asked for: only then what an earlier process has counted is there.
+        var used = old.Add(0);
+        if (used > 0)
+        {
+            var now = _store.Time.GetTimestamp();
+            old._store.Cells.Charge(old._count.Algorithm, old._count.OnlyKey, -(long)used, now);
+            Add(used);
         }
     }
 }

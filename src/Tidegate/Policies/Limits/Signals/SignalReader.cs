@@ -105,6 +105,12 @@ internal ref struct SignalReader
     {
         // A fraction of a request is none: 3.7 left are 3.
         amount = 0;
+        if (WholeNumber.TryRead(text, out var whole))
+        {
+            amount = Math.Min(whole, MaxAmount);
+            return true;
+        }
+
         if (text.IsEmpty || text.ContainsAnyExcept("0123456789."u8) || !Utf8Parser.TryParse(text, out decimal number, out var read) || read != text.Length)
         {
             return false;

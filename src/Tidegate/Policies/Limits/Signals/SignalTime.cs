@@ -13,6 +13,7 @@ internal static class SignalTime
     private const long FirstEpochMillisecond = 1_000_000_000_000;
     private const long FirstEpochMicrosecond = 1_000_000_000_000_000;
     private const long MaxUnits = 1_000_000_000_000;
+    private const long Most = long.MaxValue / 4;
 
     /// <summary>Reads it.</summary>
     /// <param name="text">The value.</param>
@@ -64,20 +65,19 @@ internal static class SignalTime
     private static bool TryNumber(ReadOnlySpan<byte> text, ResetForm form, DateTimeOffset serverNow, out long ticks)
     {
         ticks = 0;
-        if (!Utf8Parser.TryParse(text, out decimal number, out var read) || read != text.Length || number > FirstEpochMicrosecond)
+        var isWhole = WholeNumber.TryRead(text, out var whole);
+        decimal number = whole;
+        if ((!isWhole && (!Utf8Parser.TryParse(text, out number, out var read) || read != text.Length)) || number > FirstEpochMicrosecond)
         {
             return false;
         }
 
-        var unit = form == ResetForm.Milliseconds && number < FirstEpochSecond ? TimeSpan.TicksPerMillisecond : TimeSpan.TicksPerSecond;
-        if (number >= FirstEpochMillisecond)
-        {
-            unit = TimeSpan.TicksPerMillisecond;
-        }
-
-        var all = decimal.Ceiling(number * unit / TimeSpan.TicksPerMillisecond) * TimeSpan.TicksPerMillisecond;
-        ticks = (long)decimal.Min(all, long.MaxValue / 4);
-        if (number >= FirstEpochSecond)
+        // A fraction more or less makes no other unit of it.
+        whole = isWhole ? whole : (long)number;
+        var unit = whole >= FirstEpochMillisecond || (form == ResetForm.Milliseconds && whole < FirstEpochSecond) ? TimeSpan.TicksPerMillisecond : TimeSpan.TicksPerSecond;
+        ticks = isWhole ? WholeNumber.Times(whole, unit, Most)
+            : (long)decimal.Min(decimal.Ceiling(number * unit / TimeSpan.TicksPerMillisecond) * TimeSpan.TicksPerMillisecond, Most);
+        if (whole >= FirstEpochSecond)
         {
             ticks -= (serverNow - DateTimeOffset.UnixEpoch).Ticks;
         }
@@ -156,7 +156,8 @@ internal static class SignalTime
         while (!text.IsEmpty)
         {
             var digits = text.IndexOfAnyExcept("0123456789."u8);
-            if (digits < 1 || !Utf8Parser.TryParse(text[..digits], out decimal number, out var read) || read != digits)
+            var number = 0m;
+            if (digits < 1 || (!WholeNumber.TryRead(text[..digits], out var whole) && (!Utf8Parser.TryParse(text[..digits], out number, out var read) || read != digits)))
             {
                 return false;
             }
@@ -178,7 +179,7 @@ internal static class SignalTime
 
             // Beyond what is absurd all values are alike, and add up without overflow.
             var most = RetryAfter.Absurd.Ticks * 2;
-            ticks = Math.Min(most, ticks + (long)decimal.Ceiling(decimal.Min(decimal.Min(number, MaxUnits) * unit, most)));
+            ticks = Math.Min(most, ticks + (number == 0 ? WholeNumber.Times(whole, unit, most) : (long)decimal.Ceiling(decimal.Min(decimal.Min(number, MaxUnits) * unit, most))));
             text = text[length..];
         }
 

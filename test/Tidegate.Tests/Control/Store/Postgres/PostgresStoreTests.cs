@@ -1,8 +1,10 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 using Tidegate.Control.Store;
 using Tidegate.Control.Store.Postgres;
 using Tidegate.Control.Store.Queries;
+using Tidegate.Control.Store.Rollups;
 using Tidegate.Control.Store.Segments;
 using Xunit;
 
@@ -284,6 +286,71 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
     }
 
     [Fact]
+    public async Task Names_that_differ_only_in_halves_of_characters_are_kinds_of_their_own_and_hold_nothing_up()
+    {
+        await using var store = Open();
+        var plain = StoreRecords.Next(_random, ++_id, Start);
+        string[] names = ["\ud800", "\udbff", "\udc00", "\ufffd"];
+        await store.WriteAsync(names.Select(name => plain with { Id = ++_id, Consumer = new Tidegate.Exchanges.Consumer(name, "", "") }).ToArray(), Cancellation);
+        store.BringToDatabase();
+        Assert.Equal((4, 4), await CountAsync(store));
+        Assert.Empty(_log);
+        await using var watch = Connect(_address);
+        await UntilAsync(watch, "SELECT count(*) = 4 FROM minutes");
+    }
+
+    [Fact]
+    public async Task Two_sums_under_one_number_are_saved_as_one()
+    {
+        await using var store = Open();
+        store.BringToDatabase();
+        var record = StoreRecords.Next(_random, ++_id, Start);
+        var sums = new RollupCell();
+        sums.Add(in record);
+        var changed = new ChangedCell(RollupDelta.MinuteOf(in record), RollupKey.Of(in record), sums);
+        await using var connection = Connect(_address);
+        var batch = new PostgresBatch(7) { Connection = connection };
+        Assert.Equal(default, batch.Write(1, [[record]], [("minutes", [changed, changed, changed with { Begin = changed.Begin + TimeSpan.TicksPerMinute }])]));
+        await UntilAsync(connection, "SELECT array_agg(count ORDER BY begin) = '{2,1}' FROM minutes");
+    }
+
+    [Theory]
+    [InlineData("ALTER TABLE exchanges ADD CONSTRAINT none CHECK (path <> '/bad')", "violates check constraint")]
+    [InlineData("ALTER TABLE exchanges ALTER COLUMN query SET NOT NULL", "violates not-null constraint")]
+    [InlineData("CREATE FUNCTION tidegate.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused twice' USING ERRCODE = '21000'; END $$; CREATE TRIGGER refuse BEFORE INSERT ON exchanges FOR EACH ROW WHEN (NEW.path = '/bad') EXECUTE FUNCTION tidegate.refuse()", "refused twice")]
+    public async Task What_breaks_a_rule_of_the_tables_is_lost_alone(string rule, string why)
+    {
+        await using var store = Open();
+        store.BringToDatabase();
+        Run(rule);
+        var records = StoreRecords.Batch(_random, ref _id, Start, 100);
+        for (var i = 0; i < records.Length; i++)
+        {
+            records[i] = records[i] with { Path = i == 40 ? "/bad" : "/good", Query = i == 40 ? null : "" };
+        }
+
+        await store.WriteAsync(records, Cancellation);
+        store.BringToDatabase();
+        Assert.Equal((99, 100), await CountAsync(store));
+        Assert.Equal((1, 1), (store.Dropped, store.Failures));
+        Assert.Contains(why, Assert.Single(_log), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_day_that_somebody_else_let_go_of_is_made_again_and_nothing_of_it_is_lost()
+    {
+        await using var store = Open();
+        await AddAsync(store, 10);
+        store.BringToDatabase();
+        Run("DROP TABLE exchanges_20261126");
+        await AddAsync(store, 5);
+        store.BringToDatabase();
+        store.BringToDatabase();
+        Assert.Equal((5, 15), await CountAsync(store));
+        Assert.Equal(0, store.Dropped);
+    }
+
+    [Fact]
     public async Task A_database_of_another_encoding_is_refused_with_what_to_do()
     {
         Assert.SkipWhen(_server.Cluster is null, PostgresServer.Missing);
@@ -379,6 +446,137 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
         store.BringToDatabase();
         Assert.Equal(2, _log.Count);
         Assert.Equal((10, 10), await CountAsync(store));
+    }
+
+    [Fact]
+    public async Task A_day_that_somebody_reads_does_not_keep_the_other_old_days()
+    {
+        await using var store = Open();
+        foreach (var day in (int[])[0, 2, 4])
+        {
+            await store.WriteAsync(StoreRecords.Batch(_random, ref _id, Start.AddDays(day), 10), Cancellation);
+        }
+
+        store.BringToDatabase();
+        await using var reader = Connect(_address);
+        await using var reading = await reader.BeginTransactionAsync(Cancellation);
+        PostgresSchema.Run(reader, "SELECT count(*) FROM exchanges_20261126; SELECT count(*) FROM exchanges_20261128");
+        _time.Advance(TimeSpan.FromDays(100));
+        store.BringToDatabase();
+        await using var watch = Connect(_address);
+        await UntilAsync(watch, "SELECT to_regclass('exchanges_20261126') IS NOT NULL AND to_regclass('exchanges_20261127') IS NULL AND to_regclass('exchanges_20261128') IS NOT NULL AND to_regclass('exchanges_20261130') IS NULL");
+        Assert.StartsWith("Old exchanges cannot be let go of: 55P03: canceling statement due to lock timeout (2 days, the first 2026-11-26)", Assert.Single(_log), StringComparison.Ordinal);
+        Assert.Equal(1, store.Failures);
+
+        await reading.RollbackAsync(Cancellation);
+        _time.Advance(TimeSpan.FromMinutes(2));
+        store.BringToDatabase();
+        await UntilAsync(watch, "SELECT to_regclass('exchanges_20261126') IS NULL AND to_regclass('exchanges_20261128') IS NULL");
+        Assert.Equal(2, _log.Count);
+    }
+
+    [Fact]
+    public async Task However_many_days_are_read_they_are_not_waited_for_one_by_one()
+    {
+        await using var store = Open();
+        for (var day = 0; day < 10; day++)
+        {
+            await store.WriteAsync(StoreRecords.Batch(_random, ref _id, Start.AddDays(day), 1), Cancellation);
+        }
+
+        store.BringToDatabase();
+        await using var reader = Connect(_address);
+        await using var reading = await reader.BeginTransactionAsync(Cancellation);
+        PostgresSchema.Run(reader, "SELECT count(*) FROM exchanges");
+        await using var other = Connect(_address);
+        var began = Stopwatch.GetTimestamp();
+        Assert.Contains("(10 days, the first 2026-11-26)", PostgresRetention.LetGoOfDays(other, Settings, Start.AddDays(100)).Trouble, StringComparison.Ordinal);
+        Assert.InRange(Stopwatch.GetElapsedTime(began).TotalSeconds, 2, 10);
+    }
+
+    [Fact]
+    public async Task A_day_that_is_too_much_and_is_read_costs_no_later_day()
+    {
+        await using var store = Open();
+        foreach (var day in (int[])[0, 1, 2])
+        {
+            await store.WriteAsync(StoreRecords.Batch(_random, ref _id, Start.AddDays(day), 10), Cancellation);
+        }
+
+        store.BringToDatabase();
+        await using var other = Connect(_address);
+        var days = PostgresDays.All(other);
+        await using var reader = Connect(_address);
+        await using var reading = await reader.BeginTransactionAsync(Cancellation);
+        PostgresSchema.Run(reader, "SELECT count(*) FROM exchanges_20261126");
+        var kept = PostgresRetention.LetGoOfDays(other, new StoreSettings { Directory = "", MaxBytes = days.Sum(day => day.Bytes) - 1, MaxAge = TimeSpan.FromDays(30) }, Start.AddDays(3));
+        Assert.Equal(days, PostgresDays.All(other));
+        Assert.Equal(days.Sum(day => day.Bytes), kept.Bytes);
+        Assert.NotNull(kept.Trouble);
+    }
+
+    [Fact]
+    public async Task A_database_that_stands_still_is_given_up_after_a_while_and_what_was_on_its_way_is_written_once()
+    {
+        Assert.SkipWhen(_server.Cluster is null, PostgresServer.Missing);
+        await using var store = new PostgresStore(_address + ";Command Timeout=1", Settings, _log.Add, _time, databaseNow: _ => _time.GetUtcNow());
+        store.BringToDatabase();
+        await using var other = Connect(_address);
+        await using var holding = await other.BeginTransactionAsync(Cancellation);
+        PostgresSchema.Run(other, "LOCK TABLE exchanges_20261126 IN ACCESS EXCLUSIVE MODE");
+        await AddAsync(store, 20_000);
+        await Task.Run(store.BringToDatabase, Cancellation).WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        Assert.Equal((1, 0), (store.Failures, store.Dropped));
+        await holding.RollbackAsync(Cancellation);
+        store.BringToDatabase();
+        await UntilAsync(other, "SELECT (SELECT count(*) FROM exchanges) = 20000 AND (SELECT sum(count) FROM minutes) = 20000");
+    }
+
+    [Fact]
+    public async Task Trouble_with_other_work_costs_no_exchange_that_waits()
+    {
+        var clock = new Func<DateTimeOffset>(_time.GetUtcNow);
+        Assert.SkipWhen(_server.Cluster is null, PostgresServer.Missing);
+        await using var store = new PostgresStore(_address, Settings, _log.Add, _time, databaseNow: _ => clock());
+        store.BringToDatabase();
+        Run("""
+            CREATE FUNCTION tidegate.never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$;
+            CREATE TRIGGER never BEFORE INSERT ON exchanges FOR EACH ROW EXECUTE FUNCTION tidegate.never();
+            """);
+        await AddAsync(store, 20);
+        store.BringToDatabase();
+        Run("DROP TRIGGER never ON exchanges");
+        _time.Advance(TimeSpan.FromMinutes(2));
+        clock = () => throw new InvalidCastException("No time.");
+        store.BringToDatabase();
+        store.BringToDatabase();
+        Assert.Equal((20, 20), await CountAsync(store));
+        Assert.Equal(0, store.Dropped);
+        Assert.Contains(_log, line => line.Contains("No time.", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_clock_that_the_database_does_not_tell_holds_nothing_up()
+    {
+        Assert.SkipWhen(_server.Cluster is null, PostgresServer.Missing);
+        await using var store = new PostgresStore(_address, Settings, _log.Add, _time, databaseNow: _ => throw new TimeoutException("No time."));
+        await AddAsync(store, 20);
+        store.BringToDatabase();
+        Assert.Equal((20, 20), await CountAsync(store));
+        Assert.Equal(1, store.Failures);
+        Assert.StartsWith("The database's clock cannot be read: No time.", Assert.Single(_log), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Exchanges_that_the_sums_cannot_be_made_of_are_lost_and_not_tried_for_ever()
+    {
+        await using var store = Open();
+        await store.WriteAsync(new[] { StoreRecords.Next(_random, ++_id, Start) with { ClientAddress = null! } }, Cancellation);
+        store.BringToDatabase();
+        await AddAsync(store, 5);
+        store.BringToDatabase();
+        Assert.Equal((5, 5), await CountAsync(store));
+        Assert.Equal((1, 1), (store.Dropped, store.Failures));
     }
 
     [Fact]

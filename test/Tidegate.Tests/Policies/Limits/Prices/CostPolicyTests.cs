@@ -6,6 +6,7 @@ using Tidegate.Exchanges;
 using Tidegate.Forwarding;
 using Tidegate.Policies;
 using Tidegate.Policies.Limits;
+using Tidegate.Policies.Limits.Prices;
 using Tidegate.Tests.Exchanges;
 using Xunit;
 
@@ -58,6 +59,34 @@ public sealed class CostPolicyTests : IAsyncLifetime
 
         Assert.Equal(new ExchangeCost(0.002m, "USD", 1, 0), (await SendAsync(policy, attempt => attempt.Fail(Silent))).Cost);
         Assert.Equal(new ExchangeCost(0, "USD", 0, 0), (await SendAsync(Policy("per_request: 0.002 USD, billed: answers"), attempt => attempt.Fail(Silent))).Cost);
+    }
+
+    [Theory]
+    [InlineData("per_request: 0.002 USD", true, true, 1, 1)]
+    [InlineData("per_request: 0.002 USD", true, false, 1, 0)]
+    [InlineData("per_request: 0.002 USD, per_size: 1 USD/KB", true, true, 1, 1)]
+    [InlineData("per_request: 0.002 USD, per_size: 1 USD/KB", true, false, 1, 0)]
+    [InlineData("per_request: 0.002 USD, billed: answers", true, true, 1, 0)]
+    [InlineData("per_request: 0.002 USD", false, true, 1, 0)]
+    [InlineData("per_request: 0.002 USD", false, false, 0, 0)]
+    public async Task What_was_sent_again_on_a_new_connection_is_billed_once_and_is_unknown_when_it_may_have_come_twice(string price, bool wasSentBefore, bool wasSent, int billed, int unknown)
+    {
+        var exchange = await SendAsync(Policy(price), attempt =>
+        {
+            attempt.Attempts++;
+            attempt.WasSentBefore = wasSentBefore;
+            attempt.WasSent = wasSent;
+            if (wasSent)
+            {
+                attempt.Answer(Outcome.Forwarded, 200);
+            }
+            else
+            {
+                attempt.Fail(Unreachable);
+            }
+        });
+
+        Assert.Equal(new ExchangeCost(0.002m * billed, "USD", billed, unknown), exchange.Cost);
     }
 
     [Fact]
@@ -190,11 +219,51 @@ public sealed class CostPolicyTests : IAsyncLifetime
         var secret = new UInt128(1, 2);
         _services = _services with { Limits = new LimitStore(_time, secret, []) };
         Assert.Equal(0.5m, (await UseAsync(Policy(Price), "1500")).Amount);
-        var counts = new List<SavedCount>();
-        _services.Limits.Cells.TakeChanged(counts);
-        _services = _services with { Limits = new LimitStore(_time, secret, new ConcurrentDictionary<UInt128, IReadOnlyList<SavedRun>>(counts.ToDictionary(count => count.Key, count => count.Runs))) };
+        RestartLimits(secret);
 
         Assert.Equal(1.1m, (await UseAsync(Policy(Price), "100")).Amount);
+    }
+
+    [Fact]
+    public async Task A_process_that_counts_parts_goes_on_where_one_that_counted_whole_units_was()
+    {
+        const string Price = "units: [{ name: tokens, price: [{ up_to: 1000, price: 0 USD }, { price: 1 USD/1000 }], response_header: x-units }]";
+        var secret = new UInt128(1, 2);
+        _services = _services with { Limits = new LimitStore(_time, secret, []) };
+
+        // What the count was called then.
+        MonthlyUse.OfWhole(_services.Limits, "a", "tokens").Add(1500);
+        RestartLimits(secret);
+        Assert.Equal(0.1m, (await UseAsync(Policy(Price), "100")).Amount);
+
+        // Once: neither a configuration that is loaded anew nor the next process counts it again.
+        Policy(Price);
+        Assert.Equal(1600, MonthlyUse.OfUnits(_services.Limits, "a", "tokens").Add(0));
+        RestartLimits(secret);
+        Policy(Price);
+        Assert.Equal(1600, MonthlyUse.OfUnits(_services.Limits, "a", "tokens").Add(0));
+        _time.Advance(TimeSpan.FromDays(5));
+        Assert.Equal(0, MonthlyUse.OfUnits(_services.Limits, "a", "tokens").Add(0));
+    }
+
+    [Theory]
+    [InlineData("requests")]
+    [InlineData("bytes")]
+    public void A_unit_does_not_take_over_the_count_of_what_is_priced_by_itself(string name)
+    {
+        MonthlyUse.OfWhole(_services.Limits, "a", name).Add(7);
+
+        Assert.Equal(0, MonthlyUse.OfUnits(_services.Limits, "a", name).Add(0));
+        Assert.Equal(7, MonthlyUse.OfWhole(_services.Limits, "a", name).Add(0));
+    }
+
+    [Fact]
+    public void An_old_count_that_is_more_than_can_be_counted_ends_where_counting_does()
+    {
+        MonthlyUse.OfWhole(_services.Limits, "a", "tokens").Add(1L << 50);
+        var use = MonthlyUse.OfUnits(_services.Limits, "a", "tokens");
+
+        Assert.InRange(use.Add(0), MonthlyUse.MaxUnits, 2 * MonthlyUse.MaxUnits);
     }
 
     [Fact]
@@ -300,6 +369,14 @@ public sealed class CostPolicyTests : IAsyncLifetime
         await running;
 
         Assert.Equal(new ExchangeCost(1, "USD", 1, 0), client.Cost);
+    }
+
+    // With what was saved, as another process finds it.
+    private void RestartLimits(UInt128 secret)
+    {
+        var counts = new List<SavedCount>();
+        _services.Limits.Cells.TakeChanged(counts);
+        _services = _services with { Limits = new LimitStore(_time, secret, new ConcurrentDictionary<UInt128, IReadOnlyList<SavedRun>>(counts.ToDictionary(count => count.Key, count => count.Runs))) };
     }
 
     private static ExchangeHandler Answering(int status) => exchange =>

@@ -41,6 +41,40 @@ public sealed class SignalReaderTests
     public void Common_fields_are_read(string head, string expected) => Assert.Equal(expected, Windows(SignalDialect.Common, head));
 
     [Theory]
+    [InlineData("0")]
+    [InlineData("007")]
+    [InlineData("59")]
+    [InlineData("999999999")]
+    [InlineData("1000000000")]
+    [InlineData("1772366430")]
+    [InlineData("999999999999")]
+    [InlineData("1000000000000")]
+    [InlineData("1772366430500")]
+    [InlineData("999999999999999")]
+    [InlineData("1000000000000000")]
+    [InlineData("1000000000000001")]
+    [InlineData("999999999999999999")]
+    [InlineData("1000000000000000000")]
+    [InlineData("9999999999999999999999999")]
+    public void A_whole_number_means_what_it_means_with_a_fraction_of_nothing(string digits)
+    {
+        foreach (var head in (string[])["X-RateLimit-Limit: #|X-RateLimit-Remaining: #|X-RateLimit-Reset: 7", "X-RateLimit-Limit: 9|X-RateLimit-Remaining: 8|X-RateLimit-Reset: #", "X-RateLimit-Limit: 9|X-RateLimit-Remaining: 8|X-RateLimit-Reset: #m#s",
+            "X-RateLimit-Limit: 9|X-RateLimit-Remaining: 8|X-RateLimit-Reset: #ms"])
+        {
+            Assert.Equal(Windows(SignalDialect.Common, head.Replace("#", digits + ".0", StringComparison.Ordinal)), Windows(SignalDialect.Common, head.Replace("#", digits, StringComparison.Ordinal)));
+        }
+
+        foreach (var unit in (string[])["", "ms", "s", "m", "h", "d"])
+        {
+            foreach (var form in (ResetForm[])[ResetForm.Seconds, ResetForm.Milliseconds])
+            {
+                var isRead = SignalTime.TryRead(Encoding.UTF8.GetBytes(digits + unit), form, Now, out var ticks, out var isCapped);
+                Assert.Equal((SignalTime.TryRead(Encoding.UTF8.GetBytes(digits + ".0" + unit), form, Now, out var ticksOfDecimal, out var isCappedDecimal), ticksOfDecimal, isCappedDecimal), (isRead, ticks, isCapped));
+            }
+        }
+    }
+
+    [Theory]
     [InlineData("shopify", "X-Shopify-Shop-Api-Call-Limit: 32/40", "shop: 8 of 40 in 20 refills")]
     [InlineData("salesforce", "Sforce-Limit-Info: api-usage=25/5000", "api-usage: 4975 of 5000 in 86400 refills")]
     [InlineData("salesforce", "Sforce-Limit-Info: api-usage=25/5000; per-app-api-usage=17/250(appName=sample)", "api-usage: 4975 of 5000 in 86400 refills")]
