@@ -35,11 +35,8 @@ internal readonly record struct CacheKey
     /// <summary>The key; null when the request is too large to have one.</summary>
     /// <param name="exchange">Its target, consumer and fields.</param>
     /// <param name="settings">Of its route.</param>
-    /// <param name="secret">This process's.</param>
+    /// <param name="route">What of it is the same for each exchange of the route.</param>
     /// <param name="body">A POST's content, where that is a part of the key.</param>
-    public static CacheKey? Of(Exchange exchange, CacheSettings settings, UInt128 secret, ReadOnlySpan<byte> body = default) => Of(exchange, settings, CacheKeyParts.Of(settings, secret), body);
-
-    /// <summary>The same, with what is the route's.</summary>
     public static CacheKey? Of(Exchange exchange, CacheSettings settings, CacheKeyParts route, ReadOnlySpan<byte> body = default)
     {
         Span<byte> small = stackalloc byte[SmallBytes];

@@ -71,7 +71,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         var request = RequestTerms.Read(exchange, settings, settings.KeysBody);
-        var isKeyed = CacheKey.Of(exchange, settings, cache.Secret);
+        var isKeyed = CacheKey.Of(exchange, settings, KeyParts());
         if (request.Bypass is not null || isKeyed is not { } key)
         {
             return new PolicyExplanation($"bypassed: {request.Bypass ?? "key-too-large"}");
@@ -296,7 +296,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             _delivery.Note(exchange, CacheResult.Method);
         }
 
-        var posted = PostedAnswer.Expect(exchange, cache, settings);
+        var posted = PostedAnswer.Expect(exchange, cache, settings, KeyParts());
         await next(exchange);
         if (exchange.Outcome == Outcome.Forwarded && exchange.UpstreamStream is null)
         {
@@ -337,7 +337,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         var request = RequestTerms.Read(exchange, settings, keysBody: true);
-        if (content is null || request.Bypass is not null || CacheKey.Of(exchange, settings, cache.Secret, content.Value.Span) is not { } key)
+        if (content is null || request.Bypass is not null || CacheKey.Of(exchange, settings, KeyParts(), content.Value.Span) is not { } key)
         {
             await PassAsync(exchange, next, CacheResult.Bypass, request.Bypass ?? (content is null ? "content-too-large" : "key-too-large"));
             return;
