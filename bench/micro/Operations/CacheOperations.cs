@@ -56,9 +56,10 @@ internal static class CacheOperations
         var cache = new HttpCache(TimeProvider.System);
         var settings = new CacheSettings { Api = "api", Partition = CachePartition.None };
         var exchange = Request("en");
+        var route = CacheKeyParts.Of(settings, cache.Secret);
         return () =>
         {
-            var key = CacheKey.Of(exchange, settings, cache.Secret)!.Value;
+            var key = CacheKey.Of(exchange, settings, route)!.Value;
             if (cache.Store.Find(key.Value, exchange.RequestHeaders, out _) is not null)
             {
                 throw new InvalidOperationException("It is no miss.");

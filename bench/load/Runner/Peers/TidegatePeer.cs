@@ -10,7 +10,7 @@ internal sealed class TidegatePeer(string variant = "") : Peer
 
     public override string Package => "built by bench/load/run";
 
-    public override double WarmUpSeconds => 8;
+    public override double WarmUpSeconds => 20;
 
     public override string? Version() => File.Exists(Binary) ? System.Diagnostics.FileVersionInfo.GetVersionInfo(Binary + ".dll").ProductVersion?.Split('+')[0] : null;
 

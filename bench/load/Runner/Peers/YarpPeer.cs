@@ -7,7 +7,7 @@ internal sealed class YarpPeer(bool inline) : Peer
 
     public override string Package => "built by bench/load/run";
 
-    public override double WarmUpSeconds => 8;
+    public override double WarmUpSeconds => 20;
 
     public override string? Version() => !File.Exists(Binary) ? null : System.Diagnostics.FileVersionInfo.GetVersionInfo(Path.Combine(Path.GetDirectoryName(Binary)!, "Yarp.ReverseProxy.dll")).ProductVersion?.Split('+')[0];
 

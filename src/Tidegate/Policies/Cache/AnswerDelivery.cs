@@ -31,18 +31,18 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
         AskAlone,
     }
 
-    /// <summary>Uses a stored answer when it may be used without asking. A stale one is asked for again behind it.</summary>
-    public bool TryServe(Exchange exchange, ExchangeHandler next, in CacheKey key, in RequestTerms request, StoredAnswer stored, StoredUse use)
+    /// <summary>Uses a stored answer when it may be used without asking at the timestamp <paramref name="now"/>. A stale one is asked for again behind it.</summary>
+    public bool TryServe(Exchange exchange, ExchangeHandler next, in CacheKey key, in RequestTerms request, StoredAnswer stored, StoredUse use, long now)
     {
         switch (use)
         {
             case StoredUse.Fresh:
-                return TryServe(exchange, stored, request, CacheResult.Hit, default);
+                return TryServe(exchange, stored, request, CacheResult.Hit, default, now);
             case StoredUse.Stale:
-                return TryServe(exchange, stored, request, CacheResult.HitStale, "max-stale"u8);
+                return TryServe(exchange, stored, request, CacheResult.HitStale, "max-stale"u8, now);
             case StoredUse.StaleWhileRevalidate:
                 Refresh(exchange, next, new Wanted(key, request, stored, CacheResult.HitStale));
-                return TryServe(exchange, stored, request, CacheResult.HitStale, "stale-while-revalidate"u8);
+                return TryServe(exchange, stored, request, CacheResult.HitStale, "stale-while-revalidate"u8, now);
             default:
                 return false;
         }
@@ -64,7 +64,7 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
             return false;
         }
 
-        ServeHead(exchange, held, use == StoredUse.Fresh ? CacheResult.Hit : CacheResult.HitStale, CacheResult.Hit, use == StoredUse.Fresh ? default : "max-stale"u8);
+        ServeHead(exchange, held, use == StoredUse.Fresh ? CacheResult.Hit : CacheResult.HitStale, CacheResult.Hit, use == StoredUse.Fresh ? default : "max-stale"u8, cache.Time.GetTimestamp());
         exchange.ResponseBody = reader;
         exchange.Answer(Outcome.ServedFromCache, Preconditions.AddContentRange(exchange.ResponseHeaders, isSatisfiable: true, range, parts.Total));
         return true;
@@ -79,7 +79,7 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
             return false;
         }
 
-        ServeHead(exchange, answer, CacheResult.Hit, CacheResult.Hit, default);
+        ServeHead(exchange, answer, CacheResult.Hit, CacheResult.Hit, default, cache.Time.GetTimestamp());
         exchange.ResponseBody = reader;
         exchange.Answer(Outcome.ServedFromCache, answer.Status);
         return true;
@@ -324,7 +324,7 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
             return false;
         }
 
-        ServeHead(exchange, answer, CacheResult.Collapsed, wanted.Miss, default);
+        ServeHead(exchange, answer, CacheResult.Collapsed, wanted.Miss, default, cache.Time.GetTimestamp());
         exchange.ResponseBody = reader;
         exchange.Answer(Outcome.ServedFromCache, answer.Status);
         return true;
@@ -385,14 +385,17 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
     }
 
     /// <summary>Puts a stored answer onto the exchange: the whole, a part, or that the client's own copy holds. Nothing, when its content is not there to be read.</summary>
-    private bool TryServe(Exchange exchange, StoredAnswer answer, in RequestTerms request, CacheResult result, ReadOnlySpan<byte> detail)
+    private bool TryServe(Exchange exchange, StoredAnswer answer, in RequestTerms request, CacheResult result, ReadOnlySpan<byte> detail) =>
+        TryServe(exchange, answer, request, result, detail, cache.Time.GetTimestamp());
+
+    private bool TryServe(Exchange exchange, StoredAnswer answer, in RequestTerms request, CacheResult result, ReadOnlySpan<byte> detail, long now)
     {
         if (!answer.Content.IsComplete || !answer.Content.IsKept)
         {
             return false;
         }
 
-        ServeHead(exchange, answer, result, result, detail);
+        ServeHead(exchange, answer, result, result, detail, now);
         var reader = Reader(exchange);
         var status = answer.Status;
         var isThere = true;
@@ -434,7 +437,7 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
         return true;
     }
 
-    private void ServeHead(Exchange exchange, StoredAnswer answer, CacheResult result, CacheResult miss, ReadOnlySpan<byte> detail)
+    private void ServeHead(Exchange exchange, StoredAnswer answer, CacheResult result, CacheResult miss, ReadOnlySpan<byte> detail, long now)
     {
         Note(exchange, result, answer.IsOverridden);
         var fields = exchange.ResponseHeaders;
@@ -445,7 +448,6 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
             fields.Remove(TargetedControl.OwnName);
         }
 
-        var now = cache.Time.GetTimestamp();
         Span<byte> age = stackalloc byte[20];
         System.Buffers.Text.Utf8Formatter.TryFormat((long)answer.Age(now, cache.Time).TotalSeconds, age, out var digits);
         fields.Add(KnownHeader.Age, age[..digits]);

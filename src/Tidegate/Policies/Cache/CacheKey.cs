@@ -35,18 +35,18 @@ internal readonly record struct CacheKey
     /// <summary>The key; null when the request is too large to have one.</summary>
     /// <param name="exchange">Its target, consumer and fields.</param>
     /// <param name="settings">Of its route.</param>
-    /// <param name="secret">This process's.</param>
+    /// <param name="route">What of it is the same for each exchange of the route.</param>
     /// <param name="body">A POST's content, where that is a part of the key.</param>
-    public static CacheKey? Of(Exchange exchange, CacheSettings settings, UInt128 secret, ReadOnlySpan<byte> body = default)
+    public static CacheKey? Of(Exchange exchange, CacheSettings settings, CacheKeyParts route, ReadOnlySpan<byte> body = default)
     {
         Span<byte> small = stackalloc byte[SmallBytes];
-        if (TryMake(exchange, settings, secret, body, small, out var key))
+        if (TryMake(exchange, settings, route, body, small, out var key))
         {
             return key;
         }
 
         var rented = ArrayPool<byte>.Shared.Rent(LargeBytes);
-        var fits = TryMake(exchange, settings, secret, body, rented, out key);
+        var fits = TryMake(exchange, settings, route, body, rented, out key);
         ArrayPool<byte>.Shared.Return(rented, clearArray: true);
         return fits ? key : null;
     }
@@ -86,6 +86,25 @@ internal readonly record struct CacheKey
         return (ulong)SipHash.Compute(secret, writer.Written);
     }
 
+    /// <summary>Of what is kept for calls that do not say whose they are.</summary>
+    public static UInt128 OfNobody(UInt128 secret, CacheSettings settings)
+    {
+        Span<byte> bytes = stackalloc byte[32];
+        var writer = new Writer(bytes);
+        writer.AddByte((byte)settings.Partition);
+        switch (settings.Partition)
+        {
+            case CachePartition.Consumer:
+                writer.AddPart("");
+                break;
+            case CachePartition.Credential:
+                writer.Add(settings.InjectedCredential);
+                break;
+        }
+
+        return SipHash.Compute(secret, writer.Written);
+    }
+
     /// <summary>Of what is kept for calls that carry one credential and no other.</summary>
     public static ulong OfPartition(UInt128 secret, UInt128 injected, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) => OfCredential(secret, name, value, (byte)CachePartition.Credential, injected);
 
@@ -120,9 +139,10 @@ internal readonly record struct CacheKey
 
     private static ulong OfName(UInt128 secret, char kind, string name) => (ulong)SipHash.Compute(secret, Encoding.UTF8.GetBytes(kind + name));
 
-    private static bool TryMake(Exchange exchange, CacheSettings settings, UInt128 secret, ReadOnlySpan<byte> body, Span<byte> bytes, out CacheKey key)
+    private static bool TryMake(Exchange exchange, CacheSettings settings, CacheKeyParts route, ReadOnlySpan<byte> body, Span<byte> bytes, out CacheKey key)
     {
         key = default;
+        var secret = route.Secret;
         var target = exchange.Target;
 
         // :: Step 1: The URL, without the parts of the query that mean nothing.
@@ -139,14 +159,19 @@ internal readonly record struct CacheKey
         var url = SipHash.Compute(secret, writer.Written);
 
         // :: Step 2: Whose.
-        writer = new Writer(bytes);
-        var isPrivate = AddPartition(ref writer, exchange, settings);
-        if (writer.IsFull)
+        var partition = route.Nobodys;
+        var isPrivate = settings.Partition == CachePartition.Credential && settings.InjectedCredential != 0;
+        if (IsSomebodys(exchange, settings))
         {
-            return false;
-        }
+            writer = new Writer(bytes);
+            isPrivate |= AddPartition(ref writer, exchange, settings);
+            if (writer.IsFull)
+            {
+                return false;
+            }
 
-        var partition = SipHash.Compute(secret, writer.Written);
+            partition = SipHash.Compute(secret, writer.Written);
+        }
 
         // :: Step 3: Both, and what else the answer depends on.
         writer = new Writer(bytes);
@@ -184,7 +209,7 @@ internal readonly record struct CacheKey
         {
             Value = SipHash.Compute(secret, writer.Written),
             Url = (ulong)url,
-            Api = OfApiBytes(secret, settings.Api),
+            Api = route.Api,
             Partition = (ulong)partition,
             IsPrivate = isPrivate,
             IsOneCaller = isPrivate || (settings.Partition == CachePartition.Consumer && !exchange.Consumer.IsAnonymous),
@@ -192,33 +217,36 @@ internal readonly record struct CacheKey
         return true;
     }
 
-    private static ulong OfApiBytes(UInt128 secret, string api)
+    /// <summary>The request says for whom it is, in a way that the partition heeds.</summary>
+    private static bool IsSomebodys(Exchange exchange, CacheSettings settings)
     {
-        Span<byte> bytes = stackalloc byte[256];
-        if (api.Length > 80)
+        if (settings.Partition != CachePartition.Credential)
         {
-            return OfApi(secret, api);
+            return settings.Partition == CachePartition.Consumer && !exchange.Consumer.IsAnonymous;
         }
 
-        bytes[0] = (byte)'a';
-        return (ulong)SipHash.Compute(secret, bytes[..(1 + Encoding.UTF8.GetBytes(api, bytes[1..]))]);
+        var fields = exchange.RequestHeaders;
+        for (var i = 0; i < fields.Count; i++)
+        {
+            if (FieldNames.IsCredential(fields[i]))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
+    /// <returns>Whether it is a credential's.</returns>
     private static bool AddPartition(ref Writer writer, Exchange exchange, CacheSettings settings)
     {
         writer.AddByte((byte)settings.Partition);
         if (settings.Partition == CachePartition.Consumer)
         {
-            writer.AddPart(exchange.Consumer.IsAnonymous ? "" : exchange.Consumer.Name);
+            writer.AddPart(exchange.Consumer.Name);
             return false;
         }
 
-        if (settings.Partition == CachePartition.None)
-        {
-            return false;
-        }
-
-        var hasCredential = settings.InjectedCredential != 0;
         writer.Add(settings.InjectedCredential);
         var fields = exchange.RequestHeaders;
         for (var i = 0; i < fields.Count; i++)
@@ -226,13 +254,12 @@ internal readonly record struct CacheKey
             var field = fields[i];
             if (FieldNames.IsCredential(field))
             {
-                hasCredential = true;
                 writer.AddName(field.Name);
                 writer.AddPart(field.Value);
             }
         }
 
-        return hasCredential;
+        return true;
     }
 
     /// <summary>Every line of a field, in its order: a service may read the first, the last or all of them.</summary>

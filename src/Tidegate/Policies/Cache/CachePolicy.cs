@@ -16,6 +16,8 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
 
     private readonly AnswerDelivery _delivery = new(settings, cache);
 
+    private CacheKeyParts? _keyParts;
+
     // Whoever waited for the disk while memory let go of what came reads it once more.
     private const int MaxLoads = 2;
 
@@ -43,7 +45,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         var request = RequestTerms.Read(exchange, settings, keysBody: false);
-        if (request.Bypass is not null || CacheKey.Of(exchange, settings, cache.Secret) is not { } key)
+        if (request.Bypass is not null || CacheKey.Of(exchange, settings, KeyParts()) is not { } key)
         {
             return PassAsync(exchange, next, CacheResult.Bypass, request.Bypass ?? "key-too-large");
         }
@@ -69,7 +71,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         var request = RequestTerms.Read(exchange, settings, settings.KeysBody);
-        var isKeyed = CacheKey.Of(exchange, settings, cache.Secret);
+        var isKeyed = CacheKey.Of(exchange, settings, KeyParts());
         if (request.Bypass is not null || isKeyed is not { } key)
         {
             return new PolicyExplanation($"bypassed: {request.Bypass ?? "key-too-large"}");
@@ -116,7 +118,8 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         request.IsOneCaller = key.IsOneCaller;
 
         // :: Step 1: What is stored, and may be used as it is.
-        var stored = Find(exchange, key, request, out var miss);
+        var now = cache.Time.GetTimestamp();
+        var stored = Find(exchange, key, request, now, out var miss);
         if (stored is null && loadsLeft > 0 && settings.Mode == CacheMode.Standard && !request.Control.NoStore && cache.Disk?.Find(key.Value, exchange.RequestHeaders) is { } entry)
         {
             return AnswerFromDiskAsync(exchange, next, key, request, cache.Disk, entry, loadsLeft - 1);
@@ -124,13 +127,13 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
 
         if (stored is not null)
         {
-            var use = stored.UseFor(request.Control, cache.Time.GetTimestamp(), cache.Time);
+            var use = stored.UseFor(request.Control, now, cache.Time);
             if (settings.Mode == CacheMode.Observe)
             {
                 miss = use is StoredUse.Fresh or StoredUse.Stale or StoredUse.StaleWhileRevalidate ? CacheResult.WouldHit : CacheResult.StaleMiss;
                 stored = null;
             }
-            else if (_delivery.TryServe(exchange, next, key, request, stored, use))
+            else if (_delivery.TryServe(exchange, next, key, request, stored, use, now))
             {
                 return default;
             }
@@ -247,7 +250,9 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         await AnswerAsync(exchange, next, key, request, load is null ? 0 : loadsLeft);
     }
 
-    private StoredAnswer? Find(Exchange exchange, in CacheKey key, in RequestTerms request, out CacheResult miss)
+    private CacheKeyParts KeyParts() => _keyParts is { } parts && parts.Secret == cache.Secret ? parts : _keyParts = CacheKeyParts.Of(settings, cache.Secret);
+
+    private StoredAnswer? Find(Exchange exchange, in CacheKey key, in RequestTerms request, long now, out CacheResult miss)
     {
         miss = CacheResult.Miss;
         if (request.Control.NoStore)
@@ -261,7 +266,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             return null;
         }
 
-        if (cache.Epochs.IsPurged(stored, key, exchange.Target, cache.Time.GetTimestamp()))
+        if (cache.Epochs.IsPurged(stored, key, exchange.Target, now))
         {
             cache.Drop(stored);
             return null;
@@ -291,7 +296,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             _delivery.Note(exchange, CacheResult.Method);
         }
 
-        var posted = PostedAnswer.Expect(exchange, cache, settings);
+        var posted = PostedAnswer.Expect(exchange, cache, settings, KeyParts());
         await next(exchange);
         if (exchange.Outcome == Outcome.Forwarded && exchange.UpstreamStream is null)
         {
@@ -332,7 +337,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         var request = RequestTerms.Read(exchange, settings, keysBody: true);
-        if (content is null || request.Bypass is not null || CacheKey.Of(exchange, settings, cache.Secret, content.Value.Span) is not { } key)
+        if (content is null || request.Bypass is not null || CacheKey.Of(exchange, settings, KeyParts(), content.Value.Span) is not { } key)
         {
             await PassAsync(exchange, next, CacheResult.Bypass, request.Bypass ?? (content is null ? "content-too-large" : "key-too-large"));
             return;

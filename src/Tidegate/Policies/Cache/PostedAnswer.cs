@@ -25,7 +25,7 @@ internal readonly struct PostedAnswer
     }
 
     /// <summary>What must be known before the request goes on; null when its answer will not be stored in any case.</summary>
-    public static PostedAnswer? Expect(Exchange exchange, HttpCache cache, CacheSettings settings)
+    public static PostedAnswer? Expect(Exchange exchange, HttpCache cache, CacheSettings settings, CacheKeyParts route)
     {
         if (settings.Mode != CacheMode.Standard || settings.KeysBody || exchange.Method != "POST" || ReducesQueries(settings))
         {
@@ -33,7 +33,7 @@ internal readonly struct PostedAnswer
         }
 
         var request = RequestTerms.Read(exchange, settings, keysBody: true);
-        if (request.Bypass is not null || request.Control.NoStore || CacheKey.Of(exchange, settings, cache.Secret) is not { } key)
+        if (request.Bypass is not null || request.Control.NoStore || CacheKey.Of(exchange, settings, route) is not { } key)
         {
             return null;
         }

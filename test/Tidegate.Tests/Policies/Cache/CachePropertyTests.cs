@@ -100,8 +100,8 @@ public sealed class CachePropertyTests
         Assert.True((await bench.CallAsync(consumer: a)) is { IsFromStore: true, Content: "a" });
 
         var settings = new CacheSettings { Api = "api", Partition = CachePartition.Credential, InjectedCredential = 1 };
-        var one = CacheKey.Of(CacheBench.Request(), settings, 7)!.Value;
-        var other = CacheKey.Of(CacheBench.Request(), settings with { InjectedCredential = 2 }, 7)!.Value;
+        var one = CacheKey.Of(CacheBench.Request(), settings, CacheKeyParts.Of(settings, 7))!.Value;
+        var other = CacheKey.Of(CacheBench.Request(), settings with { InjectedCredential = 2 }, CacheKeyParts.Of(settings with { InjectedCredential = 2 }, 7))!.Value;
         Assert.True(one.IsPrivate);
         Assert.NotEqual(one.Value, other.Value);
         Assert.Equal(one.Url, other.Url);

@@ -238,7 +238,7 @@ public sealed class FlightTests
         await _bench.CallAsync();
         var settings = new CacheSettings { Api = "api", Partition = CachePartition.None };
         var exchange = CacheBench.Request();
-        var key = CacheKey.Of(exchange, settings, _bench.Cache.Secret)!.Value;
+        var key = CacheKey.Of(exchange, settings, CacheKeyParts.Of(settings, _bench.Cache.Secret))!.Value;
         var flight = new Flight(_bench.Cache, settings, exchange, new Wanted(key, default, null, CacheResult.Miss), null);
         Assert.True(_bench.Cache.Flights.TryAdd(flight));
         var follower = CacheBench.Request();
@@ -257,7 +257,7 @@ public sealed class FlightTests
     {
         var settings = new CacheSettings { Api = "api", Partition = CachePartition.None };
         var exchange = CacheBench.Request();
-        var key = CacheKey.Of(exchange, settings, _bench.Cache.Secret)!.Value;
+        var key = CacheKey.Of(exchange, settings, CacheKeyParts.Of(settings, _bench.Cache.Secret))!.Value;
         var flight = new Flight(_bench.Cache, settings, exchange, new Wanted(key, default, null, CacheResult.Miss), null);
         Assert.True(_bench.Cache.Flights.TryAdd(flight));
         var seat = _bench.Cache.Flights.TryJoin(key.Value)!;
@@ -278,7 +278,7 @@ public sealed class FlightTests
         bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", bodies.Dequeue());
         var settings = bench.Policy.Settings;
         var leads = bench.CallAsync();
-        var key = CacheKey.Of(CacheBench.Request(), settings, bench.Cache.Secret)!.Value;
+        var key = CacheKey.Of(CacheBench.Request(), settings, CacheKeyParts.Of(settings, bench.Cache.Secret))!.Value;
         var seat = bench.Cache.Flights.TryJoin(key.Value)!;
         for (var i = 0; i < 10; i++)
         {
@@ -339,7 +339,7 @@ public sealed class FlightTests
             await CacheBench.Answer(asked, 200, "Cache-Control: max-age=10", "second");
         };
         await _bench.CallAsync();
-        var key = CacheKey.Of(CacheBench.Request(), _bench.Policy.Settings, _bench.Cache.Secret)!.Value.Value;
+        var key = CacheKey.Of(CacheBench.Request(), _bench.Policy.Settings, CacheKeyParts.Of(_bench.Policy.Settings, _bench.Cache.Secret))!.Value.Value;
         _bench.Cache.Flights.TryJoin(key)!.Leave();
         await UntilAsync(() => refresh is not null);
         Assert.False(refresh!.Aborted.IsCancellationRequested);

@@ -143,7 +143,7 @@ public sealed class KeyedPostTests
         Assert.False((await _bench.CallAsync("POST", content: "one")).IsFromStore);
     }
 
-    private UInt128 Key(string content) => CacheKey.Of(CacheBench.Request("POST"), _bench.Policy.Settings, _bench.Cache.Secret, Encoding.UTF8.GetBytes(content))!.Value.Value;
+    private UInt128 Key(string content) => CacheKey.Of(CacheBench.Request("POST"), _bench.Policy.Settings, CacheKeyParts.Of(_bench.Policy.Settings, _bench.Cache.Secret), Encoding.UTF8.GetBytes(content))!.Value.Value;
 
     /// <summary>Answers with method and content, and counts as the forwarder does.</summary>
     private async Task EchoAsync(Exchange asked)

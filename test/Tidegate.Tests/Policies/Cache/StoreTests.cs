@@ -51,7 +51,7 @@ public sealed class StoreTests
             await bench.Policy.InvokeAsync(reader, asked => new ValueTask(bench.Upstream(asked)));
         }
 
-        bench.Cache.Store.Drop(bench.Cache.Store.Find(CacheKey.Of(readers[0], bench.Policy.Settings, bench.Cache.Secret)!.Value.Value, new HeaderList(), out _)!);
+        bench.Cache.Store.Drop(bench.Cache.Store.Find(CacheKey.Of(readers[0], bench.Policy.Settings, CacheKeyParts.Of(bench.Policy.Settings, bench.Cache.Secret))!.Value.Value, new HeaderList(), out _)!);
         Assert.Equal((0, 40_000L), (bench.Cache.Store.Count, bench.Cache.Store.Bytes));
         Assert.Equal(40_000, (await CacheBench.ReadAsync(readers[0])).Content.Length);
         Assert.Equal(40_000, bench.Cache.Store.Bytes);
@@ -170,7 +170,7 @@ public sealed class StoreTests
         Assert.True(call.IsCompletedSuccessfully);
 
         // A refresh is under way, so a stale hit begins none.
-        var key = CacheKey.Of(CacheBench.Request(), bench.Policy.Settings, bench.Cache.Secret)!.Value;
+        var key = CacheKey.Of(CacheBench.Request(), bench.Policy.Settings, CacheKeyParts.Of(bench.Policy.Settings, bench.Cache.Secret))!.Value;
         Assert.True(bench.Cache.Flights.TryAdd(new Flight(bench.Cache, bench.Policy.Settings, CacheBench.Request(), new Wanted(key, default, null, CacheResult.Miss), null)));
         var exchange = CacheBench.Request();
         ExchangeHandler next = static _ => throw new InvalidOperationException("It was a hit before.");
