@@ -250,7 +250,7 @@ public sealed class FailoverTests
     public async Task In_observe_mode_a_destination_that_does_not_answer_has_its_turns_and_the_record_says_what_would_have_been()
     {
         await using var second = ScriptedUpstream.Answering(Good);
-        var first = $"http://127.0.0.1:{FreePort()}";
+        var first = $"http://127.0.0.1:{TestPorts.Free()}";
         await using var gateway = await StartAsync(
             $$"""
             upstream: { destinations: ["{{first}}", "http://127.0.0.1:{{second.Port}}"], balance: ordered, ejection: { failures: 2, for: 1h, mode: observe } }
