@@ -260,7 +260,7 @@ internal sealed class Gate(DashboardSources sources) : IAsyncDisposable
             return Task.CompletedTask;
         });
         var life = access.SignIn?.SessionLife ?? Configuration.SignInSettings.DefaultSessionLife;
-        context.Response.Cookies.Append(SessionCookie, _sessions.Begin(caller, proof, access, life), new CookieOptions(Strict) { MaxAge = life });
+        context.Response.Cookies.Append(SessionCookie, _sessions.Begin(caller, proof, access, life, earlier), new CookieOptions(Strict) { MaxAge = life });
     }
 
     private static Task ShowFormAsync(HttpContext context, AdminAccess access, string to, string trouble)

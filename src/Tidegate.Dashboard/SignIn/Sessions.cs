@@ -24,18 +24,22 @@ internal sealed class Sessions(TimeProvider time)
     /// <param name="proof">By what.</param>
     /// <param name="access">What was in force then.</param>
     /// <param name="life">How long it holds.</param>
-    public string Begin(AdminCaller caller, SignInProof proof, AdminAccess access, TimeSpan life)
+    /// <param name="replaced">The key that the browser came with, whose session ends soon: it takes nobody's place, and nobody's is taken for it.</param>
+    public string Begin(AdminCaller caller, SignInProof proof, AdminAccess access, TimeSpan life, string? replaced = null)
     {
         var key = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(KeyBytes));
+        var leaving = replaced is null ? null : Hash(replaced);
         lock (_gate)
         {
-            if (caller.IsOnePerson && _sessions.Count(session => session.Value.Caller.Name == caller.Name) >= CapacityEach)
+            var staying = _sessions.Where(session => session.Key != leaving).ToList();
+            var own = staying.Where(session => caller.IsOnePerson && session.Value.Caller.Name == caller.Name).ToList();
+            if (own.Count >= CapacityEach)
             {
-                EndUnderGate(_sessions.Where(session => session.Value.Caller.Name == caller.Name).MinBy(session => session.Value.Ends).Key);
+                EndUnderGate(own.MinBy(session => session.Value.Ends).Key);
             }
-            else if (_sessions.Count >= Capacity)
+            else if (staying.Count >= Capacity)
             {
-                EndUnderGate(_sessions.MinBy(session => session.Value.Ends).Key);
+                EndUnderGate(staying.MinBy(session => session.Value.Ends).Key);
             }
 
             var ends = new CancellationTokenSource(life, time);

@@ -142,6 +142,32 @@ public sealed class Http2FrameTests
         Assert.Empty(upstream.Requests);
     }
 
+    [Theory]
+    [InlineData("the client resets its stream", "client_aborted")]
+    [InlineData("nothing comes", "client_body_timeout")]
+    public async Task A_request_of_no_content_whose_end_does_not_come_is_recorded_as_what_it_was(string what, string code)
+    {
+        await using var upstream = new RawUpstream("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        await using var gateway = await TestGateway.StartAsync($$"""
+            listeners: { ingress: { address: 127.0.0.1:0, limits: { body_rate: 0, body_grace: 500ms } } }
+            apis: [{ name: all, direction: ingress, upstream: { destinations: ["http://127.0.0.1:{{upstream.Port}}"] } }]
+            """, Cancellation);
+        using var connection = await RawHttp2.ConnectAsync(gateway["ingress"], Cancellation);
+        await connection.SendHeadersAsync(1, [.. RawHttp2.Request("POST", "a", "/"), ("content-length", "0")], endStream: false);
+        if (what == "nothing comes")
+        {
+            Assert.Equal("408", (await connection.ReadAnswerAsync(1)).Status);
+        }
+        else
+        {
+            await connection.ResetAsync(1);
+        }
+
+        var record = Assert.Single(await gateway.RecordsAsync(1, Cancellation));
+        Assert.Equal((Outcome.Failed, code), (record.Outcome, record.Code));
+        Assert.Empty(upstream.Requests);
+    }
+
     [Fact]
     public async Task A_length_of_nothing_is_kept_by_an_empty_frame()
     {

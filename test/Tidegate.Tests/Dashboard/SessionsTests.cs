@@ -40,6 +40,25 @@ public sealed class SessionsTests
         Assert.Null(sessions.Find(second, WithToken, out _));
     }
 
+    [Fact]
+    public void Whoever_signs_in_again_in_one_browser_takes_no_place_of_the_others()
+    {
+        var sessions = new Sessions(_time);
+        var access = Access(null, Ana(1, AdminRole.Viewer));
+        var keys = Enumerable.Range(0, 32).Select(_ => Begin(null)).ToList();
+
+        var again = Begin(keys[^1]);
+        sessions.End(keys[^1]);
+
+        Assert.All(keys.SkipLast(1).Append(again), key => Assert.NotNull(sessions.Find(key, access, out _)));
+
+        string Begin(string? replaced)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            return sessions.Begin(AdminCaller.Of("ana", AdminRole.Viewer, []), SignInProof.User("ana"), access, Life, replaced);
+        }
+    }
+
     [Theory]
     [InlineData("as it was", true)]
     [InlineData("another password", false)]

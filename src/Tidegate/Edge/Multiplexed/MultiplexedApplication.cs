@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http.Features;
-using Tidegate.Edge.Http1;
 using Tidegate.Exchanges;
 using Tidegate.Transport;
 
@@ -44,10 +43,21 @@ internal sealed class MultiplexedApplication(EdgeServices services, ProtocolVers
             var body = new MultiplexedRequestBody(context, settings.Limits);
             exchange.RequestBody = body;
 
-            // RFC 9113 8.1.1: a malformed request is not forwarded. To an HTTP/1.1 upstream one without content is whole with its head, so that none comes has to be known before.
-            if (body.Length == 0 && !await body.EndsAsync(exchange.Aborted))
+            // RFC 9113 8.1.1: a malformed request is not forwarded. To an HTTP/1.1 upstream one without content is whole with its head, so that none comes has to be known before: its end is waited
+            // for like the end of a head, and the exchange begins with it.
+            if (body.Length == 0)
             {
-                exchange.Reject(Refusals.BadContentLength);
+                if (await body.EndAsync(settings.Limits.BodyGrace, services.Time, exchange.Aborted) is { } broken)
+                {
+                    exchange.Fail(broken);
+                }
+
+                if (context.Get<Reactor>() is { IsCurrent: false } home)
+                {
+                    await home.SwitchAsync();
+                }
+
+                exchange.Timings.Received = services.Time.GetTimestamp();
             }
         }
 

@@ -10,6 +10,10 @@ namespace Tidegate.Edge.Multiplexed;
 /// <summary>A request's content on an HTTP/2 or HTTP/3 stream. Kestrel checks it against <c>content-length</c> and the least data rate.</summary>
 internal sealed class MultiplexedRequestBody(IFeatureCollection features, EdgeLimits limits) : MessageBody
 {
+    private static readonly Failure Malformed = new(FailureSource.Client, FailureKind.ClientBodyMalformed, Retryable: false, "The request's content is malformed.");
+    private static readonly Failure TooSlow = new(FailureSource.Client, FailureKind.ClientBodyTimeout, Retryable: false, "The request's content came too slowly.");
+    private static readonly Failure Gone = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "The client ended its stream before its request was complete.");
+
     private readonly PipeReader _input = features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader;
     private HeaderList? _trailers;
 
@@ -41,26 +45,46 @@ internal sealed class MultiplexedRequestBody(IFeatureCollection features, EdgeLi
         }
         catch (BadHttpRequestException refused)
         {
-            var kind = refused.StatusCode == StatusCodes.Status408RequestTimeout ? FailureKind.ClientBodyTimeout : FailureKind.ClientBodyMalformed;
-            throw new MessageBodyException(new Failure(FailureSource.Client, kind, Retryable: false, kind == FailureKind.ClientBodyTimeout ? "The request's content came too slowly." : "The request's content is malformed."), refused);
+            throw new MessageBodyException(refused.StatusCode == StatusCodes.Status408RequestTimeout ? TooSlow : Malformed, refused);
         }
         catch (Exception gone) when (gone is IOException or ConnectionAbortedException || (gone is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            throw new MessageBodyException(new Failure(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "The client ended its stream before its request was complete."), gone);
+            throw new MessageBodyException(Gone, gone);
         }
     }
 
     /// <summary>Waits for the end of a request that says it has no content.</summary>
-    /// <returns>False: some came, or the client broke it off.</returns>
-    public async ValueTask<bool> EndsAsync(CancellationToken cancellationToken)
+    /// <param name="limit">For how long.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="aborted">The exchange's own cancellation.</param>
+    /// <returns>What came instead; null when it ended as it said.</returns>
+    public async ValueTask<Failure?> EndAsync(TimeSpan limit, TimeProvider time, CancellationToken aborted)
     {
+        // As a rule the end has come with the head, or right behind it.
+        if (_input.TryRead(out var early))
+        {
+            var hasEnded = early.IsCompleted && early.Buffer.IsEmpty;
+            _input.AdvanceTo(early.Buffer.Start);
+            if (hasEnded)
+            {
+                ReadTrailers();
+                return null;
+            }
+        }
+
+        using var tooLate = new CancellationTokenSource(limit, time);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(tooLate.Token, aborted);
         try
         {
-            return await ReadAsync(new byte[1], cancellationToken) == 0;
+            return await ReadAsync(new byte[1], over.Token) == 0 ? null : Malformed;
         }
-        catch (Exception broken) when (broken is MessageBodyException or OperationCanceledException)
+        catch (MessageBodyException broken)
         {
-            return false;
+            return broken.Failure;
+        }
+        catch (OperationCanceledException)
+        {
+            return aborted.IsCancellationRequested ? Gone : TooSlow;
         }
     }
 
