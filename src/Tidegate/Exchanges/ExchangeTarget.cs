@@ -23,6 +23,9 @@ public sealed record ExchangeTarget(string Scheme, string Host, int Port, string
     /// <summary>Where it was routed, for the next request with the same target. No part of what a target is.</summary>
     internal TargetMemory Routed;
 
+    /// <summary>Under which key its answers are kept. What is found here says itself whose it is, because a copy of a target brings it along.</summary>
+    internal TargetMemory Keyed;
+
     /// <inheritdoc/>
     public override string ToString() => $"{Scheme}://{Authority}{PathAndQuery}";
 

@@ -39,9 +39,21 @@ internal readonly record struct CacheKey
     /// <param name="body">A POST's content, where that is a part of the key.</param>
     public static CacheKey? Of(Exchange exchange, CacheSettings settings, CacheKeyParts route, ReadOnlySpan<byte> body = default)
     {
+        var isPlain = DependsOnTargetAlone(exchange, settings);
+        var target = exchange.Target;
+        if (isPlain && target.Keyed.Found is KnownKey known && ReferenceEquals(known.Target, target) && ReferenceEquals(known.Route, route))
+        {
+            return known.Key;
+        }
+
         Span<byte> small = stackalloc byte[SmallBytes];
         if (TryMake(exchange, settings, route, body, small, out var key))
         {
+            if (isPlain && target.Keyed.IsAskedAgain())
+            {
+                target.Keyed.Keep(new KnownKey(target, route, key));
+            }
+
             return key;
         }
 
@@ -217,6 +229,11 @@ internal readonly record struct CacheKey
         return true;
     }
 
+    /// <summary>Nothing of the request but its target is part of the key: then it is the same whenever the target comes again, and need not be hashed.</summary>
+    private static bool DependsOnTargetAlone(Exchange exchange, CacheSettings settings) =>
+        exchange.BasePath is null && settings.KeyHeaders.Count == 0 && exchange.Method is "GET" or "HEAD" && !IsSomebodys(exchange, settings)
+        && exchange.RequestHeaders.TryGet(KnownHeader.XForwardedProto, out var scheme) && Ascii.Equals(scheme, exchange.Target.Scheme);
+
     /// <summary>The request says for whom it is, in a way that the partition heeds.</summary>
     private static bool IsSomebodys(Exchange exchange, CacheSettings settings)
     {
@@ -304,6 +321,9 @@ internal readonly record struct CacheKey
             }
         }
     }
+
+    /// <summary>The key of one target on one route.</summary>
+    private sealed record KnownKey(ExchangeTarget Target, CacheKeyParts Route, CacheKey Key);
 
     /// <summary>Puts parts one behind the other; a part with its length, so that two cannot borrow from each other.</summary>
     private ref struct Writer(Span<byte> bytes)
