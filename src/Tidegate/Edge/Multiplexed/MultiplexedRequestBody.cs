@@ -43,11 +43,11 @@ internal sealed class MultiplexedRequestBody(IFeatureCollection features, EdgeLi
                 }
             }
         }
-        catch (BadHttpRequestException refused)
+        catch (Exception broken) when (FailureOf(broken) is not null)
         {
-            throw new MessageBodyException(refused.StatusCode == StatusCodes.Status408RequestTimeout ? TooSlow : Malformed, refused);
+            throw new MessageBodyException(FailureOf(broken)!, broken);
         }
-        catch (Exception gone) when (gone is IOException or ConnectionAbortedException || (gone is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (OperationCanceledException gone) when (!cancellationToken.IsCancellationRequested)
         {
             throw new MessageBodyException(Gone, gone);
         }
@@ -60,22 +60,16 @@ internal sealed class MultiplexedRequestBody(IFeatureCollection features, EdgeLi
     /// <returns>What came instead; null when it ended as it said.</returns>
     public async ValueTask<Failure?> EndAsync(TimeSpan limit, TimeProvider time, CancellationToken aborted)
     {
-        // As a rule the end has come with the head, or right behind it.
-        if (_input.TryRead(out var early))
-        {
-            var hasEnded = early.IsCompleted && early.Buffer.IsEmpty;
-            _input.AdvanceTo(early.Buffer.Start);
-            if (hasEnded)
-            {
-                ReadTrailers();
-                return null;
-            }
-        }
-
-        using var tooLate = new CancellationTokenSource(limit, time);
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(tooLate.Token, aborted);
         try
         {
+            // As a rule the end has come with the head, or right behind it.
+            if (TryReadEnd())
+            {
+                return null;
+            }
+
+            using var tooLate = new CancellationTokenSource(limit, time);
+            using var over = CancellationTokenSource.CreateLinkedTokenSource(tooLate.Token, aborted);
             return await ReadAsync(new byte[1], over.Token) == 0 ? null : Malformed;
         }
         catch (MessageBodyException broken)
@@ -87,6 +81,39 @@ internal sealed class MultiplexedRequestBody(IFeatureCollection features, EdgeLi
             return aborted.IsCancellationRequested ? Gone : TooSlow;
         }
     }
+
+    private bool TryReadEnd()
+    {
+        try
+        {
+            if (!_input.TryRead(out var read))
+            {
+                return false;
+            }
+
+            _input.AdvanceTo(read.Buffer.Start);
+            if (!read.IsCompleted || !read.Buffer.IsEmpty)
+            {
+                return false;
+            }
+
+            ReadTrailers();
+            return true;
+        }
+        catch (Exception broken) when (FailureOf(broken) is not null)
+        {
+            throw new MessageBodyException(FailureOf(broken)!, broken);
+        }
+    }
+
+    /// <summary>What it means that reading threw; null when that says nothing of the client.</summary>
+    private static Failure? FailureOf(Exception broken) => broken switch
+    {
+        BadHttpRequestException { StatusCode: StatusCodes.Status408RequestTimeout } => TooSlow,
+        BadHttpRequestException => Malformed,
+        IOException or ConnectionAbortedException => Gone,
+        _ => null,
+    };
 
     private void ReadTrailers()
     {
