@@ -318,6 +318,8 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
     [InlineData("ALTER TABLE exchanges ADD CONSTRAINT none CHECK (path <> '/bad')", "violates check constraint")]
     [InlineData("ALTER TABLE exchanges ALTER COLUMN query SET NOT NULL", "violates not-null constraint")]
     [InlineData("CREATE FUNCTION tidegate.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused twice' USING ERRCODE = '21000'; END $$; CREATE TRIGGER refuse BEFORE INSERT ON exchanges FOR EACH ROW WHEN (NEW.path = '/bad') EXECUTE FUNCTION tidegate.refuse()", "refused twice")]
+    [InlineData("CREATE FUNCTION tidegate.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused by nobody' USING ERRCODE = 'check_violation'; END $$; CREATE TRIGGER refuse BEFORE INSERT ON exchanges FOR EACH ROW WHEN (NEW.path = '/bad') EXECUTE FUNCTION tidegate.refuse()", "refused by nobody")]
+    [InlineData("CREATE TABLE paths (path TEXT PRIMARY KEY); INSERT INTO paths VALUES ('/good'); ALTER TABLE exchanges ADD FOREIGN KEY (path) REFERENCES paths DEFERRABLE INITIALLY DEFERRED", "violates foreign key constraint")]
     public async Task What_breaks_a_rule_of_the_tables_is_lost_alone(string rule, string why)
     {
         await using var store = Open();
