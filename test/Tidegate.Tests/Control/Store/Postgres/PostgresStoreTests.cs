@@ -593,6 +593,46 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
     }
 
     [Fact]
+    public async Task An_outage_when_other_work_is_due_is_one_failure_and_that_work_is_done_as_soon_as_it_is_over()
+    {
+        Assert.SkipWhen(_server.Cluster is null, PostgresServer.Missing);
+        await using var store = new PostgresStore(_address, Settings, _log.Add, _time, databaseNow: Clock);
+        await AddAsync(store, 20);
+        store.BringToDatabase();
+        _server.Cluster.Stop();
+        _time.Advance(TimeSpan.FromDays(2));
+        await AddAsync(store, 10);
+        store.BringToDatabase();
+        _server.Cluster.Start();
+        Assert.StartsWith("Exchanges cannot be brought to PostgreSQL: ", Assert.Single(_log), StringComparison.Ordinal);
+        Assert.Equal(1, store.Failures);
+
+        store.BringToDatabase();
+        Assert.Equal((30, 30), await CountAsync(store));
+        Assert.Equal((1, 2), (store.Failures, _log.Count));
+        await using var watch = Connect(_address);
+        await UntilAsync(watch, "SELECT to_regclass('exchanges_20261129') IS NOT NULL");
+
+        DateTimeOffset Clock(NpgsqlConnection connection)
+        {
+            PostgresSchema.Run(connection, "SELECT now()");
+            return _time.GetUtcNow();
+        }
+    }
+
+    [Fact]
+    public async Task A_server_that_lets_only_one_connection_in_takes_exchanges_all_the_same()
+    {
+        Assert.SkipWhen(_server.Cluster is null, PostgresServer.Missing);
+        await using var store = new PostgresStore(_address + ";Maximum Pool Size=1;Timeout=1", Settings, _log.Add, _time, databaseNow: _ => _time.GetUtcNow());
+        await AddAsync(store, 20);
+        store.BringToDatabase();
+        Assert.Equal((20, 20), await CountAsync(store));
+        Assert.Equal(1, store.Failures);
+        Assert.StartsWith("No connection for other work: ", Assert.Single(_log), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Exchanges_that_the_sums_cannot_be_made_of_are_lost_and_not_tried_for_ever()
     {
         await using var store = Open();
