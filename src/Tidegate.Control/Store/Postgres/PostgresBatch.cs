@@ -37,6 +37,8 @@ internal sealed class PostgresBatch(long writer)
             return default;
         }
 
+        // A rule that waits for the commit would refuse all of the batch, and again the next time.
+        PostgresSchema.Run(database, "SET CONSTRAINTS ALL IMMEDIATE");
         MakePartitions(database, records);
         var exchanges = new PostgresSieve(transaction);
         if (!exchanges.TryWrite(() => Copy(database, records.Select(block => (ReadOnlyMemory<ExchangeRecord>)block))))

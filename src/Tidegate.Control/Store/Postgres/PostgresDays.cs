@@ -8,8 +8,11 @@ internal static class PostgresDays
 {
     private const string Prefix = "exchanges_";
 
-    /// <summary>Whoever reads is not waited for longer, with everybody who comes after.</summary>
-    public static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(2);
+    // Longer than whoever lets go of days has the lock while it waits.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(2);
+
+    // Whoever reads a day by its own name is hardly waited for: everybody else would wait as well.
+    private static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(10);
 
     /// <summary>Makes today's and tomorrow's, so that nothing that is written waits for a table.</summary>
     /// <exception cref="NpgsqlException">Not now. What is written makes what it needs itself.</exception>
@@ -45,24 +48,22 @@ internal static class PostgresDays
         PostgresSchema.Run(database, "SET LOCAL lock_timeout TO DEFAULT");
     }
 
-    /// <summary>Lets go of a day, unless another gateway is about to.</summary>
-    /// <param name="database">Where.</param>
-    /// <param name="day">Which.</param>
-    /// <param name="wait">How long whoever reads is waited for.</param>
-    /// <returns>Whether it is gone.</returns>
+    /// <summary>Keeps everybody from reading and writing exchanges until the transaction ends, as a day's end needs it: whoever reads any day is waited for, and whoever comes meanwhile waits as well.</summary>
+    /// <param name="database">Where a transaction has begun.</param>
+    /// <param name="wait">How long.</param>
     /// <exception cref="NpgsqlException">Not now.</exception>
-    public static bool LetGo(NpgsqlConnection database, DateOnly day, TimeSpan wait)
+    public static void KeepEverybodyOut(NpgsqlConnection database, TimeSpan wait)
     {
-        using var transaction = database.BeginTransaction();
-        if (!PostgresSchema.TakeLock(database))
-        {
-            return false;
-        }
+        LimitLock(database, wait > ShortestWait ? wait : ShortestWait);
+        PostgresSchema.Run(database, "LOCK TABLE ONLY exchanges IN ACCESS EXCLUSIVE MODE");
+    }
 
-        LimitLock(database, wait);
+    /// <summary>Lets go of a day, in the transaction that keeps everybody out.</summary>
+    /// <exception cref="NpgsqlException">Not now: somebody reads it by its own name.</exception>
+    public static void LetGo(NpgsqlConnection database, DateOnly day)
+    {
+        LimitLock(database, ShortestWait);
         PostgresSchema.Run(database, "DROP TABLE IF EXISTS " + TableOf(day));
-        transaction.Commit();
-        return true;
     }
 
     /// <summary>What there is, in the order of time.</summary>

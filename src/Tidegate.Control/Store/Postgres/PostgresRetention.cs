@@ -1,4 +1,5 @@
 using System.Data;
+using System.Diagnostics;
 using System.Globalization;
 using Npgsql;
 using Tidegate.Control.Store.Rollups;
@@ -8,8 +9,8 @@ namespace Tidegate.Control.Store.Postgres;
 /// <summary>Lets go of days that are too old or too much, and of old sums. By the database's clock: gateways whose own differ would let go of what others still keep.</summary>
 internal static class PostgresRetention
 {
-    // Where somebody reads every day: what is to be written waits meanwhile.
-    private static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(10);
+    // For whoever reads, all days together: meanwhile everybody waits who would read or write.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
 
     /// <summary>What the database's clock says.</summary>
     public static DateTimeOffset Now(NpgsqlConnection database)
@@ -18,7 +19,10 @@ internal static class PostgresRetention
         return new DateTimeOffset((DateTime)command.ExecuteScalar()!);
     }
 
-    /// <summary>Lets go of days, each for itself: one that somebody reads does not keep the others, and is waited for the less the more there are of its kind.</summary>
+    /// <summary>
+    /// Lets go of days, each for itself: one that somebody reads by its name does not keep the others. Whoever reads exchanges, of whatever day, keeps all, and is waited for once. To detach a day
+    /// first, concurrently, would keep nobody waiting, but who reads could keep a day half detached for long, which takes no exchange and is not made anew.
+    /// </summary>
     /// <exception cref="NpgsqlException">Not now.</exception>
     public static DaysKept LetGoOfDays(NpgsqlConnection database, StoreSettings settings, DateTimeOffset now)
     {
@@ -27,7 +31,8 @@ internal static class PostgresRetention
 
         // As if every day that is to go went: one that is held, or that another gateway is about to let go of, must not cost a later one its place.
         var left = bytes;
-        var wait = PostgresDays.LongestWait;
+        var wait = LongestWait;
+        string? whyNone = null;
         var held = new List<(DateOnly Day, string Why)>();
         foreach (var (day, size) in days.Where(day => day.Day < DateOnly.FromDateTime(now.UtcDateTime)))
         {
@@ -37,18 +42,60 @@ internal static class PostgresRetention
             }
 
             left -= size;
-            try
+            if (whyNone is not null)
             {
-                bytes -= PostgresDays.LetGo(database, day, wait) ? size : 0;
+                held.Add((day, whyNone));
+                continue;
             }
-            catch (PostgresException why) when (database.FullState == ConnectionState.Open)
+
+            using var transaction = database.BeginTransaction();
+            if (!PostgresSchema.TakeLock(database))
             {
-                held.Add((day, why.Message));
-                wait = wait / 2 > ShortestWait ? wait / 2 : ShortestWait;
+                continue;
+            }
+
+            whyNone = KeepEverybodyOut(database, ref wait);
+            var trouble = whyNone ?? TroubleOf(database, () =>
+            {
+                PostgresDays.LetGo(database, day);
+                transaction.Commit();
+            });
+            if (trouble is null)
+            {
+                bytes -= size;
+            }
+            else
+            {
+                held.Add((day, trouble));
             }
         }
 
         return new DaysKept(bytes, held.Count == 0 ? null : string.Create(CultureInfo.InvariantCulture, $"{held[0].Why} ({held.Count} {(held.Count == 1 ? "day" : "days")}, the first {held[0].Day:yyyy-MM-dd})"));
+    }
+
+    /// <param name="database">Where a transaction has begun.</param>
+    /// <param name="wait">How long whoever reads is waited for, and what of it is left.</param>
+    /// <returns>Why not now; null when nobody reads.</returns>
+    private static string? KeepEverybodyOut(NpgsqlConnection database, ref TimeSpan wait)
+    {
+        var (most, began) = (wait, Stopwatch.GetTimestamp());
+        var trouble = TroubleOf(database, () => PostgresDays.KeepEverybodyOut(database, most));
+        wait -= Stopwatch.GetElapsedTime(began);
+        return trouble;
+    }
+
+    /// <summary>What the database says against it; null when nothing.</summary>
+    private static string? TroubleOf(NpgsqlConnection database, Action action)
+    {
+        try
+        {
+            action();
+            return null;
+        }
+        catch (PostgresException why) when (database.FullState == ConnectionState.Open)
+        {
+            return why.Message;
+        }
     }
 
     /// <summary>Lets go of old sums, and of who wrote long ago, unless another gateway is about to.</summary>

@@ -1,3 +1,4 @@
+using System.Data;
 using System.Globalization;
 using System.Security.Cryptography;
 using Npgsql;
@@ -294,14 +295,27 @@ internal sealed class PostgresStore : IExchangeStore
 
         _nextUpkeep = now + (_time.TimestampFrequency * 60);
 
-        string?[] troubles = [];
-        var noClock = Try("The database's clock cannot be read", () =>
+        DateTimeOffset at = default;
+        string? trouble;
+        try
         {
-            // A connection of its own: what took too long may have broken it.
+            trouble = Try("The database's clock cannot be read", () => at = _databaseNow(_batch.Connection!));
+        }
+        catch (Exception gone) when (IsExpected(gone))
+        {
+            // Done as soon as the outage is over.
+            _nextUpkeep = now;
+            throw;
+        }
+
+        string?[] troubles = [];
+        trouble ??= Try("No connection for other work", () =>
+        {
+            // Of its own: what takes too long may break it, and must not break the one that brings exchanges.
             using var connection = _database.OpenConnection();
-            troubles = KeepUp(connection, _databaseNow(connection));
+            troubles = KeepUp(connection, at);
         });
-        if (troubles.Append(noClock).OfType<string>().ToList() is { Count: > 0 } some)
+        if (troubles.Append(trouble).OfType<string>().ToList() is { Count: > 0 } some)
         {
             _upkeep.Tell($"{string.Join(" ", some)} PostgreSQL takes exchanges all the same; this is tried again each minute. Counted in tidegate_store_failures_total.");
         }
@@ -332,7 +346,7 @@ internal sealed class PostgresStore : IExchangeStore
     });
 
     /// <param name="failure">What it means that it fails.</param>
-    /// <param name="action">Says what its trouble is, or throws it.</param>
+    /// <param name="action">Says what its trouble is, or throws it. What costs the connection that brings exchanges is an outage, and thrown.</param>
     private string? Try(string failure, Func<string?> action)
     {
         string? trouble;
@@ -340,7 +354,7 @@ internal sealed class PostgresStore : IExchangeStore
         {
             trouble = action();
         }
-        catch (Exception thrown) when (IsExpected(thrown))
+        catch (Exception thrown) when (IsExpected(thrown) && _batch.Connection!.FullState == ConnectionState.Open)
         {
             trouble = thrown.Message;
         }
