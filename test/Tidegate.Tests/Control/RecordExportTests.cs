@@ -128,6 +128,34 @@ public sealed class RecordExportTests : IAsyncLifetime
         Assert.Equal(expected, result.Pause > TimeSpan.FromDays(365) ? double.MaxValue : result.Pause.TotalSeconds);
     }
 
+    [Theory]
+    [InlineData(7.25, 3L, 500_000_000L, 7L, 250_000_000L)]
+    [InlineData(1_000_000_001, long.MaxValue, long.MaxValue)]
+    [InlineData(0, -1L, -1L)]
+    [InlineData(0, 5L, 5L, -1L, -1L)]
+    public void Of_a_delay_that_is_said_again_the_last_holds_and_none_is_too_long_to_be_read(double expected, params long[] delays)
+    {
+        var message = new ProtobufWriter();
+        var any = message.Begin(3);
+        message.String(1, "type.googleapis.com/google.rpc.RetryInfo");
+        var info = message.Begin(2);
+        for (var i = 0; i < delays.Length; i += 2)
+        {
+            var delay = message.Begin(1);
+            for (var times = 0; times < 1_000; times++)
+            {
+                message.Varint(1, (ulong)delays[i]);
+                message.Varint(2, (ulong)delays[i + 1]);
+            }
+
+            message.End(delay);
+        }
+
+        message.End(info);
+        message.End(any);
+        Assert.Equal(expected, Tidegate.Control.Otlp.RetryInfo.Read(message.Written.Span)!.Value.TotalSeconds, 0.00001);
+    }
+
     [Fact]
     public async Task Metrics_are_not_sent_while_the_collector_wants_to_be_left_alone_but_at_the_end()
     {
