@@ -3,7 +3,7 @@ namespace Tidegate.Control.Otlp;
 /// <summary>Until when a collector wants to be left alone with one signal.</summary>
 internal sealed class CollectorPause(TimeProvider time)
 {
-    /// <summary>As long as a message is tried: whoever asks for more is asked whether it still does.</summary>
+    /// <summary>Whoever asks for more is asked after that whether it still does.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
 
     private long _began;

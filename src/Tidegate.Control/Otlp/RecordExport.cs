@@ -17,7 +17,7 @@ internal sealed class RecordExport(RecordQueue queue, OtlpSignal signal, Func<Pr
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(30);
 
-    // As long as a collector itself tries by default (max_elapsed_time), which outlasts its restart. Beyond that the records that come are worth more than those that went before.
+    // As long as a collector itself tries by default (max_elapsed_time), which outlasts its restart; pauses that it asks for come on top. Beyond that the records that come are worth more than those that went before.
     private static readonly TimeSpan LongestTry = TimeSpan.FromMinutes(5);
 
     private readonly CollectorPause _pause = new(time);
@@ -41,11 +41,15 @@ internal sealed class RecordExport(RecordQueue queue, OtlpSignal signal, Func<Pr
         while (!stopping.IsCancellationRequested && HasMore())
         {
             // When the batch before was given up, this one must not be sooner than it would have been.
-            var began = time.GetTimestamp();
             await WaitAsync(TimeSpan.Zero, stopping);
-            for (var wait = FirstRetry; !await SendAsync(time.GetElapsedTime(began) >= LongestTry, ended); wait = wait * 2 < LongestRetry ? wait * 2 : LongestRetry)
+
+            // What it waits longer because it is asked to is not time in which it was tried: a collector that is still away when its pause is over has all of that time left.
+            var (began, paused, isLast) = (time.GetTimestamp(), TimeSpan.Zero, false);
+            for (var wait = FirstRetry; !await SendAsync(isLast, ended); wait = wait * 2 < LongestRetry ? wait * 2 : LongestRetry)
             {
+                paused += _pause.Left is var left && left > wait ? left - wait : TimeSpan.Zero;
                 await WaitAsync(wait, stopping);
+                isLast = time.GetElapsedTime(began) - paused >= LongestTry;
             }
         }
     }

@@ -3,8 +3,10 @@ namespace Tidegate.Control.Otlp;
 /// <summary>Reads of a google.rpc.Status whether the server says that it recovers, and when.</summary>
 internal static class RetryInfo
 {
-    // Nobody waits that long; beyond it numbers overflow.
-    private const ulong MostSeconds = 1_000_000_000;
+    // Nobody waits that long; beyond it numbers overflow. A negative number says nothing.
+    private const long MostSeconds = 1_000_000_000;
+
+    private const long MostNanoseconds = 999_999_999;
 
     private static ReadOnlySpan<byte> Type => "/google.rpc.RetryInfo"u8;
 
@@ -47,25 +49,19 @@ internal static class RetryInfo
         return null;
     }
 
-    /// <summary>RetryInfo.retry_delay is field 1, a Duration: seconds in field 1, nanoseconds in field 2.</summary>
+    /// <summary>RetryInfo.retry_delay is field 1, a Duration: seconds in field 1, nanoseconds in field 2. Of what is there more than once the last holds, as everywhere in protobuf.</summary>
     private static TimeSpan Delay(ReadOnlySpan<byte> info)
     {
-        var delay = TimeSpan.Zero;
+        var (seconds, nanoseconds) = (0L, 0L);
         while (ProtobufFields.TryTake(ref info, out var field, out _, out var duration))
         {
             while (field == 1 && ProtobufFields.TryTake(ref duration, out var part, out var number, out _))
             {
-                // A negative number says nothing.
-                number = (long)number < 0 ? 0 : number;
-                delay += part switch
-                {
-                    1 => TimeSpan.FromSeconds((long)Math.Min(number, MostSeconds)),
-                    2 => TimeSpan.FromMicroseconds(Math.Min(number, 999_999_999) / 1000.0),
-                    _ => TimeSpan.Zero,
-                };
+                seconds = part == 1 ? Math.Clamp((long)number, 0, MostSeconds) : seconds;
+                nanoseconds = part == 2 ? Math.Clamp((long)number, 0, MostNanoseconds) : nanoseconds;
             }
         }
 
-        return delay;
+        return TimeSpan.FromTicks((seconds * TimeSpan.TicksPerSecond) + (nanoseconds / TimeSpan.NanosecondsPerTick));
     }
 }

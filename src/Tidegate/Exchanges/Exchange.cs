@@ -375,11 +375,7 @@ public sealed class Exchange
         QueuePosition = Math.Max(QueuePosition, attempt.QueuePosition);
         Timings.Connecting = attempt.Timings.Connecting;
         Timings.ResponseStarted = attempt.Timings.ResponseStarted;
-        if (attempt._observed is { } observed)
-        {
-            (_observed ??= []).AddRange(observed);
-        }
-
+        TakeObserved(attempt);
         if (attempt.Rejection is { } rejection)
         {
             Reject(rejection);
@@ -392,6 +388,15 @@ public sealed class Exchange
         {
             ResponseHeaders.AddAll(attempt.ResponseHeaders);
             Answer(Outcome.Forwarded, attempt.ResponseStatus);
+        }
+    }
+
+    /// <summary>What would have been done about an exchange that was made on this one's behalf, and is over.</summary>
+    internal void TakeObserved(Exchange other)
+    {
+        if (other._observed is { } observed)
+        {
+            (_observed ??= []).AddRange(observed);
         }
     }
 
@@ -411,11 +416,7 @@ public sealed class Exchange
         Timings.Queued += other.Timings.Queued;
         Timings.Connecting = other.Timings.Connecting;
         Timings.ResponseStarted = other.Timings.ResponseStarted;
-        if (other._observed is { } observed)
-        {
-            (_observed ??= []).AddRange(observed);
-        }
-
+        TakeObserved(other);
         if (other._retries is { } retries)
         {
             (_retries ??= []).AddRange(retries);

@@ -18,6 +18,7 @@ public sealed class RecordExportTests : IAsyncLifetime
     private readonly FakeTimeProvider _time = new();
     private readonly List<string?> _notes = [];
     private readonly List<DateTimeOffset> _noted = [];
+    private volatile bool _isUnderWay;
     private FakeCollector _collector = null!;
     private OtlpClient _client = null!;
     private RecordQueue _queue = null!;
@@ -127,6 +128,34 @@ public sealed class RecordExportTests : IAsyncLifetime
         Assert.Equal(expected, result.Pause > TimeSpan.FromDays(365) ? double.MaxValue : result.Pause.TotalSeconds);
     }
 
+    [Theory]
+    [InlineData(7.25, 3L, 500_000_000L, 7L, 250_000_000L)]
+    [InlineData(1_000_000_001, long.MaxValue, long.MaxValue)]
+    [InlineData(0, -1L, -1L)]
+    [InlineData(0, 5L, 5L, -1L, -1L)]
+    public void Of_a_delay_that_is_said_again_the_last_holds_and_none_is_too_long_to_be_read(double expected, params long[] delays)
+    {
+        var message = new ProtobufWriter();
+        var any = message.Begin(3);
+        message.String(1, "type.googleapis.com/google.rpc.RetryInfo");
+        var info = message.Begin(2);
+        for (var i = 0; i < delays.Length; i += 2)
+        {
+            var delay = message.Begin(1);
+            for (var times = 0; times < 1_000; times++)
+            {
+                message.Varint(1, (ulong)delays[i]);
+                message.Varint(2, (ulong)delays[i + 1]);
+            }
+
+            message.End(delay);
+        }
+
+        message.End(info);
+        message.End(any);
+        Assert.Equal(expected, Tidegate.Control.Otlp.RetryInfo.Read(message.Written.Span)!.Value.TotalSeconds, 0.00001);
+    }
+
     [Fact]
     public async Task Metrics_are_not_sent_while_the_collector_wants_to_be_left_alone_but_at_the_end()
     {
@@ -148,15 +177,50 @@ public sealed class RecordExportTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_comes_after_a_message_that_was_given_up_waits_as_long_too()
+    public async Task A_collector_that_is_away_when_its_pause_is_over_still_has_its_time()
     {
-        (_collector.GrpcStatus, _collector.StatusDetails) = (14, RetryInfo(200));
-        await _queue.TakeAsync([.. Enumerable.Repeat(Traced, RecordQueue.BatchSize + 1)], Cancellation);
-        await AdvanceUntilAsync(Export().ExportAsync(Cancellation, Cancellation), () => _noted.Count < 4);
+        (_collector.GrpcStatus, _collector.StatusDetails) = (14, RetryInfo(300));
+        await _queue.TakeAsync([Traced], Cancellation);
+        var export = Export().ExportAsync(Cancellation, Cancellation);
+        await AdvanceUntilAsync(export, () => _noted.Count < 1);
+        _collector.StatusDetails = "";
+        await AdvanceUntilAsync(export, () => _noted.Count < 3);
+        _collector.GrpcStatus = 0;
+        await AdvanceUntilAsync(export, () => true);
 
-        // At 0, 200 and 400 s, which is the last time for the first message; the second is not sent at once then.
-        Assert.Equal(RecordQueue.BatchSize, _signal.ItemsDropped);
-        Assert.InRange((_noted[3] - _noted[2]).TotalSeconds, 200, 260);
+        Assert.Equal((1, 0), (_signal.ItemsExported, _signal.ItemsDropped));
+    }
+
+    [Fact]
+    public async Task A_collector_that_asks_for_a_pause_again_and_again_is_asked_as_often_as_any_other_and_given_up()
+    {
+        (_collector.GrpcStatus, _collector.StatusDetails) = (14, RetryInfo(60));
+        await _queue.TakeAsync([Traced], Cancellation);
+        await AdvanceUntilAsync(Export().ExportAsync(Cancellation, Cancellation), () => true);
+
+        Assert.Equal(1, _signal.ItemsDropped);
+        Assert.InRange(_notes.Count, 8, 15);
+    }
+
+    [Fact]
+    public async Task What_comes_after_a_message_that_was_given_up_waits_as_long_too_and_is_sent_more_than_once()
+    {
+        _collector.GrpcStatus = 14;
+        await _queue.TakeAsync([.. Enumerable.Repeat(Traced, RecordQueue.BatchSize + 1)], Cancellation);
+        var export = Export().ExportAsync(Cancellation, Cancellation);
+        var began = _time.GetUtcNow();
+        await AdvanceUntilAsync(export, () => _time.GetUtcNow() < began.AddSeconds(305));
+
+        // The next is the last time for the first message, if it was not already.
+        _collector.StatusDetails = RetryInfo(300);
+        await AdvanceUntilAsync(export, () => _signal.ItemsDropped == 0);
+        var last = _noted.Count;
+        await AdvanceUntilAsync(export, () => _noted.Count == last);
+        Assert.InRange((_noted[last] - _noted[last - 1]).TotalSeconds, 300, 360);
+
+        _collector.GrpcStatus = 0;
+        await AdvanceUntilAsync(export, () => true);
+        Assert.Equal((1, RecordQueue.BatchSize), (_signal.ItemsExported, _signal.ItemsDropped));
     }
 
     [Fact]
@@ -204,21 +268,32 @@ public sealed class RecordExportTests : IAsyncLifetime
         return Convert.ToBase64String(message.Written.Span);
     }
 
-    private RecordExport Export() => new(_queue, _signal, (message, batch) => SpanEncoder.Encode(message, Resource, batch), _client, Note, _time);
+    private RecordExport Export() => new(_queue, _signal, Encode, _client, Note, _time);
+
+    private int Encode(ProtobufWriter message, IReadOnlyList<ExchangeRecord> batch)
+    {
+        _isUnderWay = true;
+        return SpanEncoder.Encode(message, Resource, batch);
+    }
 
     private void Note(OtlpSignal signal, string? error)
     {
         _notes.Add(error);
         _noted.Add(_time.GetUtcNow());
+        _isUnderWay = false;
     }
 
-    /// <summary>Five seconds at a time, slowly enough that what is due is sent and answered within some of them.</summary>
+    /// <summary>Five seconds at a time, slowly enough that what is due is sent within some of them; while it is under way the clock stands.</summary>
     private async Task AdvanceUntilAsync(Task export, Func<bool> isAwaited)
     {
         var end = _time.GetUtcNow().AddHours(1);
         while (isAwaited() && !export.IsCompleted && _time.GetUtcNow() < end)
         {
-            _time.Advance(TimeSpan.FromSeconds(5));
+            if (!_isUnderWay)
+            {
+                _time.Advance(TimeSpan.FromSeconds(5));
+            }
+
             await Task.Delay(10, Cancellation);
         }
     }

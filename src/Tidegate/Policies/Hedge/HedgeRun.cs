@@ -251,7 +251,18 @@ internal sealed class HedgeRun
 
         foreach (var attempt in _attempts)
         {
-            exchange.Attempts += attempt == winner ? 0 : attempt.Exchange.Attempts;
+            if (attempt == winner)
+            {
+                // What is its own comes with its answer.
+                continue;
+            }
+
+            exchange.Attempts += attempt.Exchange.Attempts;
+            if (!attempt.IsLate)
+            {
+                // One that is late still writes there.
+                exchange.TakeObserved(attempt.Exchange);
+            }
         }
     }
 

@@ -312,6 +312,38 @@ public sealed class HedgePolicyTests
         Assert.Equal(UnreadCosts.Request | UnreadCosts.Answer, exchange.UnreadCosts);
     }
 
+    [Fact]
+    public async Task What_would_have_been_done_about_a_request_that_was_over_before_another_won_stands_on_the_callers_record()
+    {
+        var exchange = TestExchange.Of(Direction.Egress);
+        exchange.Observe("unlisted_host", "unlisted_host");
+        var running = Start(exchange);
+        await HedgedAsync();
+        _requests[0].Exchange.Observe("ejection", "destination_ejected");
+        _requests[0].Exchange.Observe("credential", "key_set_aside");
+        _requests[0].Answer(503, "first");
+        _requests[1].Exchange.Observe("ejection", "destination_passed_over");
+        _requests[1].Answer(200, "second");
+        await running.WaitAsync(Patience, Cancellation);
+
+        Assert.Equal(["unlisted_host", "destination_ejected", "key_set_aside", "destination_passed_over"], exchange.Observed.Select(decision => decision.Code));
+    }
+
+    [Fact]
+    public async Task What_is_noted_of_a_request_that_is_broken_off_stands_on_no_record()
+    {
+        var exchange = TestExchange.Of(Direction.Egress);
+        var running = Start(exchange);
+        await HedgedAsync();
+        _requests[0].Exchange.Observe("ejection", "destination_passed_over");
+        _requests[1].Answer(200, "second");
+        await running.WaitAsync(Patience, Cancellation);
+        _requests[0].Exchange.Observe("ejection", "destination_ejected");
+        _requests[0].Fail(Left);
+
+        Assert.Empty(exchange.Observed);
+    }
+
     [Theory]
     [InlineData("POST", false)]
     [InlineData("PUT", false)]
