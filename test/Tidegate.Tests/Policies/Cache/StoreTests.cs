@@ -177,9 +177,12 @@ public sealed class StoreTests
         ExchangeHandler next = static _ => throw new InvalidOperationException("It was a hit before.");
         var buffer = new byte[100];
         Hit();
-#if !DEBUG
-        Assert.Equal(0, AllocationMeter.Measure(Hit, allowed: 0, TimeSpan.FromSeconds(10)));
+#if DEBUG
+        const long Allowed = long.MaxValue;
+#else
+        const long Allowed = 0;
 #endif
+        Assert.InRange(AllocationMeter.Measure(Hit, Allowed, TimeSpan.FromSeconds(10)), 0, Allowed);
 
         void Hit()
         {
