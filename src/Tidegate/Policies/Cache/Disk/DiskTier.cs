@@ -107,20 +107,29 @@ internal sealed class DiskTier : IAsyncDisposable
             return;
         }
 
+        // First of all whoever is writing an older one learns of it: from here on either the writer finds that it was overtaken, or it stands in the index.
+        var isWritten = answer.Lifetime >= MinLifetime || answer.HasValidator;
+        if (isWritten)
+        {
+            _queue.Begin(answer);
+        }
+        else
+        {
+            _queue.Pass(answer);
+        }
+
         // What is there of it is older than what has just come. It may still be fresh, and must not come back should the process end before the new one is written.
         if (_index.Remove(answer.Key, answer.Vary) is { } older && older.FreshUntil > _cache.Time.GetUtcNow())
         {
             _cache.Supersede(answer);
         }
 
-        if (answer.Lifetime < MinLifetime && !answer.HasValidator)
+        if (!isWritten)
         {
-            _queue.Pass(answer);
             return;
         }
 
         var bytes = answer.Bytes;
-        _queue.Begin(answer);
         Interlocked.Increment(ref _waiting);
         if (Interlocked.Add(ref _waitingBytes, bytes) > MaxWaitingBytes || !_writes.Writer.TryWrite(answer))
         {
