@@ -32,14 +32,16 @@ internal static class Machine
 internal sealed class BusyWatch
 {
     private readonly double _busy = Machine.BusySeconds();
-    private readonly double _own = ProcessTree.CpuSecondsWithEnded(Environment.ProcessId);
+    private readonly double _own = OwnSeconds();
     private readonly long _began = Traffic.Clock.Now;
 
     /// <summary>Other work's share of all cores since the start, 0 to 1.</summary>
     public double OthersShare()
     {
         var seconds = (Traffic.Clock.Now - _began) / (double)Traffic.Clock.Second;
-        var others = Machine.BusySeconds() - _busy - (ProcessTree.CpuSecondsWithEnded(Environment.ProcessId) - _own);
+        var others = Machine.BusySeconds() - _busy - (OwnSeconds() - _own);
         return Math.Clamp(others / (seconds * Machine.CoreCount), 0, 1);
     }
+
+    private static double OwnSeconds() => ProcessTree.CpuSecondsWithEnded(Environment.ProcessId) + PinnedProcess.OrphanCpuSeconds;
 }

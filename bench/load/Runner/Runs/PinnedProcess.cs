@@ -31,6 +31,9 @@ internal sealed class PinnedProcess : IDisposable
 
     public int Id => _process.Id;
 
+    /// <summary>CPU seconds of those that ended together with a process that had started them.</summary>
+    public static double OrphanCpuSeconds { get; private set; }
+
     public bool HasEnded => _process.HasExited;
 
     /// <summary>The last lines that it wrote to its error stream.</summary>
@@ -74,6 +77,7 @@ internal sealed class PinnedProcess : IDisposable
         _isOver = true;
         if (!_process.HasExited)
         {
+            OrphanCpuSeconds += ProcessTree.CpuSecondsOfDescendants(_process.Id);
             _process.Kill(entireProcessTree: true);
             _process.WaitForExit();
         }

@@ -27,7 +27,10 @@ internal static class ProcessTree
     public static double CpuSeconds(int root) => Of(root).Sum(id => Stat(id) is { } stat ? Ticks(stat, 11) + Ticks(stat, 12) : 0) / TicksPerSecond;
 
     /// <summary>As <see cref="CpuSeconds"/>, with that of children which have ended.</summary>
-    public static double CpuSecondsWithEnded(int root) => Of(root).Sum(id => Stat(id) is { } stat ? Ticks(stat, 11) + Ticks(stat, 12) + Ticks(stat, 13) + Ticks(stat, 14) : 0) / TicksPerSecond;
+    public static double CpuSecondsWithEnded(int root) => CpuSecondsWithEnded(Of(root));
+
+    /// <summary>What the root's descendants have taken. Whoever kills them with the root sees it nowhere afterwards: nobody is left to wait for them.</summary>
+    public static double CpuSecondsOfDescendants(int root) => CpuSecondsWithEnded(Of(root).Skip(1));
 
     public static double ResidentMegabytes(int root) => Of(root).Sum(id => Status(id, "VmRSS:")) / 1024;
 
@@ -61,6 +64,8 @@ internal static class ProcessTree
             return null;
         }
     }
+
+    private static double CpuSecondsWithEnded(IEnumerable<int> processes) => processes.Sum(id => Stat(id) is { } stat ? Ticks(stat, 11) + Ticks(stat, 12) + Ticks(stat, 13) + Ticks(stat, 14) : 0) / TicksPerSecond;
 
     private static double Ticks(string[] stat, int field) => double.Parse(stat[field], CultureInfo.InvariantCulture);
 
