@@ -26,9 +26,11 @@ internal static class CheckCommand
 
         if (compiled is not null)
         {
-            await output.WriteLineAsync($"{file} is good: {compiled.Config.Apis.Count} APIs, {compiled.Config.Consumers.Count} consumers, {compiled.Listeners.Count} listeners.");
+            await output.WriteLineAsync($"{file} is good: {Count(compiled.Config.Apis.Count, "API")}, {Count(compiled.Config.Consumers.Count, "consumer")}, {Count(compiled.Listeners.Count, "listener")}.");
         }
 
         return compiled is null ? ExitCode.Configuration : ExitCode.Success;
     }
+
+    private static string Count(int count, string what) => $"{count} {what}{(count == 1 ? "" : "s")}";
 }
