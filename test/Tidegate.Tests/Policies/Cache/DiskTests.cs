@@ -10,6 +10,9 @@ public sealed class DiskTests : IDisposable
 {
     private static readonly CacheSettings Shared = new() { Api = "api", Partition = CachePartition.None };
 
+    // Of what is over at once, on a machine that does something else.
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+
     private readonly string _directory = Directory.CreateTempSubdirectory("tidegate-disk").FullName;
     private readonly List<string> _told = [];
 
@@ -155,6 +158,46 @@ public sealed class DiskTests : IDisposable
             await bench.CallAsync();
             bench.Upstream = asked => CacheBench.Answer(asked, 200, newer == "DELETE" ? "Cache-Control: no-store" : newer, "new");
             await bench.CallAsync(newer == "DELETE" ? "DELETE" : "GET", fields: newer == "DELETE" ? "" : "Cache-Control: no-cache");
+        });
+        await InProcessAsync(async bench =>
+        {
+            bench.Time.Advance(TimeSpan.FromSeconds(8));
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: no-store", "newest");
+            Assert.NotEqual("old", (await bench.CallAsync()).Content);
+        });
+    }
+
+    [Theory]
+    [InlineData("Cache-Control: max-age=5")]
+    [InlineData("Cache-Control: max-age=600")]
+    public async Task An_answer_whose_writing_ends_while_a_newer_one_looks_for_it_does_not_come_back(string newer)
+    {
+        await InProcessAsync(async bench =>
+        {
+            var (isOnDisk, isLookedFor) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=3600", "old");
+            var index = bench.Cache.Disk!.Index;
+
+            // The old one is on the disk and cannot be found there, until the newer one has looked for it.
+            index.BeforePut = () =>
+            {
+                index.BeforePut = static () => { };
+                isOnDisk.SetResult();
+                Assert.True(isLookedFor.Task.Wait(Limit, Cancellation));
+            };
+            await bench.CallAsync();
+            await isOnDisk.Task.WaitAsync(Limit, Cancellation);
+
+            // And the newer one goes on when the old one is done.
+            index.AfterRemove = () =>
+            {
+                index.AfterRemove = static () => { };
+                isLookedFor.SetResult();
+                Assert.True(IdleAsync(bench).Wait(Limit, Cancellation));
+            };
+            bench.Upstream = asked => CacheBench.Answer(asked, 200, newer, "new");
+            await Task.Run(() => bench.CallAsync(fields: "Cache-Control: no-cache"), Cancellation).WaitAsync(Limit, Cancellation);
+            Assert.True(isLookedFor.Task.IsCompleted);
         });
         await InProcessAsync(async bench =>
         {
