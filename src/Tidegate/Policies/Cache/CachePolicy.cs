@@ -313,18 +313,15 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             return false;
         }
 
-        var before = cache.Epochs.Current;
         var answer = posted?.TryMake(exchange);
-        var purged = Invalidation.Apply(exchange, cache, settings);
-
-        // Another purge in between may be another POST's, which knows better.
-        if (answer is null || purged != before + 1)
+        var isStored = answer is not null && posted!.Value.TryReplace(exchange, answer);
+        Invalidation.Apply(exchange, cache, settings, isReplaced: answer is not null);
+        if (isStored)
         {
-            return false;
+            posted!.Value.Store(exchange, answer!);
         }
 
-        posted!.Value.Store(exchange, answer, purged);
-        return true;
+        return isStored;
     }
 
     /// <summary>A POST that the configuration calls a read: its content is read, becomes part of the key, and is sent all the same.</summary>
