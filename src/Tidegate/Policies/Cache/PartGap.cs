@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Tidegate.Exchanges;
 
 namespace Tidegate.Policies.Cache;
