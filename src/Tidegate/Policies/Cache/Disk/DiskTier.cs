@@ -291,6 +291,7 @@ internal sealed class DiskTier : IAsyncDisposable
     private async Task FillAsync(DiskEntry entry, DiskLoad load, uint[] checksums, Task<DiskLoad?> own)
     {
         var content = load.Answer.Content;
+        var end = default(ContentEnd);
         try
         {
             if (!load.IsShared)
@@ -329,10 +330,10 @@ internal sealed class DiskTier : IAsyncDisposable
                 }
             }
 
-            var reserved = content.Complete();
+            end = content.End();
             if (content.IsKept)
             {
-                _cache.Store.Put(load.Answer, replaced: null, reserved);
+                _cache.Store.Put(load.Answer, replaced: null, end.Reserved);
             }
         }
         catch (OffloadFullException)
@@ -346,6 +347,7 @@ internal sealed class DiskTier : IAsyncDisposable
         }
         finally
         {
+            end.Tell();
             _loads.TryRemove(KeyValuePair.Create(entry, own));
             entry.Segment.Release();
             load.Complete();
