@@ -41,7 +41,7 @@ internal readonly record struct CacheKey
     {
         var isPlain = DependsOnTargetAlone(exchange, settings);
         var target = exchange.Target;
-        if (isPlain && target.Keyed.Found is KnownKey known && ReferenceEquals(known.Target, target) && ReferenceEquals(known.Route, route))
+        if (isPlain && KnownKey.Find(target, route) is { } known)
         {
             return known.Key;
         }
@@ -51,7 +51,7 @@ internal readonly record struct CacheKey
         {
             if (isPlain && target.Keyed.IsAskedAgain())
             {
-                target.Keyed.Keep(new KnownKey(target, route, key));
+                KnownKey.Keep(target, route, key);
             }
 
             return key;
@@ -321,9 +321,6 @@ internal readonly record struct CacheKey
             }
         }
     }
-
-    /// <summary>The key of one target on one route.</summary>
-    private sealed record KnownKey(ExchangeTarget Target, CacheKeyParts Route, CacheKey Key);
 
     /// <summary>Puts parts one behind the other; a part with its length, so that two cannot borrow from each other.</summary>
     private ref struct Writer(Span<byte> bytes)

@@ -88,7 +88,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         {
             if (cache.Store.Find(CacheKey.OfParts(key.Value), exchange.RequestHeaders, out _) is { Content.Parts: { } parts } held)
             {
-                return new PolicyExplanation(string.Create(CultureInfo.InvariantCulture, $"{text}; {parts.HeldBytes} of {parts.Total} bytes stored, fresh for {held.FreshFor(cache.Time.GetTimestamp(), cache.Time).TotalSeconds:0} s: used for ranges within"));
+                return new PolicyExplanation(string.Create(CultureInfo.InvariantCulture, $"{text}; {parts.HeldBytes} of {parts.Total} bytes stored, fresh for {held.FreshFor(cache.Time.GetTimestamp(), cache.Time).TotalSeconds:0} s: used for ranges within, and for the ends of others"));
             }
 
             var disk = cache.Disk?.Find(key.Value, exchange.RequestHeaders) is { } entry ? string.Create(CultureInfo.InvariantCulture, $"; on disk, {entry.ContentBytes} bytes: is read, and used when it is fresh and not purged") : null;
@@ -144,7 +144,8 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         // RFC 9110 14.2: Range means something for GET alone.
-        if (request.HasRange && exchange.Method == "GET" && settings.Mode == CacheMode.Standard && TryServePart(exchange, key, request, ref miss))
+        StoredAnswer? parts = null;
+        if (request.HasRange && exchange.Method == "GET" && settings.Mode == CacheMode.Standard && TryServePart(exchange, key, request, ref miss, out parts))
         {
             return default;
         }
@@ -170,7 +171,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
 
         if (request.HasRange && stored?.HasValidator != true)
         {
-            return PassRangeAsync(exchange, next, key, request, miss);
+            return PassRangeAsync(exchange, next, key, request, miss, parts is null ? null : PartGap.Find(exchange, cache, key, parts, request));
         }
 
         // :: Step 3: The upstream, once for all who want the same.
@@ -182,8 +183,14 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         return _delivery.FetchAsync(exchange, next, new Wanted(key, request, stored, miss));
     }
 
-    private bool TryServePart(Exchange exchange, in CacheKey key, in RequestTerms request, ref CacheResult miss)
+    /// <param name="exchange">Which asks for a range.</param>
+    /// <param name="key">Of the whole.</param>
+    /// <param name="request">What it says.</param>
+    /// <param name="miss">Why not.</param>
+    /// <param name="parts">What is held of the whole.</param>
+    private bool TryServePart(Exchange exchange, in CacheKey key, in RequestTerms request, ref CacheResult miss, out StoredAnswer? parts)
     {
+        parts = null;
         if (request.Control.NoStore || cache.Store.Find(CacheKey.OfParts(key.Value), exchange.RequestHeaders, out _) is not { Content.Parts: not null } held)
         {
             return false;
@@ -197,21 +204,50 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         miss = CacheResult.Partial;
+        parts = held;
         return _delivery.TryServePart(exchange, held, request, held.UseFor(request.Control, now, cache.Time));
     }
 
-    private async ValueTask PassRangeAsync(Exchange exchange, ExchangeHandler next, CacheKey key, RequestTerms request, CacheResult miss)
+    private async ValueTask PassRangeAsync(Exchange exchange, ExchangeHandler next, CacheKey key, RequestTerms request, CacheResult miss, PartGap? gap)
     {
         exchange.RequestBodyBytes = 0;
         _delivery.Note(exchange, miss);
+        var endings = exchange.EndingCount;
+        gap?.Ask(exchange.RequestHeaders);
         var part = PartAnswer.Expect(exchange, cache, settings, key, request);
         await next(exchange);
+        var filled = GapAnswer.Other;
+        if (gap is not null)
+        {
+            gap.Restore(exchange.RequestHeaders);
+            filled = exchange.Outcome == Outcome.Forwarded ? gap.Judge(exchange) : GapAnswer.Other;
+        }
+
+        if (filled == GapAnswer.Unfit)
+        {
+            await AnswerDiscard.DiscardAsync(exchange);
+            exchange.EndAnswer(endings);
+            exchange.ForgetAnswer();
+            part = PartAnswer.Expect(exchange, cache, settings, key, request);
+            await next(exchange);
+        }
+
         if (exchange.Outcome == Outcome.Forwarded)
         {
             var status = exchange.ResponseStatus;
             var whyNot = "range";
             var isStored = part?.TryStore(exchange, out whyNot) == true;
-            _delivery.Finish(exchange, miss, status, isStored, isStored ? "" : whyNot);
+            if (filled == GapAnswer.Missing)
+            {
+                gap!.Fill(exchange);
+            }
+
+            _delivery.Finish(exchange, miss, status, isStored, filled switch
+            {
+                GapAnswer.Missing => "gap",
+                GapAnswer.Other => isStored ? "" : whyNot,
+                _ => "gap-changed",
+            });
         }
     }
 
@@ -313,18 +349,15 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             return false;
         }
 
-        var before = cache.Epochs.Current;
         var answer = posted?.TryMake(exchange);
-        var purged = Invalidation.Apply(exchange, cache, settings);
-
-        // Another purge in between may be another POST's, which knows better.
-        if (answer is null || purged != before + 1)
+        var isStored = answer is not null && posted!.Value.TryReplace(exchange, answer);
+        Invalidation.Apply(exchange, cache, settings, isReplaced: answer is not null);
+        if (isStored)
         {
-            return false;
+            posted!.Value.Store(exchange, answer!);
         }
 
-        posted!.Value.Store(exchange, answer, purged);
-        return true;
+        return isStored;
     }
 
     /// <summary>A POST that the configuration calls a read: its content is read, becomes part of the key, and is sent all the same.</summary>

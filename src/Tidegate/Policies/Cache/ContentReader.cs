@@ -11,6 +11,7 @@ internal sealed class ContentReader(AnswerStore store) : MessageBody
     private FlightSeat? _seat;
     private CancellationTokenRegistration _aborted;
     private volatile bool _isAborted;
+    private ContentFilling? _awaited;
     private long _offset;
     private long _end;
     private long? _length;
@@ -45,6 +46,7 @@ internal sealed class ContentReader(AnswerStore store) : MessageBody
         _end = range is { } part ? part.Start + part.Length : long.MaxValue;
         _isAborted = false;
         _content = null;
+        _awaited = null;
         if (!content.TryJoin(this))
         {
             return false;
@@ -63,6 +65,12 @@ internal sealed class ContentReader(AnswerStore store) : MessageBody
         _length = length;
     }
 
+    /// <summary>It reads content that comes: that all of it is there is not its end yet.</summary>
+    public void AwaitEnd(ContentFilling filling) => Volatile.Write(ref _awaited, filling);
+
+    /// <summary>Now it is. One that has left may be reading something else.</summary>
+    public void EndIsKnown(ContentFilling filling) => Interlocked.CompareExchange(ref _awaited, null, filling);
+
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         if (_content is not { } content || _offset == _end)
@@ -73,7 +81,7 @@ internal sealed class ContentReader(AnswerStore store) : MessageBody
         var into = buffer.Span[..(int)Math.Min(buffer.Length, _end - _offset)];
         var read = content.Read(this, _offset, into);
         _offset += read;
-        return read > 0 || content.IsComplete ? new ValueTask<int>(read > 0 ? read : ReadRest(content, into)) : WaitAsync(content, buffer, cancellationToken);
+        return read > 0 || IsOver(content) ? new ValueTask<int>(read > 0 ? read : ReadRest(content, into)) : WaitAsync(content, buffer, cancellationToken);
     }
 
     public override ValueTask DisposeAsync()
@@ -88,6 +96,8 @@ internal sealed class ContentReader(AnswerStore store) : MessageBody
 
         return default;
     }
+
+    private bool IsOver(StoredContent content) => content.IsComplete && Volatile.Read(ref _awaited) is null;
 
     /// <summary>It was completed between two looks.</summary>
     private int ReadRest(StoredContent content, Span<byte> into)
@@ -118,7 +128,7 @@ internal sealed class ContentReader(AnswerStore store) : MessageBody
                     return read;
                 }
 
-                if (content.IsComplete)
+                if (IsOver(content))
                 {
                     return ReadRest(content, buffer.Span);
                 }

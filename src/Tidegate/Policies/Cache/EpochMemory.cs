@@ -17,7 +17,6 @@ internal sealed unsafe class EpochMemory
     public const int Bytes = CountersBytes + (MaxPrefixes * SlotBytes) + ((HardPlaces + SoftPlaces) * sizeof(long));
 
     private readonly byte* _file;
-    private readonly Lock _gate = new();
     private long[]? _hard;
     private long[]? _soft;
     private long _current;
@@ -44,6 +43,9 @@ internal sealed unsafe class EpochMemory
 
         _prefixes = [.. found.OrderBy(static prefix => prefix.Epoch)];
     }
+
+    /// <summary>Held by who purges: one purge is over before the next begins. Nobody who looks holds it.</summary>
+    public Lock Gate { get; } = new();
 
     /// <summary>Counts up with every purge.</summary>
     public ref long Current => ref _file is null ? ref _current : ref *(long*)_file;
@@ -88,7 +90,7 @@ internal sealed unsafe class EpochMemory
             bytes = System.Text.Encoding.UTF8.GetBytes(text);
         }
 
-        lock (_gate)
+        lock (Gate)
         {
             var epoch = Interlocked.Increment(ref Current);
             if (_prefixes.Length == MaxPrefixes)

@@ -406,9 +406,8 @@ internal sealed class Flight
     }
 
     /// <summary>From the upstream into the content, a bounded way ahead of whoever reads it; into the store when it is complete.</summary>
-    /// <returns>How much room it has taken in the store.</returns>
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<long> FillAsync(StoredContent content)
+    private async ValueTask<ContentEnd> FillAsync(StoredContent content)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
         try
@@ -432,7 +431,7 @@ internal sealed class Flight
                 await content.WaitForRoomAsync();
             }
 
-            return content.Complete(await EndWholeAsync());
+            return content.End(await EndWholeAsync());
         }
         finally
         {
@@ -450,12 +449,13 @@ internal sealed class Flight
     private async Task StoreAsync(StoredAnswer answer)
     {
         var content = answer.Content;
+        var end = default(ContentEnd);
         try
         {
-            var reserved = await FillAsync(content);
+            end = await FillAsync(content);
             if (content.IsKept)
             {
-                _cache.Keep(answer, Validated, reserved);
+                _cache.Keep(answer, Validated, end.Reserved);
             }
         }
         catch (MessageBodyException broken)
@@ -473,6 +473,8 @@ internal sealed class Flight
         }
         finally
         {
+            // Whoever has read its end may ask again at once, and must find what it has read.
+            end.Tell();
             _cache.Flights.Remove(this);
             await EndAsync();
 

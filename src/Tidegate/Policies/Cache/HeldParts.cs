@@ -88,6 +88,28 @@ internal sealed class HeldParts
         return false;
     }
 
+    /// <summary>What of a range lies between what is held of its beginning and of its end.</summary>
+    public ByteRange Missing(ByteRange range)
+    {
+        var (start, end) = (range.Start, range.Start + range.Length);
+        foreach (var held in _ranges)
+        {
+            // They do not touch: one at most has the beginning, and one the end.
+            var heldEnd = held.Start + held.Length;
+            if (held.Start <= start && start < heldEnd)
+            {
+                start = heldEnd;
+            }
+
+            if (held.Start < end && end <= heldEnd)
+            {
+                end = held.Start;
+            }
+        }
+
+        return new ByteRange(start, Math.Max(0, end - start));
+    }
+
     /// <summary>Copies from within a range that is held.</summary>
     public int Copy(long offset, Span<byte> into)
     {

@@ -10,17 +10,24 @@ namespace Tidegate.Policies.Cache;
 internal static class Invalidation
 {
     /// <summary>Purges them.</summary>
-    /// <returns>The epoch in which its own URL was; 0 when the request did not succeed.</returns>
-    public static long Apply(Exchange exchange, HttpCache cache, CacheSettings settings)
+    /// <param name="exchange">The request, with its answer on it.</param>
+    /// <param name="cache">Where.</param>
+    /// <param name="settings">Of the route.</param>
+    /// <param name="isReplaced">What was kept of its own URL is purged already, for the answer that takes its place.</param>
+    public static void Apply(Exchange exchange, HttpCache cache, CacheSettings settings, bool isReplaced)
     {
         if (exchange.ResponseStatus is < 200 or >= 400)
         {
-            return 0;
+            return;
         }
 
         var target = exchange.Target;
         var own = target.Authority + target.PathAndQuery;
-        var epoch = Purge(cache, settings, own);
+        if (!isReplaced)
+        {
+            Purge(cache, settings, own);
+        }
+
         var fields = exchange.ResponseHeaders;
         for (var i = 0; i < fields.Count; i++)
         {
@@ -37,14 +44,12 @@ internal static class Invalidation
                 }
             }
         }
-
-        return epoch;
     }
 
-    private static long Purge(HttpCache cache, CacheSettings settings, string url)
+    private static void Purge(HttpCache cache, CacheSettings settings, string url)
     {
         cache.Counters.CountInvalidation();
-        var epoch = cache.Epochs.Purge(CacheKey.OfUrl(cache.Secret, url));
+        cache.Epochs.Purge(CacheKey.OfUrl(cache.Secret, url));
         foreach (var query in settings.ApiQueries)
         {
             if (!query.IsWhole)
@@ -52,8 +57,6 @@ internal static class Invalidation
                 cache.Epochs.Purge(CacheKey.OfUrl(cache.Secret, query.Reduce(url)));
             }
         }
-
-        return epoch;
     }
 
     /// <summary>What a reference names, as keys have it; null when it is another origin's.</summary>

@@ -43,10 +43,7 @@ internal readonly struct PostedAnswer
         return new PostedAnswer(cache, settings, key, request, key.IsPrivate ? CacheKey.OfCredentials(cache.Secret, exchange.RequestHeaders) : []);
     }
 
-    /// <summary>
-    /// The answer as it is stored, when it is that of its own URL and nothing was purged that it may be from before. Made before the URL is purged for what the
-    /// POST changed.
-    /// </summary>
+    /// <summary>The answer as it is stored, when it is that of its own URL.</summary>
     public StoredAnswer? TryMake(Exchange exchange)
     {
         var target = exchange.Target;
@@ -66,19 +63,22 @@ internal readonly struct PostedAnswer
         }
 
         var content = new StoredContent(_cache.Store, _key.Value, length);
-        return AnswerMaker.TryMake(_cache, _settings, _key, _credentials, target, 200, fields, content, vary: default, terms, _epoch, now, out _) is { } answer && !_cache.Epochs.IsPurged(answer, _key, target, now) && !answer.IsSoftPurged
-            ? answer
-            : null;
+        return AnswerMaker.TryMake(_cache, _settings, _key, _credentials, target, 200, fields, content, vary: default, terms, _epoch, now, out _);
     }
 
-    /// <summary>Has it stored as the client reads it. The URL was purged in the meantime, for what the POST itself changed.</summary>
-    public void Store(Exchange exchange, StoredAnswer answer, long purged)
+    /// <summary>Purges its URL for what the POST itself changed.</summary>
+    /// <returns>False when anybody else has purged the answer since it was asked for, another POST that knows better for example.</returns>
+    public bool TryReplace(Exchange exchange, StoredAnswer answer)
     {
-        answer.Epoch = purged;
-        exchange.ResponseBody = new StoringBody(exchange.ResponseBody, answer, _cache, _settings.MaxEntryBytes);
+        _cache.Counters.CountInvalidation();
+        return _cache.Epochs.PurgeOthers(_key.Url, answer, _key, exchange.Target, answer.Received);
     }
 
-    /// <summary>A query that is reduced is purged under several names, the last of them after the answer.</summary>
+    /// <summary>Has it stored as the client reads it.</summary>
+    public void Store(Exchange exchange, StoredAnswer answer) =>
+        exchange.ResponseBody = new StoringBody(exchange.ResponseBody, answer, _cache, _settings.MaxEntryBytes);
+
+    /// <summary>A query that is reduced is purged under several names, and not in one step.</summary>
     private static bool ReducesQueries(CacheSettings settings)
     {
         for (var i = 0; i < settings.ApiQueries.Count; i++)

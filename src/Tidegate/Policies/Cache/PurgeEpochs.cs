@@ -21,14 +21,40 @@ internal sealed class PurgeEpochs(EpochMemory memory)
     /// <returns>The epoch of the purge.</returns>
     public long Purge(ulong name, bool isSoft = false)
     {
-        var epoch = Interlocked.Increment(ref memory.Current);
-        var places = memory.PlacesToWrite(isSoft);
-        Raise(ref places[First(name, places.Length)], epoch);
-        Raise(ref places[Second(name, places.Length)], epoch);
+        lock (memory.Gate)
+        {
+            var epoch = Interlocked.Increment(ref memory.Current);
+            var places = memory.PlacesToWrite(isSoft);
+            Volatile.Write(ref places[First(name, places.Length)], epoch);
+            Volatile.Write(ref places[Second(name, places.Length)], epoch);
 
-        // Whoever saw the epoch before its places were written looks once more.
-        Interlocked.Increment(ref memory.Current);
-        return epoch;
+            // Whoever saw the epoch before its places were written looks once more.
+            Interlocked.Increment(ref memory.Current);
+            return epoch;
+        }
+    }
+
+    /// <summary>The same, except for one answer that the purge is not for, because what changed is in it already.</summary>
+    /// <param name="name">A hash of its URL.</param>
+    /// <param name="answer">Not stored yet.</param>
+    /// <param name="key">Its key.</param>
+    /// <param name="target">What it is the answer of.</param>
+    /// <param name="now">The timestamp.</param>
+    /// <returns>False when it was purged itself, for whatever reason, since it was asked for.</returns>
+    public bool PurgeOthers(ulong name, StoredAnswer answer, in CacheKey key, ExchangeTarget target, long now)
+    {
+        // In one step: what is purged before it is seen here, and what is purged after it has a later epoch.
+        lock (memory.Gate)
+        {
+            var isGood = !IsPurged(answer, key, target, now) && !answer.IsSoftPurged;
+            var epoch = Purge(name);
+            if (isGood)
+            {
+                answer.Epoch = epoch;
+            }
+
+            return isGood;
+        }
     }
 
     /// <summary>The same for every URL that begins so.</summary>
@@ -123,19 +149,4 @@ internal sealed class PurgeEpochs(EpochMemory memory)
     private static int First(ulong name, int length) => (int)(name & (ulong)((length / 2) - 1));
 
     private static int Second(ulong name, int length) => (length / 2) + (int)((name >> 32) & (ulong)((length / 2) - 1));
-
-    private static void Raise(ref long place, long epoch)
-    {
-        var seen = Volatile.Read(ref place);
-        while (seen < epoch)
-        {
-            var found = Interlocked.CompareExchange(ref place, epoch, seen);
-            if (found == seen)
-            {
-                return;
-            }
-
-            seen = found;
-        }
-    }
 }

@@ -22,9 +22,8 @@ internal sealed class StoredContent
 
     // Above any number of readers.
     private const int Gone = 1 << 30;
-    private const long Unknown = -1;
 
-    // While it comes, and for content that is not kept, what that takes (Filling); then the bytes: in one array, at its end, or in pieces.
+    // While it comes, and for content that is not kept, what that takes (ContentFilling); then the bytes: in one array, at its end, or in pieces.
     private volatile object _state;
     private long _length;
 
@@ -34,7 +33,7 @@ internal sealed class StoredContent
     /// <param name="store">Where room for it is taken; null where nobody counts.</param>
     /// <param name="key">Where it belongs there.</param>
     /// <param name="total">Bytes in all, where that is known.</param>
-    public StoredContent(AnswerStore? store = null, UInt128 key = default, long? total = null) => _state = new Filling { Store = store, Key = key, Total = total ?? Unknown };
+    public StoredContent(AnswerStore? store = null, UInt128 key = default, long? total = null) => _state = new ContentFilling { Store = store, Key = key, Total = total ?? ContentFilling.Unknown };
 
     /// <summary>Parts of content.</summary>
     public StoredContent(HeldParts parts) => (_state, _length) = (parts, parts.Bytes);
@@ -47,21 +46,21 @@ internal sealed class StoredContent
     /// <summary>Bytes in all, once known.</summary>
     public long? TotalLength => _state switch
     {
-        Filling { Total: Unknown } => null,
-        Filling filling => filling.Total,
+        ContentFilling { Total: ContentFilling.Unknown } => null,
+        ContentFilling filling => filling.Total,
         HeldParts parts => parts.Total,
         _ => _length,
     };
 
     /// <summary>Everything is there.</summary>
-    public bool IsComplete => _state is not Filling filling || filling.IsComplete;
+    public bool IsComplete => _state is not ContentFilling filling || filling.IsComplete;
 
     /// <summary>Somebody reads it while it comes.</summary>
     public bool HasReaders
     {
         get
         {
-            if (_state is not Filling filling)
+            if (_state is not ContentFilling filling)
             {
                 return false;
             }
@@ -74,7 +73,7 @@ internal sealed class StoredContent
     }
 
     /// <summary>Fields behind the content. Content that has some is not kept.</summary>
-    public HeaderList? Trailers => (_state as Filling)?.Trailers;
+    public HeaderList? Trailers => (_state as ContentFilling)?.Trailers;
 
     /// <summary>Bytes so far; of parts, what they take.</summary>
     public long Length => Interlocked.Read(ref _length);
@@ -100,7 +99,7 @@ internal sealed class StoredContent
     }
 
     /// <summary>False once it is only a window: nobody may begin to read it.</summary>
-    public bool IsKept => _state is not Filling filling || filling.IsKept;
+    public bool IsKept => _state is not ContentFilling filling || filling.IsKept;
 
     /// <summary>How much room it would take beside an answer's fields; 0 when it is large, unknown or empty.</summary>
     public int PackedBytes => IsKept && Parts is null && TotalLength is > 0 and <= PieceBytes and var length ? (int)length : 0;
@@ -115,7 +114,7 @@ internal sealed class StoredContent
     /// <returns>It. Where it was complete, another one with the same bytes.</returns>
     public StoredContent CopyTo(byte[] bytes)
     {
-        if (_state is Filling filling)
+        if (_state is ContentFilling filling)
         {
             filling.Packed = bytes;
             return this;
@@ -135,7 +134,7 @@ internal sealed class StoredContent
     /// <summary>Takes room in the store for what comes next; false when there is none.</summary>
     public bool TryReserve(int bytes)
     {
-        var filling = (Filling)_state;
+        var filling = (ContentFilling)_state;
         if (filling.Store?.TryReserve(filling.Key, bytes) == false)
         {
             return false;
@@ -152,7 +151,7 @@ internal sealed class StoredContent
     /// <summary>Adds bytes and wakes whoever waits for them.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
-        var filling = (Filling)_state;
+        var filling = (ContentFilling)_state;
         lock (filling.Gate)
         {
             if (!filling.IsKept)
@@ -166,7 +165,7 @@ internal sealed class StoredContent
             {
                 // More comes than was announced.
                 var begun = packed.AsSpan((int)filling.PackedStart, (int)_length).ToArray();
-                (filling.Packed, filling.Total) = (null, Unknown);
+                (filling.Packed, filling.Total) = (null, ContentFilling.Unknown);
                 Interlocked.Exchange(ref _length, 0);
                 Add(filling, begun);
             }
@@ -176,12 +175,21 @@ internal sealed class StoredContent
         }
     }
 
-    /// <summary>Nothing more comes. Spare room is given back.</summary>
+    /// <summary>Nothing more comes, and whoever reads it learns so.</summary>
     /// <param name="trailers">What came behind it.</param>
     /// <returns>The room that was taken in the store, and is the caller's from now on; 0 when the content is not kept.</returns>
     public long Complete(HeaderList? trailers = null)
     {
-        var filling = (Filling)_state;
+        var end = End(trailers);
+        end.Tell();
+        return end.Reserved;
+    }
+
+    /// <summary>Nothing more comes. Spare room is given back. Who has read content that is kept to its end learns so when the caller tells: by then the answer is in its place.</summary>
+    /// <param name="trailers">What came behind it.</param>
+    public ContentEnd End(HeaderList? trailers = null)
+    {
+        var filling = (ContentFilling)_state;
         lock (filling.Gate)
         {
             if (trailers is { Count: > 0 })
@@ -200,8 +208,8 @@ internal sealed class StoredContent
             {
                 filling.IsComplete = true;
                 Release(filling);
-                filling.Wake();
-                return 0;
+                filling.TellEnd();
+                return default;
             }
 
             foreach (var reader in filling.Readers)
@@ -211,15 +219,14 @@ internal sealed class StoredContent
 
             _readers = filling.Readers.Count;
             _state = filling.Packed is { } packed && packed.Length == filling.PackedStart + _length ? packed : Trimmed(filling);
-            filling.Wake();
-            return filling.Held;
+            return new ContentEnd(filling, filling.Held);
         }
     }
 
     /// <summary>The rest will not come. Readers get what there is, and then the failure.</summary>
     public void Fail(Failure failure)
     {
-        var filling = (Filling)_state;
+        var filling = (ContentFilling)_state;
         lock (filling.Gate)
         {
             filling.Failure = failure;
@@ -232,7 +239,7 @@ internal sealed class StoredContent
     /// <summary>From now on what every reader has read is let go.</summary>
     public void BecomeWindow()
     {
-        var filling = (Filling)_state;
+        var filling = (ContentFilling)_state;
         lock (filling.Gate)
         {
             filling.IsKept = false;
@@ -243,7 +250,7 @@ internal sealed class StoredContent
     /// <summary>Waits until the readers have caught up: for content that is kept the fastest one, for a window the slowest.</summary>
     public ValueTask WaitForRoomAsync()
     {
-        var filling = (Filling)_state;
+        var filling = (ContentFilling)_state;
         lock (filling.Gate)
         {
             return HasRoom(filling) ? default : (filling.Filler ??= new HomeSignal()).WaitAsync();
@@ -253,7 +260,7 @@ internal sealed class StoredContent
     /// <summary>A reader begins; false when it comes too late for that.</summary>
     public bool TryJoin(ContentReader reader)
     {
-        if (_state is Filling filling)
+        if (_state is ContentFilling filling)
         {
             lock (filling.Gate)
             {
@@ -262,9 +269,10 @@ internal sealed class StoredContent
                     return false;
                 }
 
-                if (_state is Filling)
+                if (_state is ContentFilling)
                 {
                     filling.Readers.Add(reader);
+                    reader.AwaitEnd(filling);
                     return true;
                 }
             }
@@ -292,11 +300,11 @@ internal sealed class StoredContent
     /// <param name="store">Where the content was counted.</param>
     public void Leave(ContentReader reader, AnswerStore store)
     {
-        if (_state is Filling filling)
+        if (_state is ContentFilling filling)
         {
             lock (filling.Gate)
             {
-                if (_state is Filling)
+                if (_state is ContentFilling)
                 {
                     if (filling.Readers.Remove(reader))
                     {
@@ -331,7 +339,7 @@ internal sealed class StoredContent
     /// <exception cref="MessageBodyException">Nothing more will come.</exception>
     public int Read(ContentReader reader, long offset, Span<byte> into)
     {
-        if (_state is not Filling filling)
+        if (_state is not ContentFilling filling)
         {
             // Nothing changes any more.
             return Copy(offset, into);
@@ -370,7 +378,7 @@ internal sealed class StoredContent
             case byte[][] whole:
                 return CopyFrom(whole[(int)(offset / PieceBytes)].AsSpan((int)(offset % PieceBytes)), into);
             default:
-                var filling = (Filling)_state;
+                var filling = (ContentFilling)_state;
                 var there = filling.Packed is { } packed
                     ? packed.AsSpan((int)(filling.PackedStart + offset), (int)(_length - offset))
                     : filling.Pieces[(int)(offset / PieceBytes)].AsSpan((int)(offset % PieceBytes));
@@ -385,7 +393,7 @@ internal sealed class StoredContent
         return count;
     }
 
-    private void Add(Filling filling, ReadOnlySpan<byte> bytes)
+    private void Add(ContentFilling filling, ReadOnlySpan<byte> bytes)
     {
         if (filling.Packed is { } packed)
         {
@@ -406,7 +414,7 @@ internal sealed class StoredContent
     }
 
     /// <summary>The bytes, with no spare room.</summary>
-    private object Trimmed(Filling filling)
+    private object Trimmed(ContentFilling filling)
     {
         if (filling.Packed is { } packed)
         {
@@ -431,11 +439,11 @@ internal sealed class StoredContent
         return used == 1 ? pieces[0] : pieces;
     }
 
-    private static byte[] Piece(Filling filling, int index, int wanted)
+    private static byte[] Piece(ContentFilling filling, int index, int wanted)
     {
         if (index >= filling.Pieces.Length)
         {
-            var known = filling.Total != Unknown && filling.IsKept ? (int)((filling.Total + PieceBytes - 1) / PieceBytes) : 0;
+            var known = filling.Total != ContentFilling.Unknown && filling.IsKept ? (int)((filling.Total + PieceBytes - 1) / PieceBytes) : 0;
             var pieces = filling.Pieces;
             Array.Resize(ref pieces, Math.Max(index + 1, Math.Max(known, pieces.Length * 2)));
             filling.Pieces = pieces;
@@ -444,14 +452,14 @@ internal sealed class StoredContent
         ref var piece = ref filling.Pieces[index];
         if (piece is null || piece.Length < Math.Min(wanted, PieceBytes))
         {
-            var exact = filling.Total != Unknown ? filling.Total - ((long)index * PieceBytes) : Math.Max(FirstPieceBytes, Math.Max(wanted, (piece?.Length ?? 0) * 2L));
+            var exact = filling.Total != ContentFilling.Unknown ? filling.Total - ((long)index * PieceBytes) : Math.Max(FirstPieceBytes, Math.Max(wanted, (piece?.Length ?? 0) * 2L));
             Array.Resize(ref piece, (int)Math.Min(PieceBytes, Math.Max(exact, Math.Min(wanted, PieceBytes))));
         }
 
         return piece!;
     }
 
-    private void ReadersMoved(Filling filling)
+    private void ReadersMoved(ContentFilling filling)
     {
         if (!filling.IsKept)
         {
@@ -464,11 +472,11 @@ internal sealed class StoredContent
         }
     }
 
-    private bool HasRoom(Filling filling) =>
+    private bool HasRoom(ContentFilling filling) =>
         filling.Readers.Count == 0 || (filling.IsKept ? _length - filling.Fastest() < AheadBytes : _length - filling.Slowest() < WindowBytes);
 
     /// <summary>Lets go of what every reader has read, and of everything when nobody reads and nobody will.</summary>
-    private void Release(Filling filling)
+    private void Release(ContentFilling filling)
     {
         if (filling.Readers.Count == 0)
         {
@@ -485,87 +493,6 @@ internal sealed class StoredContent
             pieces[i] = null!;
             filling.Held -= PieceBytes;
             filling.Store?.Release(PieceBytes);
-        }
-    }
-
-    private sealed class Filling
-    {
-        private volatile bool _isComplete;
-        private volatile bool _isKept = true;
-        private long _total;
-
-        public Lock Gate { get; } = new();
-
-        public AnswerStore? Store { get; init; }
-
-        public UInt128 Key { get; init; }
-
-        /// <summary>Bytes in all, or <see cref="Unknown"/>.</summary>
-        public long Total { get => Interlocked.Read(ref _total); set => Interlocked.Exchange(ref _total, value); }
-
-        /// <summary>What is there, in pieces: empty where it goes to the end of <see cref="Packed"/>.</summary>
-        public byte[][] Pieces { get; set; } = [];
-
-        /// <summary>An array whose end is kept for content of the announced length.</summary>
-        public byte[]? Packed
-        {
-            get;
-            set
-            {
-                field = value;
-                PackedStart = value is null ? 0 : value.Length - Total;
-            }
-        }
-
-        public long PackedStart { get; private set; }
-
-        /// <summary>False once it is only a window.</summary>
-        public bool IsKept { get => _isKept; set => _isKept = value; }
-
-        /// <summary>Bytes of the store's room that it takes.</summary>
-        public long Held { get; set; }
-
-        /// <summary>Everything has come, and is not kept.</summary>
-        public bool IsComplete { get => _isComplete; set => _isComplete = value; }
-
-        public HeaderList? Trailers { get; set; }
-
-        public List<ContentReader> Readers { get; } = [];
-
-        /// <summary>Whoever fills waits here for the readers.</summary>
-        public HomeSignal? Filler { get; set; }
-
-        /// <summary>Why there will be no more.</summary>
-        public Failure? Failure { get; set; }
-
-        public long Slowest()
-        {
-            var slowest = long.MaxValue;
-            foreach (var reader in Readers)
-            {
-                slowest = Math.Min(slowest, reader.Position);
-            }
-
-            return slowest;
-        }
-
-        public long Fastest()
-        {
-            var fastest = 0L;
-            foreach (var reader in Readers)
-            {
-                fastest = Math.Max(fastest, reader.Position);
-            }
-
-            return fastest;
-        }
-
-        public void Wake()
-        {
-            foreach (var reader in Readers)
-            {
-                reader.Signal.Set();
-            }
         }
     }
 }

@@ -9,13 +9,16 @@ namespace Tidegate.Tests.Policies.Cache;
 /// <summary>A cache policy on a virtual clock, with an upstream that the test plays.</summary>
 internal sealed class CacheBench
 {
-    public CacheBench(CacheSettings? settings = null)
+    public CacheBench(CacheSettings? settings = null, FakeTimeProvider? time = null)
     {
+        Time = time ?? new FakeTimeProvider(Start);
         Cache = new HttpCache(Time) { OnBug = bug => Bugs.Add(bug) };
         Policy = new CachePolicy(settings ?? new CacheSettings { Api = "api", Partition = CachePartition.None }, Cache);
     }
 
-    public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 11, 25, 10, 0, 0, TimeSpan.Zero));
+    public static DateTimeOffset Start { get; } = new(2026, 11, 25, 10, 0, 0, TimeSpan.Zero);
+
+    public FakeTimeProvider Time { get; }
 
     public HttpCache Cache { get; }
 

@@ -1,4 +1,5 @@
 using System.Net;
+using Tidegate.Benchmarks.Allocations;
 using Tidegate.Exchanges;
 using Tidegate.Policies.Cache;
 using Xunit;
@@ -60,6 +61,83 @@ public sealed class CacheKeyMemoryTests
         }
 
         Assert.True(keys.Count > 100, $"Only {keys.Count} different keys.");
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(4)]
+    public void A_target_that_comes_by_a_few_routes_in_turn_costs_no_memory_by_any(int count)
+    {
+        var routes = Routes(count);
+        var exchange = Plain(new ExchangeTarget("https", "api.test", 443, "/a", null));
+#if DEBUG
+        const long Allowed = long.MaxValue;
+#else
+        const long Allowed = 0;
+#endif
+        Assert.InRange(AllocationMeter.Measure(AskByEach, Allowed, TimeSpan.FromSeconds(10)), 0, Allowed);
+
+        void AskByEach()
+        {
+            foreach (var (settings, parts) in routes)
+            {
+                _ = CacheKey.Of(exchange, settings, parts);
+            }
+        }
+    }
+
+    [Fact]
+    public void Whatever_configurations_come_after_one_another_a_target_keeps_few_keys()
+    {
+        var exchange = Plain(new ExchangeTarget("https", "api.test", 443, "/a", null));
+        for (var i = 0; i < 100; i++)
+        {
+            foreach (var (settings, parts) in Routes(3))
+            {
+                _ = CacheKey.Of(exchange, settings, parts);
+            }
+
+            Assert.InRange(Kept(exchange.Target), i == 0 ? 0 : 1, 4);
+        }
+
+        static int Kept(ExchangeTarget target) => target.Keyed.Found is KnownKey known ? known.Count : 0;
+    }
+
+    [Fact]
+    public async Task Whoever_asks_at_the_same_time_by_another_route_gets_the_key_of_its_own()
+    {
+        // One more than are kept, so that what is kept changes all the time.
+        var routes = Routes(5).Select(route => (route.Settings, route.Parts, Key: CacheKey.Of(Plain(New()), route.Settings, route.Parts)!.Value)).ToArray();
+        Assert.Equal(5, routes.Select(static route => route.Key.Value).Distinct().Count());
+        for (var round = 0; round < 20; round++)
+        {
+            var target = New();
+            await Task.WhenAll(Enumerable.Range(0, 4).Select(seed => Task.Run(() => Ask(target, seed), TestContext.Current.CancellationToken)));
+        }
+
+        void Ask(ExchangeTarget target, int seed)
+        {
+            var random = new Random(seed);
+            var exchange = Plain(target);
+            for (var i = 0; i < 5000; i++)
+            {
+                var (settings, parts, key) = routes[random.Next(routes.Length)];
+                Assert.Equal(key, CacheKey.Of(exchange, settings, parts));
+            }
+        }
+
+        static ExchangeTarget New() => new("https", "api.test", 443, "/a", null);
+    }
+
+    private static (CacheSettings Settings, CacheKeyParts Parts)[] Routes(int count) =>
+        [.. Enumerable.Range(0, count).Select(static i => new CacheSettings { Api = "api" + i, Partition = CachePartition.None }).Select(static settings => (settings, CacheKeyParts.Of(settings, 1)))];
+
+    private static Exchange Plain(ExchangeTarget target)
+    {
+        var exchange = new Exchange { Connection = new ClientConnection { PeerAddress = IPAddress.Loopback }, Client = null!, Method = "GET", Target = target };
+        exchange.RequestHeaders.Add("X-Forwarded-Proto", target.Scheme);
+        return exchange;
     }
 
     private static Exchange Request(Random random, ExchangeTarget target)

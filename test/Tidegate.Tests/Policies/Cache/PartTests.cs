@@ -31,7 +31,7 @@ public sealed class PartTests
         await GetAsync(bench, 0, 9_999);
         var gap = await GetAsync(bench, 5_000, 49_999);
         Assert.False(gap.IsFromStore);
-        Assert.Equal((CacheResult.Partial, "tidegate; fwd=partial; fwd-status=206; stored"), (gap.Cache, gap["Cache-Status"]));
+        Assert.Equal((CacheResult.Partial, "tidegate; fwd=partial; fwd-status=206; stored; detail=gap"), (gap.Cache, gap["Cache-Status"]));
         await GetAsync(bench, 60_000, 69_999);
         Assert.Equal(3, bench.Asked.Count);
         Assert.Equal(Whole[9_000..45_000], (await GetAsync(bench, 9_000, 44_999)).Content);

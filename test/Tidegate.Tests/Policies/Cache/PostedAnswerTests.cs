@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using Tidegate.Exchanges;
 using Tidegate.Policies.Cache;
 using Xunit;
@@ -107,6 +108,50 @@ public sealed class PostedAnswerTests
         Assert.Equal(0, _bench.Cache.Store.Count);
     }
 
+    [Theory]
+    [InlineData("other", true)]
+    [InlineData("other prefix", true)]
+    [InlineData("url", false)]
+    [InlineData("prefix", false)]
+    [InlineData("api", false)]
+    [InlineData("soft", false)]
+    public async Task A_purge_while_its_answer_is_looked_at_holds_for_it_when_it_is_its_own(string purge, bool isStored)
+    {
+        var time = new WatchedTime();
+        var bench = new CacheBench(time: time);
+        bench.Upstream = asked =>
+        {
+            time.OnTimestamp = () => Purge(bench.Cache);
+            return CacheBench.Answer(asked, 200, Own, "new");
+        };
+        var posted = await bench.CallAsync("POST", content: "change");
+        Assert.Equal("tidegate; fwd=method; fwd-status=200" + (isStored ? "; stored" : ""), posted["Cache-Status"]);
+        bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", "newest");
+        Assert.Equal(isStored ? "new" : "newest", (await bench.CallAsync()).Content);
+
+        void Purge(HttpCache cache)
+        {
+            switch (purge)
+            {
+                case "other":
+                    cache.PurgeUrl("api.test/other", isSoft: false);
+                    break;
+                case "other prefix":
+                    cache.PurgePrefix("api.test/other", isSoft: false);
+                    break;
+                case "prefix":
+                    cache.PurgePrefix("api.test/", isSoft: false);
+                    break;
+                case "api":
+                    cache.PurgeApi("api", isSoft: false);
+                    break;
+                default:
+                    cache.PurgeUrl("api.test/a", isSoft: purge == "soft");
+                    break;
+            }
+        }
+    }
+
     [Fact]
     public async Task One_that_the_client_does_not_read_to_its_end_is_not_stored_and_takes_no_room()
     {
@@ -120,4 +165,18 @@ public sealed class PostedAnswerTests
 
     private void Posts(string fields, string content, int status = 200) =>
         _bench.Upstream = asked => asked.Method == "POST" ? CacheBench.Answer(asked, status, fields, content) : CacheBench.Answer(asked, 200, "Cache-Control: max-age=60", "old");
+
+    /// <summary>Does something else once, in the moment in which somebody looks at the clock.</summary>
+    private sealed class WatchedTime() : FakeTimeProvider(CacheBench.Start)
+    {
+        public Action? OnTimestamp { private get; set; }
+
+        public override long GetTimestamp()
+        {
+            var work = OnTimestamp;
+            OnTimestamp = null;
+            work?.Invoke();
+            return base.GetTimestamp();
+        }
+    }
 }

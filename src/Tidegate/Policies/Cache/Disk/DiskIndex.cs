@@ -13,6 +13,12 @@ internal sealed class DiskIndex
 
     public int Count => Volatile.Read(ref _count);
 
+    /// <summary>An answer is on the disk and about to be found. Here a test holds the writer.</summary>
+    public Action BeforePut { get; set; } = static () => { };
+
+    /// <summary>What was there of an answer is forgotten. Here a test lets the writer go on, and holds whoever brings a newer one.</summary>
+    public Action AfterRemove { get; set; } = static () => { };
+
     public DiskEntry? Find(UInt128 key, HeaderList request)
     {
         lock (_gate)
@@ -32,6 +38,7 @@ internal sealed class DiskIndex
     /// <summary>The newest for its requests.</summary>
     public void Put(DiskEntry entry)
     {
+        BeforePut();
         lock (_gate)
         {
             RemoveLocked(entry.Key, entry.Vary);
@@ -57,10 +64,14 @@ internal sealed class DiskIndex
     /// <returns>What that was; null when there was nothing.</returns>
     public DiskEntry? Remove(UInt128 key, ReadOnlySpan<byte> vary)
     {
+        DiskEntry? removed;
         lock (_gate)
         {
-            return RemoveLocked(key, vary);
+            removed = RemoveLocked(key, vary);
         }
+
+        AfterRemove();
+        return removed;
     }
 
     /// <summary>Forgets one, unless a newer one has taken its place.</summary>

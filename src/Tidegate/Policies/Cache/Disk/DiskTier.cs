@@ -27,7 +27,6 @@ internal sealed class DiskTier : IAsyncDisposable
 
     private readonly HttpCache _cache;
     private readonly DiskState _state;
-    private readonly DiskIndex _index = new();
     private readonly DiskLog _log;
     private readonly Action<string> _tell;
     private readonly Offload _reads = new(maxConcurrent: 8, maxWaiting: 1024);
@@ -47,13 +46,16 @@ internal sealed class DiskTier : IAsyncDisposable
     private DiskTier(HttpCache cache, DiskState state, string directory, long maxBytes, Action<string> tell)
     {
         (_cache, _state, _tell) = (cache, state, tell);
-        _log = new DiskLog(directory, maxBytes, _index, cache.Time);
+        _log = new DiskLog(directory, maxBytes, Index, cache.Time);
         _writing = Task.Factory.StartNew(WriteAsync, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
     }
 
+    /// <summary>What can be found.</summary>
+    public DiskIndex Index { get; } = new();
+
     public long Bytes => _log.Bytes;
 
-    public int Entries => _index.Count;
+    public int Entries => Index.Count;
 
     /// <summary>Answers that were read.</summary>
     public long Reads => Interlocked.Read(ref _answersRead);
@@ -97,7 +99,7 @@ internal sealed class DiskTier : IAsyncDisposable
     }
 
     /// <summary>Where an answer for such a request is; null when there is none.</summary>
-    public DiskEntry? Find(UInt128 key, HeaderList request) => _isRecovered ? _index.Find(key, request) : null;
+    public DiskEntry? Find(UInt128 key, HeaderList request) => _isRecovered ? Index.Find(key, request) : null;
 
     /// <summary>An answer has been stored: it is written when there is time.</summary>
     public void Offer(StoredAnswer answer)
@@ -119,7 +121,7 @@ internal sealed class DiskTier : IAsyncDisposable
         }
 
         // What is there of it is older than what has just come. It may still be fresh, and must not come back should the process end before the new one is written.
-        if (_index.Remove(answer.Key, answer.Vary) is { } older && older.FreshUntil > _cache.Time.GetUtcNow())
+        if (Index.Remove(answer.Key, answer.Vary) is { } older && older.FreshUntil > _cache.Time.GetUtcNow())
         {
             _cache.Supersede(answer);
         }
@@ -144,7 +146,7 @@ internal sealed class DiskTier : IAsyncDisposable
     public void Forget(StoredAnswer answer)
     {
         _queue.Forget(answer);
-        _index.Remove(answer.Key, answer.Vary);
+        Index.Remove(answer.Key, answer.Vary);
     }
 
     /// <summary>Reads an answer, once for all who want it: whole, or its head while the rest comes behind it.</summary>
@@ -289,6 +291,7 @@ internal sealed class DiskTier : IAsyncDisposable
     private async Task FillAsync(DiskEntry entry, DiskLoad load, uint[] checksums, Task<DiskLoad?> own)
     {
         var content = load.Answer.Content;
+        var end = default(ContentEnd);
         try
         {
             if (!load.IsShared)
@@ -327,10 +330,10 @@ internal sealed class DiskTier : IAsyncDisposable
                 }
             }
 
-            var reserved = content.Complete();
+            end = content.End();
             if (content.IsKept)
             {
-                _cache.Store.Put(load.Answer, replaced: null, reserved);
+                _cache.Store.Put(load.Answer, replaced: null, end.Reserved);
             }
         }
         catch (OffloadFullException)
@@ -344,6 +347,7 @@ internal sealed class DiskTier : IAsyncDisposable
         }
         finally
         {
+            end.Tell();
             _loads.TryRemove(KeyValuePair.Create(entry, own));
             entry.Segment.Release();
             load.Complete();
@@ -353,7 +357,7 @@ internal sealed class DiskTier : IAsyncDisposable
     private void Lose(DiskEntry entry)
     {
         Interlocked.Increment(ref _damaged);
-        _index.Remove(entry);
+        Index.Remove(entry);
     }
 
     private static bool ReadExactly(DiskSegment segment, Span<byte> into, long offset)
@@ -411,12 +415,12 @@ internal sealed class DiskTier : IAsyncDisposable
             var received = _cache.Time.GetUtcNow() - _cache.Time.GetElapsedTime(answer.Received);
             if (_queue.IsNewest(answer) && _log.Append(answer, DiskRecord.Encode(answer, received)) is { } entry)
             {
-                _index.Put(entry);
+                Index.Put(entry);
                 Interlocked.Increment(ref _written);
                 if (!_queue.IsNewest(answer))
                 {
                     // Overtaken while it was written: it is on the disk, and must not come back from there.
-                    _index.Remove(entry);
+                    Index.Remove(entry);
                     _queue.Supersede(answer, _cache);
                 }
             }
