@@ -33,12 +33,12 @@ internal sealed class ControlPlane : IAsyncDisposable
     /// <param name="log">Takes one line.</param>
     /// <param name="time">The clock.</param>
     /// <param name="store">Keeps every exchange; ended with the control plane. Null: nothing is kept.</param>
-    /// <param name="auditDirectory">Where the audit log is; null: only in memory.</param>
+    /// <param name="stateDirectory">Where the audit log is, and who is signed in; null: only in memory.</param>
     /// <param name="dashboard">Makes the dashboard; null: there is none.</param>
-    public ControlPlane(ControlSettings settings, IGatewayView gateway, ExchangesInFlight inFlight, Action<string> log, TimeProvider time, IExchangeStore? store, string? auditDirectory = null, Func<DashboardSources, IDashboard>? dashboard = null)
+    public ControlPlane(ControlSettings settings, IGatewayView gateway, ExchangesInFlight inFlight, Action<string> log, TimeProvider time, IExchangeStore? store, string? stateDirectory = null, Func<DashboardSources, IDashboard>? dashboard = null)
     {
         Reloads = new ReloadHistory(time);
-        Audit = new AuditLog(auditDirectory, log, time);
+        Audit = new AuditLog(stateDirectory, log, time);
         _store = store;
         Sinks = store is null ? [] : [store];
         if (settings is { Admin: null, Otlp: null })
@@ -74,7 +74,7 @@ internal sealed class ControlPlane : IAsyncDisposable
             var past = new PastExchanges(_reader, export, recent, time, log);
             var seconds = new RecentSeconds(time);
             _tail = new ExchangeTail();
-            _dashboard = dashboard?.Invoke(new DashboardSources(version, started, gateway, _reader, recent, apis, seconds, Readiness, Reloads, inFlight, otlpState, Audit, _inventory, log, time));
+            _dashboard = dashboard?.Invoke(new DashboardSources(version, started, gateway, _reader, recent, apis, seconds, Readiness, Reloads, inFlight, otlpState, Audit, _inventory, stateDirectory, log, time));
             _admin = new AdminListener(admin, listener => new AdminHandler(() => listener.Access, Readiness, metrics, status, new ApisDocument(gateway, apis, time), new InventoryDocument(_inventory), recent, past, new TailDocument(_tail, time), gateway, _dashboard, Audit, log));
             Sinks = [.. Sinks, apis, recent, seconds, _tail];
         }
@@ -107,6 +107,7 @@ internal sealed class ControlPlane : IAsyncDisposable
     {
         if (_admin is not null)
         {
+            _dashboard?.Start(_admin.Access);
             await _admin.StartAsync(cancellationToken);
         }
 

@@ -21,6 +21,7 @@ namespace Tidegate.Control;
 /// <param name="Otlp">What became of exports; null where there are none.</param>
 /// <param name="Audit">Who did what.</param>
 /// <param name="Inventory">What was found from traffic.</param>
+/// <param name="StateDirectory">Where who is signed in is kept; null: only in memory.</param>
 /// <param name="Log">Takes one line.</param>
 /// <param name="Time">The clock.</param>
 internal sealed record DashboardSources(
@@ -37,5 +38,6 @@ internal sealed record DashboardSources(
     OtlpState? Otlp,
     AuditLog Audit,
     ApiInventory Inventory,
+    string? StateDirectory,
     Action<string> Log,
     TimeProvider Time);

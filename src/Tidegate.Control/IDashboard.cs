@@ -6,6 +6,9 @@ namespace Tidegate.Control;
 /// <summary>The pages that people look at, on the admin listener. Behind the listener's own checks; it alone decides who is signed in.</summary>
 internal interface IDashboard : IAsyncDisposable
 {
+    /// <summary>Before the first request: takes back who was signed in when the last process ended.</summary>
+    void Start(AdminAccess access);
+
     /// <summary>Whether a path is one of its own. Everything else is the admin API's.</summary>
     bool Has(PathString path);
 

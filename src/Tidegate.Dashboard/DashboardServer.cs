@@ -13,6 +13,8 @@ internal sealed class DashboardServer(DashboardSources sources) : IDashboard
     private readonly Lock _building = new();
     private Task<PageApplication>? _pages;
 
+    public void Start(AdminAccess access) => _gate.Start(access);
+
     public bool Has(PathString path) => DashboardPaths.Has(path);
 
     public AdminCaller? Who(HttpContext context, AdminAccess access) => _gate.Who(context, access);

@@ -41,7 +41,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
     private volatile CompiledConfiguration _configuration;
 
     /// <exception cref="IOException">The access log cannot be opened; also <see cref="UnauthorizedAccessException"/>.</exception>
-    public GatewayProcess(CompiledConfiguration compiled, CompilerServices services, Action<string> log, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null, LimitLedger? ledger = null, IExchangeStore? store = null, string? auditDirectory = null)
+    public GatewayProcess(CompiledConfiguration compiled, CompilerServices services, Action<string> log, IReadOnlyList<IExchangeSink> moreSinks, string? transport = null, LimitLedger? ledger = null, IExchangeStore? store = null, string? stateDirectory = null)
     {
         _ledger = ledger;
         _store = store;
@@ -66,7 +66,7 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         }
 
         var inFlight = new ExchangesInFlight();
-        _control = new ControlPlane(compiled.Control, this, inFlight, log, time, store, auditDirectory, static sources => new DashboardServer(sources));
+        _control = new ControlPlane(compiled.Control, this, inFlight, log, time, store, stateDirectory, static sources => new DashboardServer(sources));
         IReadOnlyList<IExchangeSink> sinks = [.. _accessLog is null ? (IExchangeSink[])[] : [new AccessLogSink(_accessLog)], .. _control.Sinks, .. moreSinks];
         _recorder = new ExchangeRecorder(time, sinks, accessLog.QueryValues, new SinkFailureLog(log, time).Add);
         compiled.TakeEffect();

@@ -34,11 +34,12 @@ public sealed class TestGateway : IAsyncDisposable
     /// <param name="log">Takes what the gateway logs; else standard error.</param>
     /// <param name="upstreamClient">As in TIDEGATE_UPSTREAM_CLIENT.</param>
     /// <param name="exchanges">A directory in which exchanges are kept; null: nowhere.</param>
-    public static Task<TestGateway> StartAsync(string yaml, CancellationToken cancellationToken, TextWriter? log = null, string? upstreamClient = null, string? exchanges = null) =>
-        StartAsync(Load(yaml), cancellationToken, log, upstreamClient, exchanges);
+    /// <param name="state">A directory in which the audit log is kept, and who is signed in; null: nowhere.</param>
+    public static Task<TestGateway> StartAsync(string yaml, CancellationToken cancellationToken, TextWriter? log = null, string? upstreamClient = null, string? exchanges = null, string? state = null) =>
+        StartAsync(Load(yaml), cancellationToken, log, upstreamClient, exchanges, state);
 
     /// <summary>Starts from a configuration that was loaded, and perhaps changed; it must be good.</summary>
-    internal static async Task<TestGateway> StartAsync(LoadedConfiguration loaded, CancellationToken cancellationToken, TextWriter? log = null, string? upstreamClient = null, string? exchanges = null)
+    internal static async Task<TestGateway> StartAsync(LoadedConfiguration loaded, CancellationToken cancellationToken, TextWriter? log = null, string? upstreamClient = null, string? exchanges = null, string? state = null)
     {
         var forwarder = new Forwarder(TimeProvider.System, ForwarderOptions.FromEnvironment(upstreamClient ?? Environment.GetEnvironmentVariable(ForwarderOptions.ClientVariable)));
         var services = new CompilerServices(forwarder, TimeProvider.System);
@@ -57,7 +58,7 @@ public sealed class TestGateway : IAsyncDisposable
         var records = new RecordKeeper();
         Action<string> write = (log ?? Console.Error).WriteLine;
         var store = exchanges is null ? null : ExchangeStore.Open(new StoreSettings { Directory = exchanges, MaxBytes = KeepSettings.DefaultMaxBytes, MaxAge = KeepSettings.DefaultMaxAge }, write, TimeProvider.System);
-        var process = new GatewayProcess(compiled, services, write, [records], store: store);
+        var process = new GatewayProcess(compiled, services, write, [records], store: store, stateDirectory: state);
         await process.StartAsync(cancellationToken);
         return new TestGateway(process, records, forwarder);
     }

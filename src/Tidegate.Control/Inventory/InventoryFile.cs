@@ -2,10 +2,9 @@ using System.Text.Json;
 
 namespace Tidegate.Control.Inventory;
 
-/// <summary>The inventory on the disk: written whole beside the old one, then put in its place.</summary>
+/// <summary>The inventory on the disk.</summary>
 internal sealed class InventoryFile(string path, Action<string> log)
 {
-    private const string Unfinished = ".unfinished";
     private const string Corrupt = ".corrupt";
 
     // What 10,000 endpoints with every caller named can take.
@@ -53,22 +52,7 @@ internal sealed class InventoryFile(string path, Action<string> log)
     }
 
     /// <exception cref="IOException">The disk is full, for example; also <see cref="UnauthorizedAccessException"/>. What was there stays.</exception>
-    public void Save(byte[] content)
-    {
-        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows())
-        {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        }
-
-        using (var file = new FileStream(path + Unfinished, options))
-        {
-            file.Write(content);
-            file.Flush(flushToDisk: true);
-        }
-
-        File.Move(path + Unfinished, path, overwrite: true);
-    }
+    public void Save(byte[] content) => PrivateFile.Replace(path, content);
 
     private void SetAside(Exception unreadable)
     {

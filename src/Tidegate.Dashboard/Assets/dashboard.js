@@ -19,9 +19,12 @@ export async function draw(element, spec, page) {
   let entry = charts.get(element);
   if (!entry) {
     const chart = echarts.init(element, null, { renderer: 'canvas' });
-    const sizes = new ResizeObserver(() => chart.resize());
-    sizes.observe(element);
+    const sizes = new ResizeObserver(() => {
+      chart.resize();
+      if (entry.spec) { chart.setOption(option(entry)); }
+    });
     entry = { chart, sizes, page };
+    sizes.observe(element);
     charts.set(element, entry);
     chart.on('click', event => { if (event.data?.path) { page.invokeMethodAsync('Go', event.data.path); } });
     brush(entry);
@@ -33,7 +36,7 @@ export async function draw(element, spec, page) {
     entry.chart.dispatchAction({ type: 'hideTip' });
   }
 
-  entry.chart.setOption(option(spec), { notMerge: !isSame });
+  entry.chart.setOption(option(entry), { notMerge: !isSame });
 }
 
 export function remove(element) {
@@ -45,7 +48,7 @@ export function remove(element) {
   }
 }
 
-const redraw = () => { for (const { chart, spec } of charts.values()) { if (spec) { chart.dispatchAction({ type: 'hideTip' }); chart.setOption(option(spec), { notMerge: true }); } } };
+const redraw = () => { for (const entry of charts.values()) { if (entry.spec) { entry.chart.dispatchAction({ type: 'hideTip' }); entry.chart.setOption(option(entry), { notMerge: true }); } } };
 document.addEventListener('tidegate-theme', redraw);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
 
@@ -94,9 +97,9 @@ const tooltip = more => ({
   className: 'tip-frame', backgroundColor: colour('surface'), borderColor: colour('line'), borderWidth: 1, padding: 0, extraCssText: '', confine: true, transitionDuration: 0, ...more,
 });
 
-function option(spec) {
+function option({ spec, chart }) {
   const base = { animation: false, useUTC: spec.utc, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: colour('soft') }, aria: { enabled: false } };
-  return { ...base, ...(spec.kind === 'sankey' ? sankey(spec) : spec.kind === 'heatmap' ? heatmap(spec) : lines(spec)) };
+  return { ...base, ...(spec.kind === 'sankey' ? sankey(spec) : spec.kind === 'heatmap' ? heatmap(spec) : lines(spec, chart.getWidth())) };
 }
 
 const timeAxis = spec => ({
@@ -107,11 +110,15 @@ const timeAxis = spec => ({
 // What did not happen needs no place in the legend, nor at the mouse.
 const seen = spec => spec.series.filter((series, i) => i === 0 || series.points.some(point => point[1]));
 
-function lines(spec) {
+// The button that shows a table stands over the corner of a chart without a title.
+const buttonWidth = 104;
+const buttonHeight = 24;
+
+function lines(spec, width) {
   const isBars = spec.kind === 'bars';
   return {
     grid: { left: 4, right: 8, top: spec.series.length > 1 ? 28 : 10, bottom: 2, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
-    legend: spec.series.length > 1 ? { data: seen(spec).map(series => series.name), top: 0, left: 0, itemWidth: 10, itemHeight: 10, itemGap: 12, icon: 'roundRect', textStyle: { color: colour('soft'), fontSize: 11 }, type: 'scroll' } : undefined,
+    legend: spec.series.length > 1 ? { data: seen(spec).map(series => series.name), top: 0, left: 0, width: Math.max(0, width - buttonWidth), itemWidth: 10, itemHeight: 10, itemGap: 12, icon: 'roundRect', textStyle: { color: colour('soft'), fontSize: 11 }, type: 'scroll', pageIconColor: colour('soft'), pageIconInactiveColor: colour('line'), pageTextStyle: { color: colour('soft'), fontSize: 11 }, pageIconSize: 10, pageButtonItemGap: 3 } : undefined,
     tooltip: tooltip({
       trigger: 'axis',
       axisPointer: { type: 'line', lineStyle: { color: colour('soft'), type: 'solid', width: 1 } },
@@ -141,13 +148,13 @@ function sankey(spec) {
         : tip(label(spec, point.name), [[point.color, 'calls', write.count(point.value)]]),
     }),
     series: [{
-      type: 'sankey', left: 4, right: 4, top: 8, bottom: 8, nodeWidth: 8, nodeGap: 9, draggable: false, layoutIterations: 32, emphasis: { focus: 'adjacency' },
+      type: 'sankey', left: 4, right: 4, top: buttonHeight, bottom: 8, nodeWidth: 8, nodeGap: 14, draggable: false, layoutIterations: 32, emphasis: { focus: 'adjacency' },
       data: spec.nodes.map(node => ({
         name: node.id, path: node.path, depth: node.column, itemStyle: { color: seriesColour(node.colour), borderWidth: 0 }, cursor: node.path ? 'pointer' : 'default',
         label: { position: node.column === Math.max(...spec.nodes.map(other => other.column)) ? 'left' : 'right' },
       })),
       links: spec.links.map(link => ({ source: link.source, target: link.target, value: link.value, lineStyle: { color: seriesColour(link.colour), opacity: 0.28, curveness: 0.5 } })),
-      label: { color: colour('text'), fontSize: 11.5, formatter: point => label(spec, point.name), textBorderWidth: 0 },
+      label: { color: colour('text'), fontSize: 11.5, formatter: point => label(spec, point.name), textBorderColor: colour('surface'), textBorderWidth: 2 },
     }],
   };
 }
@@ -158,7 +165,7 @@ function heatmap(spec) {
   const columns = Array.from({ length: Math.max(1, Math.ceil((spec.to - spec.from) / spec.step)) }, (_, i) => spec.from + i * spec.step);
   const column = new Map(columns.map((begin, i) => [begin, i]));
   return {
-    grid: { left: 4, right: 8, top: 10, bottom: 2, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
+    grid: { left: 4, right: 8, top: buttonHeight, bottom: 2, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
     tooltip: tooltip({
       trigger: 'item',
       formatter: point => tip(time(columns[point.value[0]], spec.utc, true), [[point.color, spec.rows[point.value[1]], write.count(point.value[2]) + ' calls']]),

@@ -27,10 +27,13 @@ internal sealed class Gate(DashboardSources sources) : IAsyncDisposable
 
     private static readonly CookieOptions Strict = new() { HttpOnly = true, Secure = true, SameSite = SameSiteMode.Strict, Path = "/", IsEssential = true };
 
-    private readonly Sessions _sessions = new(sources.Time);
+    private readonly Sessions _sessions = new(sources.Time, sources.StateDirectory is { } directory ? new SessionFile(Path.Combine(directory, SessionFile.Name), sources.Log) : null);
     private readonly UserSignIn _users = new(sources.Time);
     private readonly OidcSignIn _oidc = new(sources.Log);
     private readonly StandingAccess _standing = new();
+
+    /// <summary>Before the first request.</summary>
+    public void Start(AdminAccess access) => _sessions.TakeBack(access, LifeOf(access));
 
     /// <summary>Answers what it decides itself: refusals, and the pages of signing in and out.</summary>
     /// <returns>False: whoever asks may, is the request's user, and the request is still to be answered.</returns>
@@ -92,6 +95,7 @@ internal sealed class Gate(DashboardSources sources) : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await _sessions.Saved;
         await _oidc.DisposeAsync();
         _users.Dispose();
         _standing.Dispose();
@@ -136,7 +140,7 @@ internal sealed class Gate(DashboardSources sources) : IAsyncDisposable
         switch (path)
         {
             case DashboardPaths.SignOut when isPost:
-                SignOut(context, access);
+                await SignOutAsync(context, access);
                 return;
             case DashboardPaths.SignedIn:
                 if (_sessions.Find(request.Cookies[SessionCookie], access, out _) is not null)
@@ -163,7 +167,7 @@ internal sealed class Gate(DashboardSources sources) : IAsyncDisposable
         }
     }
 
-    private void SignOut(HttpContext context, AdminAccess access)
+    private async Task SignOutAsync(HttpContext context, AdminAccess access)
     {
         var key = context.Request.Cookies[SessionCookie];
         if (_sessions.Find(key, access, out _) is { } caller)
@@ -172,6 +176,9 @@ internal sealed class Gate(DashboardSources sources) : IAsyncDisposable
         }
 
         _sessions.End(key);
+
+        // Whoever is told that they are signed out stays so, whatever becomes of the process.
+        await _sessions.Saved;
         context.Response.Cookies.Delete(SessionCookie, Strict);
         SeeOther(context, DashboardPaths.SignIn);
     }
@@ -259,9 +266,11 @@ internal sealed class Gate(DashboardSources sources) : IAsyncDisposable
             _sessions.End(earlier);
             return Task.CompletedTask;
         });
-        var life = access.SignIn?.SessionLife ?? Configuration.SignInSettings.DefaultSessionLife;
+        var life = LifeOf(access);
         context.Response.Cookies.Append(SessionCookie, _sessions.Begin(caller, proof, access, life, earlier), new CookieOptions(Strict) { MaxAge = life });
     }
+
+    private static TimeSpan LifeOf(AdminAccess access) => access.SignIn?.SessionLife ?? Configuration.SignInSettings.DefaultSessionLife;
 
     private static Task ShowFormAsync(HttpContext context, AdminAccess access, string to, string trouble)
     {

@@ -1,11 +1,10 @@
 using System.Security.Cryptography;
-using System.Text;
 using Tidegate.Control.Admin;
 
 namespace Tidegate.Dashboard.SignIn;
 
-/// <summary>Who is signed in. In memory: a restart signs everybody out. Bounded: the oldest makes room.</summary>
-internal sealed class Sessions(TimeProvider time)
+/// <summary>Who is signed in. Bounded: the oldest makes room. Kept over a restart where there is a file: without any key, which only browsers have.</summary>
+internal sealed class Sessions(TimeProvider time, SessionFile? file = null)
 {
     // Several browsers of everybody who looks after one gateway.
     private const int Capacity = 256;
@@ -19,6 +18,35 @@ internal sealed class Sessions(TimeProvider time)
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Session> _sessions = [];
 
+    /// <summary>When everything that happened until now also holds after a restart.</summary>
+    public Task Saved => file?.Saved ?? Task.CompletedTask;
+
+    /// <summary>Takes back the sessions of the last process. Whether what somebody signed in by is as it was shows when their key comes.</summary>
+    /// <param name="access">In force now.</param>
+    /// <param name="life">How long a session holds now: none goes on for longer.</param>
+    public void TakeBack(AdminAccess access, TimeSpan life)
+    {
+        var saved = file?.Read() ?? [];
+        lock (_gate)
+        {
+            var now = time.GetUtcNow();
+            foreach (var session in saved.Where(session => session.Ends > now).DistinctBy(session => session.Hash).OrderByDescending(session => session.Ends).Take(Capacity))
+            {
+                if (session.Proof.Of(access) is { } means)
+                {
+                    var left = session.Ends - now;
+                    Add(session, means, left < life ? left : life, isKnown: false);
+                }
+            }
+
+            if (_sessions.Count < saved.Count)
+            {
+                // Without those that ended meanwhile.
+                Save();
+            }
+        }
+    }
+
     /// <summary>Begins a session and gives its key, which only the browser keeps.</summary>
     /// <param name="caller">Who signed in.</param>
     /// <param name="proof">By what.</param>
@@ -28,7 +56,7 @@ internal sealed class Sessions(TimeProvider time)
     public string Begin(AdminCaller caller, SignInProof proof, AdminAccess access, TimeSpan life, string? replaced = null)
     {
         var key = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(KeyBytes));
-        var leaving = replaced is null ? null : Hash(replaced);
+        var leaving = replaced is null ? null : SavedSession.HashOf(replaced);
         lock (_gate)
         {
             var staying = _sessions.Where(session => session.Key != leaving).ToList();
@@ -42,8 +70,9 @@ internal sealed class Sessions(TimeProvider time)
                 EndUnderGate(staying.MinBy(session => session.Value.Ends).Key);
             }
 
-            var ends = new CancellationTokenSource(life, time);
-            _sessions.Add(Hash(key), new Session(caller, proof, proof.Of(access), time.GetUtcNow() + life, ends));
+            var means = proof.Of(access);
+            Add(SavedSession.Of(key, caller, proof, means ?? "", time.GetUtcNow() + life), means, life, isKnown: true);
+            Save();
         }
 
         return key;
@@ -59,7 +88,7 @@ internal sealed class Sessions(TimeProvider time)
         }
 
         // Found by its hash: how long the search takes says nothing about any key.
-        var hash = Hash(key);
+        var hash = SavedSession.HashOf(key);
         lock (_gate)
         {
             if (!_sessions.TryGetValue(hash, out var session))
@@ -67,7 +96,7 @@ internal sealed class Sessions(TimeProvider time)
                 return null;
             }
 
-            if (!Holds(session, access))
+            if (!Holds(session, access) || !session.Knows(key))
             {
                 EndUnderGate(hash);
                 return null;
@@ -85,7 +114,7 @@ internal sealed class Sessions(TimeProvider time)
         {
             if (key is not null)
             {
-                EndUnderGate(Hash(key));
+                EndUnderGate(SavedSession.HashOf(key));
             }
         }
     }
@@ -102,6 +131,21 @@ internal sealed class Sessions(TimeProvider time)
         }
     }
 
+    private void Add(SavedSession saved, string? means, TimeSpan life, bool isKnown)
+    {
+        var session = new Session(saved, means, time.GetUtcNow() + life, new CancellationTokenSource(life, time)) { IsKnown = isKnown };
+        session.Ended.Token.UnsafeRegister(static sessions => ((Sessions)sessions!).Save(), this);
+        _sessions.Add(saved.Hash, session);
+    }
+
+    private void Save() => file?.Save(() =>
+    {
+        lock (_gate)
+        {
+            return [.. _sessions.Values.Where(session => !session.Ended.IsCancellationRequested).Select(session => session.Saved)];
+        }
+    });
+
     private bool Holds(Session session, AdminAccess access) => session.Ends > time.GetUtcNow() && session.Means is { } means && session.Proof.Of(access) == means;
 
     private void EndUnderGate(string hash)
@@ -113,7 +157,19 @@ internal sealed class Sessions(TimeProvider time)
         }
     }
 
-    private static string Hash(string text) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+    /// <param name="Saved">What is kept of it.</param>
+    /// <param name="Means">What its proof stands for, which must stay so.</param>
+    /// <param name="Ends">When.</param>
+    /// <param name="Ended">Closes what it has open.</param>
+    private sealed record Session(SavedSession Saved, string? Means, DateTimeOffset Ends, CancellationTokenSource Ended)
+    {
+        /// <summary>Its proof is known to stand for the same as when it was begun.</summary>
+        public bool IsKnown { get; set; }
 
-    private sealed record Session(AdminCaller Caller, SignInProof Proof, string? Means, DateTimeOffset Ends, CancellationTokenSource Ended);
+        public AdminCaller Caller => Saved.Caller;
+
+        public SignInProof Proof => Saved.Proof;
+
+        public bool Knows(string key) => IsKnown = IsKnown || Saved.IsOf(key, Means!);
+    }
 }

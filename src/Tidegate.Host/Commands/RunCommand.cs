@@ -62,7 +62,7 @@ internal static class RunCommand
         GatewayProcess gateway;
         try
         {
-            gateway = new GatewayProcess(compiled, services, log.WriteLine, [], ledger: ledger, store: StoreChoice.Open(compiled, log.WriteLine, time), auditDirectory: StateDirectory.Of(compiled.Config, file, loaded.Environment));
+            gateway = new GatewayProcess(compiled, services, log.WriteLine, [], ledger: ledger, store: StoreChoice.Open(compiled, log.WriteLine, time), stateDirectory: StateDirectory.Of(compiled.Config, file, loaded.Environment));
         }
         catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
         {

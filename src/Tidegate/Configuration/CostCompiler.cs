@@ -10,6 +10,10 @@ namespace Tidegate.Configuration;
 /// <summary>Compiles what an API's calls cost, and its endpoints', whose prices take the place of the API's.</summary>
 internal sealed class CostCompiler(ConfigPositions positions, List<ConfigProblem> problems, LimitStore store)
 {
+    // What is priced by itself is counted under these names.
+    private const string Requests = "requests";
+    private const string Bytes = "bytes";
+
     private readonly Dictionary<string, CostPolicy?> _made = [];
 
     /// <summary>Whether a configuration has prices that depend on what was used before.</summary>
@@ -34,10 +38,22 @@ internal sealed class CostCompiler(ConfigPositions positions, List<ConfigProblem
 
     private CostPolicy? Make(object owner, IReadOnlyList<PriceConfig> prices, string scope)
     {
+        // In an earlier version units with these names had one count with what is priced by itself.
+        var shared = new HashSet<string>();
+        if (prices.Any(price => price.PerRequest.Count > 1))
+        {
+            shared.Add(Requests);
+        }
+
+        if (prices.Any(price => price.PerSize.Count > 1))
+        {
+            shared.Add(Bytes);
+        }
+
         var lists = new List<PriceList>();
         foreach (var price in prices)
         {
-            if (List(price, scope) is not { } list)
+            if (List(price, scope, shared) is not { } list)
             {
                 continue;
             }
@@ -53,7 +69,7 @@ internal sealed class CostCompiler(ConfigPositions positions, List<ConfigProblem
         return lists.Count == 0 ? null : new CostPolicy([.. lists.OrderBy(list => list.FromTicks)], store.Time);
     }
 
-    private PriceList? List(PriceConfig price, string scope)
+    private PriceList? List(PriceConfig price, string scope, HashSet<string> shared)
     {
         if (price.PerRequest.Count == 0 && price.PerSize.Count == 0 && price.Units.Count == 0)
         {
@@ -83,9 +99,9 @@ internal sealed class CostCompiler(ConfigPositions positions, List<ConfigProblem
             from = date.ToDateTime(TimeOnly.MinValue, DateTimeKind.Utc).Ticks;
         }
 
-        var scales = new ScaleCompiler(this, store, scope);
-        var perRequest = scales.Compile(price.PerRequest, "requests", isOfSize: false);
-        var perByte = scales.Compile(price.PerSize, "bytes", isOfSize: true);
+        var scales = new ScaleCompiler(this, store, scope, shared);
+        var perRequest = scales.Compile(price.PerRequest, Requests, isOfSize: false);
+        var perByte = scales.Compile(price.PerSize, Bytes, isOfSize: true);
         var names = new HashSet<string>();
         var units = new List<UnitPrice>();
         foreach (var unit in price.Units)
@@ -150,7 +166,7 @@ internal sealed class CostCompiler(ConfigPositions positions, List<ConfigProblem
     private void Problem(object record, string? key, string message) => problems.Add(new ConfigProblem(positions.Of(record, key), ConfigSeverity.Error, message));
 
     /// <summary>The scales of one list, which has one currency.</summary>
-    private sealed class ScaleCompiler(CostCompiler compiler, LimitStore store, string scope)
+    private sealed class ScaleCompiler(CostCompiler compiler, LimitStore store, string scope, HashSet<string> shared)
     {
         public string? Currency { get; private set; }
 
@@ -174,7 +190,7 @@ internal sealed class CostCompiler(ConfigPositions positions, List<ConfigProblem
                 compiler.Problem(unit, "price", "price is empty; write for example 2.50 USD/1000000");
             }
 
-            return made.Count == 0 ? null : new PriceScale(made, made.Count == 1 ? null : unit is null ? MonthlyUse.OfWhole(store, scope, name) : MonthlyUse.OfUnits(store, scope, name));
+            return made.Count == 0 ? null : new PriceScale(made, made.Count == 1 ? null : unit is null ? MonthlyUse.OfWhole(store, scope, name) : MonthlyUse.OfUnits(store, scope, name, shared.Contains(name)));
         }
 
         private PriceTier? Tier(PriceTierConfig config, bool isOfSize, bool isOfUnit, bool isLast, decimal before)

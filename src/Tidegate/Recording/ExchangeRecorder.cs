@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Numerics;
-using System.Runtime.InteropServices;
 using Tidegate.Exchanges;
 using Tidegate.Transport;
 
@@ -28,7 +27,7 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
     private readonly RecordMaker _maker;
     private readonly RecordBlocks _blocks = new(MaxBlocks);
     private readonly RecordLane[] _lanes = new RecordLane[BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount)];
-    private readonly List<RecordBlock> _begun = [];
+    private readonly RecordSweep _sweep;
 
     // The kernel's own events: one that spins before it sleeps would take from traffic what it waits for.
 #pragma warning disable CA2213 // Never disposed: an exchange that outlived the drain may be about to set one. The finalizer gives them back.
@@ -54,6 +53,8 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
         {
             _lanes[i] = new RecordLane(_blocks);
         }
+
+        _sweep = new RecordSweep(_lanes, _blocks);
 
         new Thread(Run) { IsBackground = true, Name = "Tidegate recorder" }.UnsafeStart();
     }
@@ -126,7 +127,8 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
             lane.Close();
         }
 
-        Drain();
+        _sweep.Take(DateTimeOffset.MaxValue);
+        HandOverAll();
         _ended.SetResult();
     }
 
@@ -148,10 +150,15 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
         return !Drain() || Interlocked.Exchange(ref _isArmed, 1) == 1;
     }
 
-    /// <summary>Hands over what is there. False when that is nothing.</summary>
+    /// <summary>Hands over what is there. False when that is nothing, and nothing is left for the next time.</summary>
     private bool Drain()
     {
-        CollectBegun();
+        _sweep.Take(_maker.Now);
+        return HandOverAll() || _sweep.HasMore;
+    }
+
+    private bool HandOverAll()
+    {
         var hasAny = false;
         while (_blocks.Dequeue() is { } block)
         {
@@ -163,31 +170,6 @@ internal sealed class ExchangeRecorder : IExchangeRecorder, IAsyncDisposable
         }
 
         return hasAny;
-    }
-
-    private void CollectBegun()
-    {
-        _begun.Clear();
-        foreach (var lane in _lanes)
-        {
-            if (lane.TakeBegun() is { } block)
-            {
-                _begun.Add(block);
-            }
-        }
-
-        var merged = _begun.Count == 0 ? null : RecordMerge.TryMerge(CollectionsMarshal.AsSpan(_begun));
-        foreach (var block in _begun)
-        {
-            if (merged is null || block == merged)
-            {
-                _blocks.Enqueue(block);
-            }
-            else
-            {
-                _blocks.Return(block);
-            }
-        }
     }
 
     private void HandOver(ReadOnlyMemory<ExchangeRecord> batch)

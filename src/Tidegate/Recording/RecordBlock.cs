@@ -20,9 +20,12 @@ internal sealed class RecordBlock
     public ref ExchangeRecord Add() => ref _records[Count++];
 
     /// <summary>Lets go of what the records hold.</summary>
-    public void Clear()
+    public void Clear() => Cut(0);
+
+    /// <summary>Lets go of all but the first.</summary>
+    public void Cut(int count)
     {
-        Records.Clear();
-        Count = 0;
+        Records[count..].Clear();
+        Count = count;
     }
 }

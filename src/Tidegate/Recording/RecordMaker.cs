@@ -14,6 +14,9 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
     private readonly long _ticksPerSecond = time.TimestampFrequency;
     private readonly WallClock _clock = new(time);
 
+    /// <summary>By the clock of the records.</summary>
+    public DateTimeOffset Now => _clock.At(time.GetTimestamp());
+
     /// <summary>Fills a record but for its query, which is <see cref="Complete"/>'s.</summary>
     public void Make(Exchange exchange, out ExchangeRecord record)
     {

@@ -36,13 +36,16 @@ internal static class RecordMerge
         return merged;
     }
 
+    /// <summary>When an exchange ended.</summary>
+    public static DateTimeOffset EndOf(in ExchangeRecord record) => record.Started + record.Total;
+
     private static void Insert(RecordBlock block, in ExchangeRecord record)
     {
-        var ended = record.Started + record.Total;
+        var ended = EndOf(in record);
         _ = block.Add();
         var records = block.Records;
         var place = records.Length - 1;
-        while (place > 0 && records[place - 1].Started + records[place - 1].Total > ended)
+        while (place > 0 && EndOf(in records[place - 1]) > ended)
         {
             records[place] = records[place - 1];
             place--;

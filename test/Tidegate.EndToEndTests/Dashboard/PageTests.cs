@@ -265,6 +265,30 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         visitor.HasNoComplaint();
     }
 
+    [Theory]
+    [InlineData(1280)]
+    [InlineData(390)]
+    public async Task The_button_that_shows_a_table_covers_nothing_of_a_chart(int width)
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root, width);
+        await gateway.BusyAsync(Cancellation);
+        await visitor.OpenAsync("/");
+        await visitor.Page.WaitForFunctionAsync("() => document.querySelectorAll('.high canvas').length === 2");
+        var covered = await visitor.Page.EvaluateAsync<string[]>("""
+            [...document.querySelectorAll('.canvas')].flatMap(place => {
+              const button = place.parentElement.querySelector('.as-table').getBoundingClientRect();
+              const corner = place.getBoundingClientRect();
+              const { series, legend } = echarts.getInstanceByDom(place).getOption();
+              const isBelow = corner.top >= button.bottom || series[0].type === 'sankey' && corner.top + series[0].top >= button.bottom;
+              const isBeside = legend?.[0] && corner.left + legend[0].width <= button.left;
+              return isBelow || isBeside ? [] : [place.getAttribute('aria-label')];
+            })
+            """);
+        Assert.Empty(covered);
+        visitor.HasNoComplaint();
+    }
+
     [Fact]
     public async Task A_page_that_the_restarted_gateway_does_not_know_loads_itself_anew()
     {

@@ -26,7 +26,7 @@ internal sealed class SeenGateway : IAsyncDisposable
     /// <summary>Where the dashboard is.</summary>
     public string Root => $"http://{Gateway["admin"]}";
 
-    public static async Task<SeenGateway> StartAsync(CancellationToken cancellation, bool isKept = true, string admin = "{ address: 127.0.0.1:0 }")
+    public static async Task<SeenGateway> StartAsync(CancellationToken cancellation, bool isKept = true, string admin = "{ address: 127.0.0.1:0 }", string? state = null)
     {
         var exchanges = isKept ? Directory.CreateTempSubdirectory("tidegate-dashboard-").FullName : null;
         var upstream = await EchoUpstream.StartAsync();
@@ -53,7 +53,8 @@ internal sealed class SeenGateway : IAsyncDisposable
                 endpoints: [{ name: list, match: { path: /orders, methods: [GET] } }]
             """,
             cancellation,
-            exchanges: exchanges);
+            exchanges: exchanges,
+            state: state);
         return new SeenGateway(exchanges, upstream, gateway);
     }
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.WebSockets;
+using Tidegate.Testing;
 using Xunit;
 
 namespace Tidegate.EndToEndTests.Dashboard;
@@ -380,6 +381,88 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
 
         await visitor.ComesAliveAsync();
         Assert.InRange(Volatile.Read(ref lost), 1, int.MaxValue);
+    }
+
+    [Fact]
+    public async Task A_page_that_is_open_over_a_restart_goes_on_without_signing_in_and_its_sign_out_works()
+    {
+        var state = Directory.CreateTempSubdirectory("tidegate-state-").FullName;
+        var admin = $"{{ address: 127.0.0.1:{TestPorts.Free()}, token: {Token} }}";
+        var before = await SeenGateway.StartAsync(Cancellation, admin: admin, state: state);
+        await using var visitor = await browser.VisitAsync(before.Root);
+        await visitor.Page.GotoAsync("/sign-in?to=/configuration");
+        await visitor.Page.GetByLabel("Admin token").FillAsync(Token);
+        await visitor.Page.Keyboard.PressAsync("Enter");
+        await visitor.LandsAtAsync("**/configuration");
+        await visitor.Page.WaitForSelectorAsync("main[data-alive]");
+        await visitor.Page.EvaluateAsync("window.isOld = true");
+        await before.DisposeAsync();
+        await visitor.SeesAsync("The connection to the gateway is lost.");
+        await using (var after = await SeenGateway.StartAsync(Cancellation, admin: admin, state: state))
+        {
+            await visitor.Page.WaitForFunctionAsync("() => !window.isOld && document.querySelector('main[data-alive]')");
+            Assert.EndsWith("/configuration", visitor.Page.Url, StringComparison.Ordinal);
+            await visitor.Page.GetByRole(Microsoft.Playwright.AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
+            await visitor.LandsAtAsync("**/sign-in");
+        }
+
+        Assert.Equal(["audit.jsonl"], Directory.EnumerateFiles(state).Select(Path.GetFileName));
+        Directory.Delete(state, recursive: true);
+    }
+
+    [Fact]
+    public async Task Forms_and_cookies_from_before_a_restart_work_after_it_and_who_signed_out_stays_so()
+    {
+        var state = Directory.CreateTempSubdirectory("tidegate-state-").FullName;
+        using var client = Client();
+        string session, other, formCookie;
+        await using (var before = await SeenGateway.StartAsync(Cancellation, admin: WithToken, state: state))
+        {
+            session = await SignInAsync(client, before.Root);
+            other = await SignInAsync(client, before.Root);
+            using var form = await client.GetAsync(before.Root + "/sign-in", Cancellation);
+            formCookie = form.Headers.GetValues("Set-Cookie").Single().Split(';')[0];
+            await SignOutAsync(client, before.Root, other);
+        }
+
+        await using (var after = await SeenGateway.StartAsync(Cancellation, admin: WithToken, state: state))
+        {
+            Assert.Equal(HttpStatusCode.OK, await StatusAsync(client, after.Root + "/api/v1/status", session));
+            Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(client, after.Root + "/api/v1/status", other));
+            using var late = Request(after.Root + "/sign-in", formCookie);
+            late.Method = HttpMethod.Post;
+            late.Content = new FormUrlEncodedContent([new("token", Token), new("form", formCookie.Split('=')[1]), new("to", "/")]);
+            using var answer = await client.SendAsync(late, Cancellation);
+            Assert.Equal(HttpStatusCode.SeeOther, answer.StatusCode);
+            await SignOutAsync(client, after.Root, session);
+        }
+
+        await using var last = await SeenGateway.StartAsync(Cancellation, admin: WithToken, state: state);
+        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(client, last.Root + "/api/v1/status", session));
+        Directory.Delete(state, recursive: true);
+    }
+
+    [Fact]
+    public async Task Without_a_state_directory_sessions_end_with_the_process()
+    {
+        using var client = Client();
+        string session;
+        await using (var before = await SeenGateway.StartAsync(Cancellation, admin: WithToken))
+        {
+            session = await SignInAsync(client, before.Root);
+        }
+
+        await using var after = await SeenGateway.StartAsync(Cancellation, admin: WithToken);
+        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(client, after.Root + "/api/v1/status", session));
+    }
+
+    private static async Task SignOutAsync(HttpClient client, string root, string session)
+    {
+        using var request = Request(root + "/sign-out", session);
+        request.Method = HttpMethod.Post;
+        request.Headers.Add("Origin", root);
+        using var answer = await client.SendAsync(request, Cancellation);
+        Assert.Equal("/sign-in", answer.Headers.Location?.ToString());
     }
 
     private static async Task SignInAsync(Microsoft.Playwright.IPage page, string name)

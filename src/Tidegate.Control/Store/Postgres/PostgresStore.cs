@@ -295,11 +295,10 @@ internal sealed class PostgresStore : IExchangeStore
 
         _nextUpkeep = now + (_time.TimestampFrequency * 60);
 
-        DateTimeOffset at = default;
-        string? trouble;
+        List<string> troubles = [];
         try
         {
-            trouble = Try("The database's clock cannot be read", () => at = _databaseNow(_batch.Connection!));
+            KeepUp(troubles);
         }
         catch (Exception gone) when (IsExpected(gone))
         {
@@ -308,16 +307,10 @@ internal sealed class PostgresStore : IExchangeStore
             throw;
         }
 
-        string?[] troubles = [];
-        trouble ??= Try("No connection for other work", () =>
+        if (troubles.Count > 0)
         {
-            // Of its own: what takes too long may break it, and must not break the one that brings exchanges.
-            using var connection = _database.OpenConnection();
-            troubles = KeepUp(connection, at);
-        });
-        if (troubles.Append(trouble).OfType<string>().ToList() is { Count: > 0 } some)
-        {
-            _upkeep.Tell($"{string.Join(" ", some)} PostgreSQL takes exchanges all the same; this is tried again each minute. Counted in tidegate_store_failures_total.");
+            Interlocked.Add(ref _failures, troubles.Count);
+            _upkeep.Tell($"{string.Join(" ", troubles)} PostgreSQL takes exchanges all the same; this is tried again each minute. Counted in tidegate_store_failures_total.");
         }
         else
         {
@@ -325,12 +318,42 @@ internal sealed class PostgresStore : IExchangeStore
         }
     }
 
-    private string?[] KeepUp(NpgsqlConnection connection, DateTimeOffset at) =>
+    private void KeepUp(List<string> troubles)
+    {
+        DateTimeOffset at = default;
+        Try(troubles, "The database's clock cannot be read", () => at = _databaseNow(_batch.Connection!));
+        if (troubles.Count > 0)
+        {
+            return;
+        }
+
+        Try(troubles, "No connection for other work", () =>
+        {
+            // Of its own: what takes too long may break it, and must not break the one that brings exchanges.
+            using var connection = _database.OpenConnection();
+            KeepUp(connection, at, troubles);
+        });
+    }
+
+    private void KeepUp(NpgsqlConnection connection, DateTimeOffset at, List<string> troubles)
+    {
+        (string Failure, Func<string?> Action)[] steps =
         [
-            Try("The next days' tables cannot be made", () => PostgresDays.MakeAhead(connection, at)),
-            Try("Old sums cannot be let go of", () => PostgresRetention.LetGoOfSums(connection, at)),
-            Try("Old exchanges cannot be let go of", () => LetGoOfDays(connection, at)),
+            ("The next days' tables cannot be made", () => Done(() => PostgresDays.MakeAhead(connection, at))),
+            ("Old sums cannot be let go of", () => Done(() => PostgresRetention.LetGoOfSums(connection, at))),
+            ("Old exchanges cannot be let go of", () => LetGoOfDays(connection, at)),
         ];
+        foreach (var (failure, action) in steps)
+        {
+            Try(troubles, failure, action);
+            if (connection.FullState != ConnectionState.Open)
+            {
+                // Nothing more can be done on it: the next time there is a new one. Whether the database is gone as well, the other one knows.
+                Try(troubles, "The database does not answer", () => PostgresSchema.Run(_batch.Connection!, "SELECT 1"));
+                return;
+            }
+        }
+    }
 
     private string? LetGoOfDays(NpgsqlConnection connection, DateTimeOffset at)
     {
@@ -339,15 +362,18 @@ internal sealed class PostgresStore : IExchangeStore
         return kept.Trouble;
     }
 
-    private string? Try(string failure, Action action) => Try(failure, () =>
+    private static string? Done(Action action)
     {
         action();
         return null;
-    });
+    }
 
+    private void Try(List<string> troubles, string failure, Action action) => Try(troubles, failure, () => Done(action));
+
+    /// <param name="troubles">Takes what is wrong.</param>
     /// <param name="failure">What it means that it fails.</param>
     /// <param name="action">Says what its trouble is, or throws it. What costs the connection that brings exchanges is an outage, and thrown.</param>
-    private string? Try(string failure, Func<string?> action)
+    private void Try(List<string> troubles, string failure, Func<string?> action)
     {
         string? trouble;
         try
@@ -359,13 +385,10 @@ internal sealed class PostgresStore : IExchangeStore
             trouble = thrown.Message;
         }
 
-        if (trouble is null)
+        if (trouble is not null)
         {
-            return null;
+            troubles.Add($"{failure}: {trouble}");
         }
-
-        Interlocked.Increment(ref _failures);
-        return $"{failure}: {trouble}";
     }
 
     private void Fail(string trouble)

@@ -35,12 +35,13 @@ internal sealed class MonthlyUse
     /// <param name="store">Where counts are.</param>
     /// <param name="scope">The API, and the endpoint where the price is written for one.</param>
     /// <param name="name">The unit's name.</param>
-    public static MonthlyUse OfUnits(LimitStore store, string scope, string name)
+    /// <param name="isOldOfOthers">What an earlier version counted under that name is not the unit's alone.</param>
+    public static MonthlyUse OfUnits(LimitStore store, string scope, string name, bool isOldOfOthers = false)
     {
         var use = new MonthlyUse(store, scope, "cost unit in millionths " + name, PartsOfUnit);
-        if (name is not ("requests" or "bytes"))
+        if (!isOldOfOthers)
         {
-            use.TakeOver(OfWhole(store, scope, name));
+            use.GoOn(OfWhole(store, scope, name));
         }
 
         return use;
@@ -66,16 +67,12 @@ internal sealed class MonthlyUse
         }
     }
 
-    /// <summary>Counts what an earlier version has counted of it this month, in whole units, and lets go of that. Units named as what is priced by itself had one count with it, which is not theirs.</summary>
-    private void TakeOver(MonthlyUse old)
+    /// <summary>Counts what an earlier version has counted of it this month, in whole units. Once: as long as nothing is counted here. The old count stays: the configuration may never come in force.</summary>
+    private void GoOn(MonthlyUse old)
     {
-        // Not charged, but asked for: only then what an earlier process has counted is there.
-        var used = old.Add(0);
-        if (used > 0)
+        if (Add(0) == 0)
         {
-            var now = _store.Time.GetTimestamp();
-            old._store.Cells.Charge(old._count.Algorithm, old._count.OnlyKey, -(long)used, now);
-            Add(used);
+            Add(old.Add(0));
         }
     }
 }

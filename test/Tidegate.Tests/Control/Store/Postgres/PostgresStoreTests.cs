@@ -621,6 +621,53 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
     }
 
     [Fact]
+    public async Task A_connection_that_breaks_in_the_middle_of_other_work_ends_it_and_the_next_time_there_is_a_new_one()
+    {
+        await using var store = Open();
+        store.BringToDatabase();
+        RunAtUpkeep("PERFORM pg_terminate_backend(pg_backend_pid())");
+        _time.Advance(TimeSpan.FromDays(100));
+        await AddAsync(store, 20);
+        store.BringToDatabase();
+        Assert.StartsWith("Old sums cannot be let go of: ", Assert.Single(_log), StringComparison.Ordinal);
+        Assert.Equal(1, store.Failures);
+        Assert.Equal((20, 20), await CountAsync(store));
+
+        _time.Advance(TimeSpan.FromMinutes(2));
+        store.BringToDatabase();
+        Assert.Equal((2, 1), (store.Failures, _log.Count));
+
+        Run("DROP TRIGGER at_upkeep ON minutes");
+        _time.Advance(TimeSpan.FromMinutes(2));
+        store.BringToDatabase();
+        Assert.Equal("PostgreSQL makes room for exchanges, and lets go of old ones, again.", _log[^1]);
+        await using var watch = Connect(_address);
+        await UntilAsync(watch, "SELECT to_regclass('exchanges_20261126') IS NULL AND to_regclass('exchanges_20270307') IS NOT NULL");
+        Assert.Equal((2, 2), (store.Failures, _log.Count));
+    }
+
+    [Fact]
+    public async Task An_outage_in_the_middle_of_other_work_is_one_failure_and_that_work_is_done_as_soon_as_it_is_over()
+    {
+        await using var store = Open();
+        store.BringToDatabase();
+        RunAtUpkeep("PERFORM pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid(); PERFORM pg_terminate_backend(pg_backend_pid())");
+        _time.Advance(TimeSpan.FromDays(100));
+        await AddAsync(store, 20);
+        store.BringToDatabase();
+        Assert.StartsWith("Exchanges cannot be brought to PostgreSQL: ", Assert.Single(_log), StringComparison.Ordinal);
+        Assert.Equal((1, 0), (store.Failures, store.Dropped));
+
+        Run("DROP TRIGGER at_upkeep ON minutes");
+        store.BringToDatabase();
+        Assert.Equal("Exchanges are brought to PostgreSQL again.", _log[^1]);
+        Assert.Equal((20, 20), await CountAsync(store));
+        await using var watch = Connect(_address);
+        await UntilAsync(watch, "SELECT to_regclass('exchanges_20261126') IS NULL");
+        Assert.Equal((1, 2), (store.Failures, _log.Count));
+    }
+
+    [Fact]
     public async Task A_server_that_lets_only_one_connection_in_takes_exchanges_all_the_same()
     {
         Assert.SkipWhen(_server.Cluster is null, PostgresServer.Missing);
@@ -721,6 +768,12 @@ public sealed class PostgresStoreTests : IClassFixture<PostgresServer>
         var series = await reader.SeriesAsync(new SeriesQuery { From = Start.AddDays(-1), To = _time.GetUtcNow().AddDays(1), Step = TimeSpan.FromHours(1) }, Cancellation);
         return (found.Select(record => record.Id).Distinct().Count() == found.Count ? found.Count : -1, series.Total.Cell.Count);
     }
+
+    /// <summary>Where old sums are let go of, of which there need not be any.</summary>
+    private void RunAtUpkeep(string statements) => Run($"""
+        CREATE FUNCTION tidegate.at_upkeep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {statements}; RETURN NULL; END $$;
+        CREATE TRIGGER at_upkeep BEFORE DELETE ON minutes FOR EACH STATEMENT EXECUTE FUNCTION tidegate.at_upkeep();
+        """);
 
     private static async Task UntilAsync(NpgsqlConnection connection, string question)
     {

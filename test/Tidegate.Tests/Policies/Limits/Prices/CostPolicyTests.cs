@@ -247,14 +247,26 @@ public sealed class CostPolicyTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("requests")]
-    [InlineData("bytes")]
-    public void A_unit_does_not_take_over_the_count_of_what_is_priced_by_itself(string name)
+    [InlineData("requests", "per_request: [{ up_to: 1000, price: 0 USD }, { price: 1 USD }],", 0)]
+    [InlineData("bytes", "per_size: [{ up_to: 1KB, price: 0 USD/KB }, { price: 1 USD/KB }],", 0)]
+    [InlineData("requests", "per_size: [{ up_to: 1KB, price: 0 USD/KB }, { price: 1 USD/KB }],", 1500)]
+    [InlineData("requests", "per_request: 0 USD,", 1500)]
+    [InlineData("bytes", "", 1500)]
+    public void A_unit_named_as_what_is_priced_by_itself_goes_on_with_an_old_count_that_is_its_alone(string name, string others, int used)
     {
-        MonthlyUse.OfWhole(_services.Limits, "a", name).Add(7);
+        MonthlyUse.OfWhole(_services.Limits, "a", name).Add(1500);
+        Policy($"{others} units: [{{ name: {name}, price: [{{ up_to: 1000, price: 0 USD }}, {{ price: 1 USD/1000 }}], response_header: x-units }}]");
 
-        Assert.Equal(0, MonthlyUse.OfUnits(_services.Limits, "a", name).Add(0));
-        Assert.Equal(7, MonthlyUse.OfWhole(_services.Limits, "a", name).Add(0));
+        Assert.Equal(used, MonthlyUse.OfUnits(_services.Limits, "a", name, isOldOfOthers: true).Add(0));
+    }
+
+    [Fact]
+    public void A_configuration_that_never_comes_in_force_takes_no_count_away()
+    {
+        MonthlyUse.OfWhole(_services.Limits, "a", "requests").Add(1500);
+        Policy("units: [{ name: requests, price: [{ up_to: 1000, price: 0 USD }, { price: 1 USD/1000 }], response_header: x-units }]");
+
+        Assert.Equal(1500, MonthlyUse.OfWhole(_services.Limits, "a", "requests").Add(0));
     }
 
     [Fact]
