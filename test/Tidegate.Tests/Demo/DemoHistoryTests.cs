@@ -37,6 +37,9 @@ public sealed class DemoHistoryTests
         Assert.Contains(records, record => record is { Api: "assistant", Outcome: Outcome.Failed, Cost.Amount: 0 });
         Assert.Contains(records, record => record is { Host: "telemetry.toolmaker.example", Code: "host_not_listed" });
         Assert.Contains(records, record => record is { Code: "credential_unknown", Direction: Direction.Ingress });
+
+        // Called as the gateway itself calls it, or a chart of reasons shows what happened before the start and after it as two things.
+        Assert.All(records.Where(record => record.Outcome == Outcome.Rejected), record => Assert.Contains(record.Reason, (string[])["routing", "authenticate", "access", "limits", "circuit_breaker", "adaptive_throttle", "adaptive_concurrency"]));
         Assert.DoesNotContain(records, record => record.Outcome == Outcome.ServedFromCache && record.Cache == CacheResult.Hit && record.Cost != ExchangeCost.None);
     }
 

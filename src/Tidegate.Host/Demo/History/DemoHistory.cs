@@ -120,7 +120,7 @@ internal sealed class DemoHistory
     {
         if (!isKnown)
         {
-            return PastAnswer.Refused(401, "authentication", hasKey ? "credential_unknown" : "credential_missing", random);
+            return PastAnswer.Refused(401, "authenticate", hasKey ? "credential_unknown" : "credential_missing", random);
         }
 
         var api = _compiled.Config.Apis.First(api => api.Name == exchange.ApiName);
