@@ -120,7 +120,10 @@ public sealed class ResponseTranscriptTests : ForwardTest
         }
 
         Assert.Equal(1, upstream.Accepted);
-        Assert.Equal((1, 1), (Pool.Open, Pool.Idle));
+        if (HasOwnClient)
+        {
+            Assert.Equal((1, 1), (Pool.Open, Pool.Idle));
+        }
     }
 
     [Theory]
@@ -272,7 +275,10 @@ public sealed class ResponseTranscriptTests : ForwardTest
         }
 
         Assert.Equal(["X-First=1", "sEt-CooKie=a=1", "set-cookie=b=2", "X-Last=ÿ"], fields);
-        Assert.Equal(1, Pool.Idle);
+        if (HasOwnClient)
+        {
+            Assert.Equal(1, Pool.Idle);
+        }
     }
 
     [Fact]
@@ -331,5 +337,6 @@ public sealed class ResponseTranscriptTests : ForwardTest
 
     private PoolStatistics Pool => Assert.Single(Forwarder.PoolStatistics);
 
-    private Task NothingIsOpenAsync() => EventuallyAsync(() => Pool is { Open: 0, Idle: 0 }, "A connection was kept.");
+    // The framework keeps its connections to itself.
+    private Task NothingIsOpenAsync() => HasOwnClient ? EventuallyAsync(() => Pool is { Open: 0, Idle: 0 }, "A connection was kept.") : Task.CompletedTask;
 }
