@@ -119,7 +119,7 @@ public sealed class CostTests : IDisposable
                 return total.Clone();
             }
 
-            Assert.True(tries < 200, total.GetRawText());
+            Assert.True(tries < 600, total.GetRawText());
             await Task.Delay(100, Cancellation);
         }
     }
