@@ -89,9 +89,9 @@ internal sealed class GrpcWorld : IAsyncDisposable
         for (var count = 1; ; count++)
         {
             var records = await _gateway!.RecordsAsync(count, Cancellation);
-            if (records.FirstOrDefault(record => record.Path.EndsWith("/" + method, StringComparison.Ordinal)) is { } record)
+            if (records.Any(record => record.Path.EndsWith("/" + method, StringComparison.Ordinal)))
             {
-                return Checked(record, method);
+                return Checked(records.First(record => record.Path.EndsWith("/" + method, StringComparison.Ordinal)), method);
             }
         }
     }
