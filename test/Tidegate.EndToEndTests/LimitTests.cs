@@ -242,6 +242,9 @@ public sealed class LimitTests
 
         answers.Release(2);
         Assert.Equal(HttpStatusCode.OK, await working);
+
+        // A client has the last byte before the gateway is done with its exchange, and its place in flight is free.
+        await gateway.RecordsAsync(12, Cancellation);
         Assert.Equal(HttpStatusCode.OK, await SendAsync());
 
         async Task<HttpStatusCode> SendAsync()
