@@ -84,7 +84,8 @@ public sealed class TidegateProcess : IDisposable
 
     private void Received(object sender, DataReceivedEventArgs received)
     {
-        if (received.Data is { } line)
+        // A reactor that a busy machine held up for a quarter of a second is news of the machine.
+        if (received.Data is { } line && !(line.StartsWith("Reactor ", StringComparison.Ordinal) && line.Contains(" was busy for ", StringComparison.Ordinal)))
         {
             _lines.Enqueue(line);
         }
