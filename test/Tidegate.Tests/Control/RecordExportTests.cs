@@ -54,7 +54,7 @@ public sealed class RecordExportTests : IAsyncLifetime
     {
         _collector.GrpcStatus = 8;
         await _queue.TakeAsync([Traced], Cancellation);
-        await Export().ExportAsync(Cancellation, Cancellation).WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+        await Export().ExportAsync(Cancellation, Cancellation).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
 
         Assert.Equal(1, _signal.ItemsRefused);
     }
@@ -91,7 +91,7 @@ public sealed class RecordExportTests : IAsyncLifetime
             await Task.Delay(1, Cancellation);
         }
 
-        await export.WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+        await export.WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
         Assert.Equal(2, _signal.ItemsDropped);
         Assert.True(_notes.Count >= 10, $"{_notes.Count}");
     }
