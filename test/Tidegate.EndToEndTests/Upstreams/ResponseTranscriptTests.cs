@@ -207,6 +207,7 @@ public sealed class ResponseTranscriptTests : ForwardTest
     [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\nX: 1\r\n", false)]
     public async Task What_is_cut_short_never_looks_complete(string answer, bool isReset)
     {
+        var isRead = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var upstream = new ScriptedUpstream(async connection =>
         {
             await connection.ReadRequestAsync();
@@ -214,11 +215,13 @@ public sealed class ResponseTranscriptTests : ForwardTest
             if (isReset)
             {
                 // After the bytes have been read, or the reset could overtake them.
-                await Task.Delay(100, connection.Stopping);
+                await isRead.Task;
                 connection.Reset();
             }
         });
         var exchange = await ForwardAsync(upstream.Port);
+        Assert.NotEqual(0, await exchange.ResponseBody.ReadAsync(new byte[100], Cancellation));
+        isRead.SetResult();
 
         var broken = await Assert.ThrowsAsync<MessageBodyException>(() => ReadAsync(exchange));
 
