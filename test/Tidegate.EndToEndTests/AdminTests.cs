@@ -267,7 +267,7 @@ public sealed class AdminTests
         upstream.NextEvent.Release();
         using var streaming = await client.SendAsync(Request($"http://{gateway["ingress"]}/events", "X-Api-Key", Secret), HttpCompletionOption.ResponseHeadersRead, Cancellation);
 
-        var draining = gateway.DrainAsync(TimeSpan.FromSeconds(20));
+        var draining = gateway.DrainAsync(TimeSpan.FromSeconds(60));
         using var notReady = await client.GetAsync($"http://{gateway["admin"]}/readyz", Cancellation);
         using var live = await client.GetAsync($"http://{gateway["admin"]}/livez", Cancellation);
         using var status = await JsonAsync(client, gateway, "/api/v1/status");

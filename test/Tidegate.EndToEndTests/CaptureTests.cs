@@ -82,7 +82,7 @@ public sealed class CaptureTests
                 return har;
             }
 
-            Assert.True(tries < 200, har);
+            Assert.True(tries < 1_200, har);
             await Task.Delay(50, Cancellation);
         }
     }

@@ -112,7 +112,7 @@ public sealed class ExportTests : IDisposable
                 break;
             }
 
-            Assert.True(tries < 200, series.RootElement.GetRawText());
+            Assert.True(tries < 600, series.RootElement.GetRawText());
             await Task.Delay(100, Cancellation);
         }
 

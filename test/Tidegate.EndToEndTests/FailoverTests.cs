@@ -79,7 +79,9 @@ public sealed class FailoverTests
         Assert.Equal(HttpStatusCode.NoContent, answer.StatusCode);
         var record = (await gateway.RecordsAsync(1, Cancellation))[0];
         Assert.Equal((2, "503"), (record.Attempts, Assert.Single(record.Retries).Cause));
-        Assert.InRange(record.Total.TotalSeconds, 0, 5);
+
+        // Far from the five minutes that content may be silent, and from the minute that the next head may take.
+        Assert.InRange(record.Total.TotalSeconds, 0, 30);
     }
 
     [Fact]
@@ -145,7 +147,7 @@ public sealed class FailoverTests
 
     [Theory]
     [InlineData("429 Too Many Requests", "Retry-After: 30\r\n", "GET")]
-    [InlineData("429 Too Many Requests", "", "POST")]
+    [InlineData("429 Too Many Requests", "Retry-After: 30\r\n", "POST")]
     [InlineData("401 Unauthorized", "", "GET")]
     [InlineData("401 Unauthorized", "", "POST")]
     [InlineData("402 Payment Required", "", "POST")]
@@ -304,7 +306,7 @@ public sealed class FailoverTests
             direction: egress
             hosts: [provider.test]
             base_path: /provider
-            timeouts: {"{ connect: 2s, response_headers: 5s }"}
+            timeouts: {"{ connect: 20s, response_headers: 60s }"}
             {more.ReplaceLineEndings("\n    ")}
         """,
         Cancellation);

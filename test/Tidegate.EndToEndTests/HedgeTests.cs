@@ -105,7 +105,7 @@ public sealed class HedgeTests
                         await connection.WaitForEndAsync();
                         return;
                     default:
-                        await Task.Delay(1_000, connection.Stopping);
+                        await Task.Delay(3_000, connection.Stopping);
                         break;
                 }
 
@@ -171,11 +171,7 @@ public sealed class HedgeTests
     /// <summary>Every connection that is open waits for the next request: none is held by an exchange that is over.</summary>
     private static async Task NothingIsLeftAsync(TestGateway gateway)
     {
-        for (var i = 0; i < 500 && gateway.UpstreamPools.Any(pool => pool.Open != pool.Idle); i++)
-        {
-            await Task.Delay(10, Cancellation);
-        }
-
+        await Eventually.HoldsAsync(() => gateway.UpstreamPools.All(pool => pool.Open == pool.Idle), "A connection is held.", Cancellation);
         Assert.All(gateway.UpstreamPools, pool => Assert.Equal((pool.Open, 0), (pool.Idle, pool.Waiting)));
     }
 
@@ -231,13 +227,13 @@ public sealed class HedgeTests
 
         public string Url => $"http://127.0.0.1:{_upstream.Port}";
 
-        public Task AskedAsync() => _asked.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        public Task AskedAsync() => _asked.Task.WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
 
         public async Task BrokenOffAsync(int times)
         {
             for (var i = 0; i < times; i++)
             {
-                Assert.True(await _broken.WaitAsync(TimeSpan.FromSeconds(20), Cancellation), "The connection was not closed.");
+                Assert.True(await _broken.WaitAsync(TimeSpan.FromSeconds(60), Cancellation), "The connection was not closed.");
             }
         }
 

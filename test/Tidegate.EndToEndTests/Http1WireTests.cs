@@ -173,7 +173,7 @@ public sealed class Http1WireTests : IAsyncLifetime
     private async Task<string> SendAsync(string listener, bool halfClose, params string[] pieces)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        timeout.CancelAfter(TimeSpan.FromSeconds(20));
+        timeout.CancelAfter(TimeSpan.FromSeconds(60));
         using var client = new TcpClient { NoDelay = true };
         await client.ConnectAsync(_gateway[listener], timeout.Token);
         var stream = client.GetStream();

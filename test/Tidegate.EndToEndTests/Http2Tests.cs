@@ -21,7 +21,7 @@ public sealed class Http2Tests : IDisposable
     {
         await using var upstream = await EchoUpstream.StartAsync();
         await using var gateway = await TestGateway.StartAsync(Ingress(upstream.Port), Cancellation);
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20) };
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(60) };
         var address = $"http://{gateway["ingress"]}/a%20b?q=1";
 
         using var second = await client.SendAsync(Request(address, HttpVersion.Version20), Cancellation);
@@ -63,7 +63,7 @@ public sealed class Http2Tests : IDisposable
     {
         await using var upstream = await EchoUpstream.StartAsync(protocols: protocols);
         await using var gateway = await TestGateway.StartAsync(Ingress(upstream.Port, protocol: protocol), Cancellation);
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20) };
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(60) };
         var content = Enumerable.Range(0, 3_000_000).Select(i => (byte)(i * 7)).ToArray();
 
         using var echo = Request($"http://{gateway["ingress"]}/hash", HttpVersion.Version20);
@@ -79,7 +79,7 @@ public sealed class Http2Tests : IDisposable
     {
         await using var upstream = await EchoUpstream.StartAsync(protocols: HttpProtocols.Http2);
         await using var gateway = await TestGateway.StartAsync(Ingress(upstream.Port, protocol: "http2"), Cancellation);
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20) };
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(60) };
 
         using var trailers = await client.SendAsync(Request($"http://{gateway["ingress"]}/trailers", HttpVersion.Version20), Cancellation);
 
@@ -133,7 +133,7 @@ public sealed class Http2Tests : IDisposable
     public async Task A_destination_that_is_down_is_a_problem_reply_over_http2_too()
     {
         await using var gateway = await TestGateway.StartAsync(Ingress(1), Cancellation);
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20) };
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(60) };
 
         using var answer = await client.SendAsync(Request($"http://{gateway["ingress"]}/", HttpVersion.Version20), Cancellation);
 

@@ -92,7 +92,7 @@ public sealed class Http3Tests : IDisposable
             await events.ReadExactlyAsync(new byte[4], Cancellation);
         }
 
-        Assert.True(await upstream.ClientGone.WaitAsync(TimeSpan.FromSeconds(20), Cancellation), "The upstream still answers.");
+        Assert.True(await upstream.ClientGone.WaitAsync(TimeSpan.FromSeconds(60), Cancellation), "The upstream still answers.");
         Assert.Equal(HttpStatusCode.OK, (await client.GetAsync(Address(gateway, "/"), Cancellation)).StatusCode);
         var record = (await gateway.RecordsAsync(2, Cancellation))[0];
         Assert.Equal((Outcome.Failed, "client_aborted"), (record.Outcome, record.Code));
@@ -213,7 +213,7 @@ public sealed class Http3Tests : IDisposable
         using var events = new StreamReader(await client.GetStreamAsync(Address(gateway, "/events"), Cancellation));
         Assert.Equal("data: 1", await events.ReadLineAsync(Cancellation));
 
-        var drained = gateway.DrainAsync(TimeSpan.FromSeconds(30));
+        var drained = gateway.DrainAsync(TimeSpan.FromSeconds(60));
         upstream.NextEvent.Release(2);
 
         Assert.Equal("\ndata: 2\n\ndata: 3\n\n", await events.ReadToEndAsync(Cancellation));
@@ -232,7 +232,7 @@ public sealed class Http3Tests : IDisposable
         await using var idle = await RawHttp3.ConnectAsync(gateway["ingress"], "a.test", Cancellation);
         Assert.Equal("200", await idle.GetAsync("/", [], Cancellation));
 
-        await gateway.DrainAsync(TimeSpan.FromMinutes(5)).WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        await gateway.DrainAsync(TimeSpan.FromMinutes(5)).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
 
         Assert.Equal("200", await last);
         Assert.Equal("closed 100", await idle.WaitUntilClosedAsync(Cancellation));
@@ -246,7 +246,7 @@ public sealed class Http3Tests : IDisposable
         await using var idle = await RawHttp3.ConnectAsync(gateway["ingress"], "a.test", Cancellation);
         Assert.Equal("200", await idle.GetAsync("/", [], Cancellation));
 
-        Assert.Equal("closed 100", await idle.WaitUntilClosedAsync(Cancellation).WaitAsync(TimeSpan.FromSeconds(20), Cancellation));
+        Assert.Equal("closed 100", await idle.WaitUntilClosedAsync(Cancellation).WaitAsync(TimeSpan.FromSeconds(60), Cancellation));
     }
 
     [Fact]

@@ -154,7 +154,7 @@ public sealed class InterceptionTests : IDisposable
             Proxy = proxy,
             SslOptions = { CertificateChainPolicy = trusts ? policy : null },
         })
-        { Timeout = TimeSpan.FromSeconds(20) };
+        { Timeout = TimeSpan.FromSeconds(60) };
     }
 
     private static HttpRequestMessage Request(string address, string version, HttpMethod? method = null) =>
@@ -162,7 +162,7 @@ public sealed class InterceptionTests : IDisposable
 
     private static async Task<string> RunAsync(string program, string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(program, ["--max-time", "20", .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(new ProcessStartInfo(program, ["--max-time", "60", .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var error = process.StandardError.ReadToEndAsync(Cancellation);
         var output = await process.StandardOutput.ReadToEndAsync(Cancellation);
         await process.WaitForExitAsync(Cancellation);

@@ -97,7 +97,8 @@ public sealed class LimitTests
         }
 
         // The first twenty did not wait; how long each of the others did depends on when the machine let it come.
-        Assert.InRange(records.Count(record => record.Queue > TimeSpan.Zero), 1, 40);
+        var waited = records.Count(record => record.Queue > TimeSpan.Zero);
+        Assert.True(waited is >= 1 and <= 40, $"{waited} waited:\n" + string.Join('\n', records.OrderBy(record => record.Started).Select(record => $"{record.Started:ss.fffffff} {record.Queue.TotalMilliseconds} ms at {record.QueuePosition}, {record.Policies.TotalMilliseconds} ms")));
     }
 
     [Fact]
@@ -241,6 +242,9 @@ public sealed class LimitTests
 
         answers.Release(2);
         Assert.Equal(HttpStatusCode.OK, await working);
+
+        // A client has the last byte before the gateway is done with its exchange, and its place in flight is free.
+        await gateway.RecordsAsync(12, Cancellation);
         Assert.Equal(HttpStatusCode.OK, await SendAsync());
 
         async Task<HttpStatusCode> SendAsync()

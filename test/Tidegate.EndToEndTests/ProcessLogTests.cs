@@ -55,7 +55,7 @@ public sealed class ProcessLogTests
 
     private static async Task UntilAsync(Func<bool> isDone)
     {
-        for (var tries = 0; !isDone() && tries < 1_000; tries++)
+        for (var tries = 0; !isDone() && tries < 6_000; tries++)
         {
             await Task.Delay(10, TestContext.Current.CancellationToken);
         }
@@ -84,7 +84,7 @@ public sealed class ProcessLogTests
 
         public override Task WriteLineAsync(string? value)
         {
-            Waits?.Wait(TimeSpan.FromSeconds(20));
+            Waits?.Wait(TimeSpan.FromSeconds(60));
             if (IsFull)
             {
                 throw new IOException("No space left on device");

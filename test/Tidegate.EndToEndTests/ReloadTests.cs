@@ -14,7 +14,7 @@ public sealed class ReloadTests
     {
         await using var upstream = await EchoUpstream.StartAsync();
         await using var gateway = await TestGateway.StartAsync(Http2Tests.Ingress(upstream.Port), Cancellation);
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20) };
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(60) };
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         var answered = 0;
         var callers = Enumerable.Range(0, 8).Select(async _ =>
@@ -44,7 +44,7 @@ public sealed class ReloadTests
     {
         await using var upstream = await EchoUpstream.StartAsync();
         await using var gateway = await TestGateway.StartAsync(Http2Tests.Ingress(upstream.Port), Cancellation);
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20) };
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(60) };
 
         Assert.NotEmpty(gateway.Reload("apis: [{ nam: x }]"));
         Assert.Equal(HttpStatusCode.OK, (await client.GetAsync($"http://{gateway["ingress"]}/", Cancellation)).StatusCode);
@@ -71,11 +71,11 @@ public sealed class ReloadTests
             }
         });
         await using var gateway = await TestGateway.StartAsync(Http2Tests.Ingress(upstream.Port), Cancellation);
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20), DefaultRequestVersion = Version.Parse(version), DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(60), DefaultRequestVersion = Version.Parse(version), DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
         var calls = Enumerable.Range(0, Calls).Select(_ => client.GetStringAsync($"http://{gateway["ingress"]}/slow", Cancellation)).ToArray();
         await Eventually.HoldsAsync(() => Volatile.Read(ref arrived) == Calls, "Not every call came to the upstream.", Cancellation);
 
-        var draining = gateway.DrainAsync(TimeSpan.FromSeconds(20));
+        var draining = gateway.DrainAsync(TimeSpan.FromSeconds(60));
         isDraining.SetResult();
         await draining;
 

@@ -125,7 +125,7 @@ public sealed partial class SampleTests : IDisposable
     /// <summary>What curl printed, then the status that it saw, then that of its CONNECT.</summary>
     private async Task<string> CurlAsync(string command, Dictionary<string, string> environment)
     {
-        var start = new ProcessStartInfo("bash", ["-c", command + " -sS --max-time 30 -w ' %{http_code} connect %{http_connect}'"])
+        var start = new ProcessStartInfo("bash", ["-c", command + " -sS --max-time 60 -w ' %{http_code} connect %{http_connect}'"])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

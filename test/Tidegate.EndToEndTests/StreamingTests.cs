@@ -48,7 +48,7 @@ public sealed class StreamingTests
             await events.ReadExactlyAsync(new byte[4], Cancellation);
         }
 
-        Assert.True(await upstream.ClientGone.WaitAsync(TimeSpan.FromSeconds(20), Cancellation), "The upstream still answers.");
+        Assert.True(await upstream.ClientGone.WaitAsync(TimeSpan.FromSeconds(60), Cancellation), "The upstream still answers.");
         var record = (await gateway.RecordsAsync(1, Cancellation))[0];
         Assert.Equal((Outcome.Failed, "client_aborted"), (record.Outcome, record.Code));
     }
@@ -97,7 +97,7 @@ public sealed class StreamingTests
 
     private static HttpClient Client(string version) => new()
     {
-        Timeout = TimeSpan.FromSeconds(20),
+        Timeout = TimeSpan.FromSeconds(60),
         DefaultRequestVersion = Version.Parse(version),
         DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
     };

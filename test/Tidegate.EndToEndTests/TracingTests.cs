@@ -279,7 +279,7 @@ public sealed class TracingTests
     {
         using var client = new HttpClient();
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        patience.CancelAfter(TimeSpan.FromSeconds(20));
+        patience.CancelAfter(TimeSpan.FromSeconds(60));
         while (new PrometheusScrape(await client.GetStringAsync($"http://{gateway["admin"]}/metrics", patience.Token)).Sum(name, $"result=\"{result}\"") == 0)
         {
             await Task.Delay(50, patience.Token);

@@ -77,7 +77,7 @@ public sealed class WebhookTests
         Assert.Equal(HttpStatusCode.Conflict, (await SendAsync(Event, signature)).StatusCode);
         Assert.Equal(0, await AskedForAsync(paths));
 
-        var records = (await gateway.RecordsAsync(16, Cancellation)).Where(record => record.Direction == Direction.Ingress).ToList();
+        var records = (await gateway.RecordsAsync(19, Cancellation)).Where(record => record.Direction == Direction.Ingress).ToList();
         Assert.Equal(["webhook_replayed", "webhook_signature_wrong", "webhook_unsigned"], records.Select(record => record.Code).Where(code => code.Length > 0).Order());
         Assert.Equal(2, Assert.Single(records, record => record.Status == 204).CachePurges);
         Assert.All(records.Where(record => record.Status != 204), record => Assert.Equal(0, record.CachePurges));

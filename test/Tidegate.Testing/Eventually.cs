@@ -3,7 +3,7 @@ namespace Tidegate.Testing;
 /// <summary>Waits for what another thread, or another process, is about to do: by looking, and longer than a busy machine takes.</summary>
 public static class Eventually
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     /// <summary>Waits until it holds.</summary>
     /// <param name="condition">Looked at again and again.</param>

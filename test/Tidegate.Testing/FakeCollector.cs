@@ -69,7 +69,7 @@ public sealed class FakeCollector : IAsyncDisposable
     {
         while (Spans.Count < count)
         {
-            if (!await _more.WaitAsync(TimeSpan.FromSeconds(20), cancellationToken))
+            if (!await _more.WaitAsync(TimeSpan.FromSeconds(60), cancellationToken))
             {
                 throw new TimeoutException($"{Spans.Count} of {count} spans came.");
             }

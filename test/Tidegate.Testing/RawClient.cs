@@ -4,10 +4,10 @@ using System.Text;
 
 namespace Tidegate.Testing;
 
-/// <summary>A client that sends exactly the bytes that the test says. Every wait is bounded by 20 s.</summary>
+/// <summary>A client that sends exactly the bytes that the test says. Every wait is bounded by a minute.</summary>
 public sealed class RawClient : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly Socket _socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private readonly CancellationToken _cancellation;

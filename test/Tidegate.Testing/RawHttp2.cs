@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Tidegate.Testing;
 
-/// <summary>Just enough HTTP/2 to send frames that no library would send. Every wait is bounded by 20 s.</summary>
+/// <summary>Just enough HTTP/2 to send frames that no library would send. Every wait is bounded by a minute.</summary>
 public sealed class RawHttp2 : IDisposable
 {
     /// <summary>Frame types (RFC 9113 6).</summary>
@@ -14,7 +14,7 @@ public sealed class RawHttp2 : IDisposable
     /// <summary>Flags of DATA and HEADERS.</summary>
     public const byte EndStream = 1, EndHeaders = 4;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly Stream _stream;
     private readonly CancellationToken _cancellation;

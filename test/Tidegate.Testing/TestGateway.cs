@@ -80,7 +80,7 @@ public sealed class TestGateway : IAsyncDisposable
 
     private sealed class RecordKeeper : IExchangeSink
     {
-        private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+        private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
         public string Name => "test";
 

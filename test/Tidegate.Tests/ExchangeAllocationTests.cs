@@ -102,7 +102,7 @@ public sealed class ExchangeAllocationTests
             }
 
             fewest = Math.Min(fewest, (gateway.AllocatedBytes() - before + BatchSize - 1) / BatchSize);
-            if (fewest <= allowed || Stopwatch.GetElapsedTime(began) > TimeSpan.FromSeconds(15))
+            if (fewest <= allowed || Stopwatch.GetElapsedTime(began) > TimeSpan.FromSeconds(60))
             {
                 return fewest;
             }

@@ -7,7 +7,7 @@ namespace Tidegate.EndToEndTests.Clients;
 /// <summary>A client that is a program of its own.</summary>
 internal static class ClientProgram
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
     /// <summary>A script or source file that lies beside the tests.</summary>
     public static string Script(string name) => Path.Combine(AppContext.BaseDirectory, "Clients", name);

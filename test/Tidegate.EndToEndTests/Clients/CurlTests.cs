@@ -159,5 +159,5 @@ public sealed class CurlTests
     }
 
     private static Task<string> CurlAsync(string[] arguments, params IReadOnlyList<(string Name, string Value)> environment) =>
-        ClientProgram.RunAsync("curl", ["-sS", "--max-time", "30", "-w", "|%{http_code} %{http_version}", .. arguments], environment);
+        ClientProgram.RunAsync("curl", ["-sS", "--max-time", "60", "-w", "|%{http_code} %{http_version}", .. arguments], environment);
 }

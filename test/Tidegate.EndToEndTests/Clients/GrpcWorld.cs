@@ -73,14 +73,31 @@ internal sealed class GrpcWorld : IAsyncDisposable
         return world;
     }
 
-    /// <summary>Waits for the record of the last of so many calls.</summary>
-    public async Task<ExchangeRecord> RecordAsync(string method, int calls = 1)
+    /// <summary>Waits for the record of the only call.</summary>
+    public async Task<ExchangeRecord> RecordAsync(string method)
     {
         // Through a proxy the client is asked for its key first.
-        var count = calls + (_way == Intercepted ? 1 : 0);
+        var count = 1 + (_way == Intercepted ? 1 : 0);
         var records = await _gateway!.RecordsAsync(count, Cancellation);
         Assert.Equal(count, records.Count);
-        var record = records[^1];
+        return Checked(records[^1], method);
+    }
+
+    /// <summary>Waits for the record of a call, of however many others there are records before.</summary>
+    public async Task<ExchangeRecord> RecordedAsync(string method)
+    {
+        for (var count = 1; ; count++)
+        {
+            var records = await _gateway!.RecordsAsync(count, Cancellation);
+            if (records.Any(record => record.Path.EndsWith("/" + method, StringComparison.Ordinal)))
+            {
+                return Checked(records.First(record => record.Path.EndsWith("/" + method, StringComparison.Ordinal)), method);
+            }
+        }
+    }
+
+    private ExchangeRecord Checked(ExchangeRecord record, string method)
+    {
         Assert.Equal((_way == Intercepted ? Direction.Egress : Direction.Ingress, "talk", "billing"), (record.Direction, record.Api, record.Consumer.Name));
         Assert.Equal(("POST", "/tidegate.test.Talk/" + method, ProtocolVersion.Http2), (record.Method, record.Path, record.ClientProtocol));
 

@@ -25,7 +25,7 @@ public sealed partial class ReadmeTests
         foreach (var call in calls)
         {
             var local = call.Replace("127.0.0.1:8080", demo.Egress.ToString(), StringComparison.Ordinal).Replace("127.0.0.1:8081", demo.Ingress.ToString(), StringComparison.Ordinal).Replace("127.0.0.1:9900", demo.Admin.ToString(), StringComparison.Ordinal);
-            answers.Add(await ClientProgram.RunAsync("bash", ["-c", local + " -sS --max-time 30"]));
+            answers.Add(await ClientProgram.RunAsync("bash", ["-c", local + " -sS --max-time 60"]));
         }
 
         Assert.Contains("\"id\":7", Answered(answers[0], 200), StringComparison.Ordinal);
@@ -47,7 +47,7 @@ public sealed partial class ReadmeTests
         Assert.Empty(loaded.Problems);
         var quiet = loaded.Config! with { Recording = new RecordingConfig { AccessLog = new AccessLogConfig { Path = "off" } } };
         await using var gateway = await TestGateway.StartAsync(loaded with { Config = quiet }, Cancellation);
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20) };
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(60) };
 
         Assert.Equal(HttpStatusCode.Unauthorized, (await client.GetAsync($"http://{gateway["ingress"]}/", Cancellation)).StatusCode);
         client.DefaultRequestHeaders.Add("X-Api-Key", "partner-key-1");

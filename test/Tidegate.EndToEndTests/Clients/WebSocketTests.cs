@@ -3,6 +3,7 @@ using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Text;
 using Tidegate.Exchanges;
+using Tidegate.Testing;
 using Xunit;
 
 namespace Tidegate.EndToEndTests.Clients;
@@ -47,6 +48,7 @@ public sealed class WebSocketTests
 
         Assert.Equal((WebSocketMessageType.Close, WebSocketCloseStatus.EndpointUnavailable, "the server goes"), (closed.MessageType, socket.CloseStatus!.Value, socket.CloseStatusDescription));
         await RecordedAsync(world, way, 0);
+        await Eventually.HoldsAsync(() => upstream.Closed != default, "The service was not told.", Cancellation);
         Assert.Equal((WebSocketCloseStatus.NormalClosure, "as you like"), upstream.Closed);
     }
 

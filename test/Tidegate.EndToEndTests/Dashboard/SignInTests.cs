@@ -203,7 +203,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
             using var events = new StreamReader(await tail.Content.ReadAsStreamAsync(Cancellation));
             await gateway.GetAsync("/orders", "no-key-of-ours", Cancellation);
             await gateway.GetAsync("/orders", SeenGateway.Key, Cancellation);
-            Assert.Equal(name == "mine" ? "acme" : "", await NextTenantAsync(events));
+            Assert.Equal(name == "mine" ? "acme" : "", await NextTenantAsync(events, signsOfLife: name == "mine" ? 5 : 1));
         }
     }
 
@@ -236,12 +236,24 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
     {
         await using var gateway = await SeenGateway.StartAsync(Cancellation, admin: WithPeople($"{{ name: ana, password: {Hash}, role: admin }}"));
         using var client = Client();
-        for (var i = 0; i < 4; i++)
+        var guesses = 0;
+        HttpStatusCode status;
+        string said;
+        do
         {
-            Assert.Contains("Name or password is wrong.", await TryAsync(client, gateway.Root, "ana", "guess " + i), StringComparison.Ordinal);
-        }
+            for (var i = 0; i < 4; i++)
+            {
+                Assert.Contains("Name or password is wrong.", await TryAsync(client, gateway.Root, "ana", "guess " + guesses++), StringComparison.Ordinal);
+            }
 
-        Assert.Contains("Too many wrong passwords.", await TryAsync(client, gateway.Root, "ana", Password), StringComparison.Ordinal);
+            // It has to wait a second. On a machine that needs longer for this the password is taken, and everything begins anew.
+            using var answer = await PostFormAsync(client, gateway.Root, "ana", Password);
+            (status, said) = (answer.StatusCode, await answer.Content.ReadAsStringAsync(Cancellation));
+        }
+        while (status == HttpStatusCode.SeeOther && guesses < 12);
+
+        Assert.Equal(HttpStatusCode.Unauthorized, status);
+        Assert.Contains("Too many wrong passwords.", said, StringComparison.Ordinal);
         var session = await SignInAsync(client, gateway.Root, "ana", waits: true);
         using var purge = Request(gateway.Root + "/api/v1/cache/purge", session);
         purge.Method = HttpMethod.Post;
@@ -252,7 +264,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
         var entries = audit.RootElement.GetProperty("audit").EnumerateArray().Select(entry => $"{entry.GetProperty("who")} {entry.GetProperty("action")} {entry.GetProperty("detail")} {entry.GetProperty("succeeded")}").ToList();
         Assert.Equal("ana purge api=echo True", entries[0]);
         Assert.Contains("ana sign_in  True", entries);
-        Assert.Equal(4, entries.Count(entry => entry == "ana sign_in Name or password is wrong. False"));
+        Assert.Equal(guesses, entries.Count(entry => entry == "ana sign_in Name or password is wrong. False"));
     }
 
     [Fact]
@@ -545,8 +557,8 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, answer.StatusCode);
     }
 
-    /// <summary>Of the next exchange that a tail shows; empty when only a sign of life comes.</summary>
-    private static async Task<string> NextTenantAsync(StreamReader events)
+    /// <summary>Of the next exchange that a tail shows; empty when only so many signs of life come.</summary>
+    private static async Task<string> NextTenantAsync(StreamReader events, int signsOfLife)
     {
         while (await events.ReadLineAsync(Cancellation) is { } line)
         {
@@ -556,7 +568,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
                 return exchange.RootElement.TryGetProperty("tenant", out var tenant) ? tenant.GetString()! : "none";
             }
 
-            if (line == ":")
+            if (line == ":" && --signsOfLife == 0)
             {
                 return "";
             }
@@ -590,7 +602,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
         for (var i = 0; ; i++)
         {
             var answer = await ask();
-            if (isDone(answer) || i == 100)
+            if (isDone(answer) || i == 600)
             {
                 return answer;
             }
@@ -633,7 +645,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
         for (var i = 0; ; i++)
         {
             using var answer = await PostFormAsync(client, root, name, Password);
-            if (waits && i < 100 && answer.StatusCode == HttpStatusCode.Unauthorized)
+            if (waits && i < 600 && answer.StatusCode == HttpStatusCode.Unauthorized)
             {
                 await Task.Delay(100, Cancellation);
                 continue;

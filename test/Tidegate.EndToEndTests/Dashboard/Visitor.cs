@@ -8,7 +8,7 @@ namespace Tidegate.EndToEndTests.Dashboard;
 /// <summary>Somebody with a browser, and everything that it complained about: errors of scripts, refused loads, breaches of the content security policy.</summary>
 internal sealed class Visitor : IAsyncDisposable
 {
-    private const int PatienceMilliseconds = 30_000;
+    private const int PatienceMilliseconds = 60_000;
 
     private static readonly string Screenshots = Path.Combine(Root(), "artifacts", "screenshots");
 

@@ -21,7 +21,7 @@ public sealed class AccessLogTests
             recording: { access_log: { path: /dev/full } }
             """);
         var address = await gateway.ListensAsync("ingress");
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20) };
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(60) };
 
         Assert.StartsWith("GET /first", await client.GetStringAsync($"http://{address}/first", Cancellation), StringComparison.Ordinal);
         await gateway.Process.LineAsync(line => line.StartsWith("Records do not reach the sink access_log: No space left on device", StringComparison.Ordinal), Cancellation);

@@ -33,12 +33,12 @@ public sealed class DiskCacheKillTests
         });
         using var gateway = new RunningGateway();
         var (ingress, admin) = (TestPorts.Free(), TestPorts.Free());
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(30) };
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(60) };
         for (var round = 0; round < Rounds; round++)
         {
             gateway.Start($$"""
                 state_directory: state
-                cache: { memory: 2MB, disk: { max_size: 64MB } }
+                cache: { memory: 2MB, disk: { max_size: 256MB } }
                 listeners: { ingress: { address: 127.0.0.1:{{ingress}} }, admin: { address: 127.0.0.1:{{admin}} } }
                 apis: [{ name: api, direction: ingress, cache: { mode: standard }, upstream: { destinations: ["http://127.0.0.1:{{upstream.Port}}"] } }]
                 recording: { access_log: { path: "off" } }
@@ -100,7 +100,7 @@ public sealed class DiskCacheKillTests
 
         async Task WrittenAsync()
         {
-            for (var i = 0; i < 1000; i++)
+            for (var i = 0; i < 3000; i++)
             {
                 var metrics = await client.GetStringAsync($"http://127.0.0.1:{admin}/metrics", Cancellation);
                 if (metrics.Contains($"tidegate_cache_disk_entries {Urls}", StringComparison.Ordinal))

@@ -10,7 +10,7 @@ namespace Tidegate.EndToEndTests.Processes;
 /// </summary>
 internal sealed class KeepAliveCallers : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly CancellationTokenSource _enough;
     private readonly Task _callers;

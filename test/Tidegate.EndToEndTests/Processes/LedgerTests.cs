@@ -48,7 +48,7 @@ public sealed class LedgerTests
             var statuses = new List<HttpStatusCode>();
             for (var i = 0; i < count; i++)
             {
-                using var fresh = new HttpClient { Timeout = TimeSpan.FromSeconds(20) };
+                using var fresh = new HttpClient { Timeout = TimeSpan.FromSeconds(60) };
                 statuses.Add((await fresh.GetAsync($"http://{address}/", Cancellation)).StatusCode);
             }
 

@@ -46,7 +46,7 @@ public sealed class SignalTests
         gateway.Start(Configuration(upstream.Port));
         var address = await gateway.ListensAsync("ingress");
         var admin = await gateway.ListensAsync("admin");
-        using var probe = new HttpClient { Timeout = TimeSpan.FromSeconds(20) };
+        using var probe = new HttpClient { Timeout = TimeSpan.FromSeconds(60) };
         await using var fast = new KeepAliveCallers(address, 16, "/", Cancellation);
         await using var slow = new KeepAliveCallers(address, 8, "/slow", Cancellation);
         await fast.AnsweredAsync(500);
@@ -79,7 +79,7 @@ public sealed class SignalTests
         using var gateway = new RunningGateway();
         gateway.Start(Configuration(upstream.Port));
         var address = await gateway.ListensAsync("ingress");
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20), DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(60), DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
         var answered = 0;
         var callers = Enumerable.Range(0, 16).Select(async caller =>
         {

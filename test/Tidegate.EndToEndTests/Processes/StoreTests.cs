@@ -84,7 +84,7 @@ public sealed class StoreTests
                 return admin;
             }
 
-            Assert.True(total < expected && tries < 300, $"{total} are summed up, not {expected}.");
+            Assert.True(total < expected && tries < 600, $"{total} are summed up, not {expected}.");
             await Task.Delay(100, Cancellation);
         }
     }

@@ -152,7 +152,7 @@ public sealed class ConnectTests
         var exchange = NewExchange(upstream.Port);
         exchange.Method = method;
         exchange.RequestBody = method == "POST" ? new BegunBody("content"u8.ToArray(), null) : MessageBody.Empty;
-        await forwarder.ForwardAsync(exchange, NewUpstream(5_000, 1_000));
+        await forwarder.ForwardAsync(exchange, NewUpstream(5_000, 2_000));
 
         Assert.Equal(("total_timeout", true), (exchange.Failure?.Code, exchange.WasSent));
     }
@@ -200,7 +200,7 @@ public sealed class ConnectTests
         Timings = { Received = TimeProvider.System.GetTimestamp() },
     };
 
-    private static async Task<Exchange> ForwardAsync(Forwarder forwarder, int port, int connectMilliseconds = 5_000)
+    private static async Task<Exchange> ForwardAsync(Forwarder forwarder, int port, int connectMilliseconds = 20_000)
     {
         var exchange = NewExchange(port);
         await forwarder.ForwardAsync(exchange, NewUpstream(connectMilliseconds));

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
+using Tidegate.Testing;
 using Xunit;
 
 namespace Tidegate.EndToEndTests.Upstreams;
@@ -67,8 +68,7 @@ public abstract class ForwarderTests : ForwardTest
     [Fact]
     public async Task A_port_where_nobody_listens_is_connect_failed_and_may_be_tried_again()
     {
-        _listener.Stop();
-        var exchange = NewExchange("/");
+        var exchange = NewExchange(TestPorts.Free());
 
         await ForwardAsync(exchange, Upstream());
 
@@ -90,7 +90,7 @@ public abstract class ForwarderTests : ForwardTest
     {
         var exchange = NewExchange("/");
 
-        await ForwardAsync(exchange, Upstream(Timeouts(connectMilliseconds: 1_000, headersMilliseconds: 50)));
+        await ForwardAsync(exchange, Upstream(Timeouts(connectMilliseconds: 20_000, headersMilliseconds: 50)));
 
         Assert.Equal(("response_headers_timeout", 504), (exchange.Failure!.Code, exchange.Failure.Status));
     }

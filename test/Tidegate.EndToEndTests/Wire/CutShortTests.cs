@@ -167,7 +167,7 @@ public sealed class CutShortTests : IDisposable
         await using var gateway = await StartAsync(upstream);
         var client = await RawClient.ConnectAsync(gateway["ingress"], Cancellation);
         await client.SendAsync("POST / HTTP/1.1\r\nHost: a\r\n" + rest);
-        await ArrivedAsync(upstream);
+        await ArrivedAsync(gateway, upstream);
         EndAs(client, end);
 
         await NeverWholeAsync(gateway, upstream);
@@ -187,7 +187,7 @@ public sealed class CutShortTests : IDisposable
         await using var gateway = await StartAsync(upstream);
         using var connection = await RawHttp2.ConnectAsync(gateway["ingress"], Cancellation);
 
-        await CutAsync(connection, upstream, "a", "http", length, end);
+        await CutAsync(gateway, connection, upstream, "a", "http", length, end);
 
         await NeverWholeAsync(gateway, upstream);
     }
@@ -202,7 +202,7 @@ public sealed class CutShortTests : IDisposable
         await using var gateway = await StartAsync(upstream);
         using var connection = await RawHttp2.OverAsync(await TunnelAsync(gateway, SslApplicationProtocol.Http2), Cancellation);
 
-        await CutAsync(connection, upstream, "api.test", "https", length, end);
+        await CutAsync(gateway, connection, upstream, "api.test", "https", length, end);
 
         await NeverWholeAsync(gateway, upstream);
     }
@@ -219,7 +219,7 @@ public sealed class CutShortTests : IDisposable
         await using (var tunnel = await TunnelAsync(gateway, SslApplicationProtocol.Http11))
         {
             await tunnel.WriteAsync(Encoding.Latin1.GetBytes("POST / HTTP/1.1\r\nHost: api.test\r\n" + rest), Cancellation);
-            await ArrivedAsync(upstream);
+            await ArrivedAsync(gateway, upstream);
             if (end == "close_notify")
             {
                 await tunnel.ShutdownAsync();
@@ -239,14 +239,14 @@ public sealed class CutShortTests : IDisposable
         }
     });
 
-    private static async Task CutAsync(RawHttp2 connection, RawUpstream upstream, string authority, string scheme, string? length, string end)
+    private static async Task CutAsync(TestGateway gateway, RawHttp2 connection, RawUpstream upstream, string authority, string scheme, string? length, string end)
     {
         (string, string)[] lengthField = length is null ? [] : [("content-length", length)];
         await connection.SendHeadersAsync(1, [.. RawHttp2.Request("POST", authority, "/", scheme), .. lengthField], endStream: false);
         await connection.SendDataAsync(1, "half", endStream: end == "end");
         if (end != "end")
         {
-            await ArrivedAsync(upstream);
+            await ArrivedAsync(gateway, upstream);
         }
 
         if (end == "reset")
@@ -271,12 +271,21 @@ public sealed class CutShortTests : IDisposable
         }
     }
 
-    /// <summary>The request's head has come to the upstream, so that what follows happens in its midst.</summary>
-    private static async Task ArrivedAsync(RawUpstream upstream)
+    /// <summary>The request's head has come to the upstream, so that what follows happens in its midst; or at least to the gateway, where that waits for content.</summary>
+    private static async Task ArrivedAsync(TestGateway gateway, RawUpstream upstream)
     {
+        using var client = new HttpClient();
+        await Eventually.HoldsAsync(async () => !upstream.Requests.IsEmpty || await HasBegunAsync(), "The request did not come.", Cancellation);
         for (var tries = 0; upstream.Requests.IsEmpty && tries < 50; tries++)
         {
             await Task.Delay(10, Cancellation);
+        }
+
+        async Task<bool> HasBegunAsync()
+        {
+            // A CONNECT is in flight from before it.
+            var scrape = new PrometheusScrape(await client.GetStringAsync($"http://{gateway["admin"]}/metrics", Cancellation));
+            return scrape.Sum("tidegate_exchanges_in_flight", "direction=\"ingress\"") + scrape.Sum("tidegate_exchanges_total") > 0;
         }
     }
 
@@ -286,7 +295,7 @@ public sealed class CutShortTests : IDisposable
         Assert.NotEqual(Outcome.Forwarded, record.Outcome);
         foreach (var request in upstream.Requests)
         {
-            Assert.False(await request.ContentIsWhole.WaitAsync(TimeSpan.FromSeconds(20), Cancellation), request.Head + request.Content);
+            Assert.False(await request.ContentIsWhole.WaitAsync(TimeSpan.FromSeconds(60), Cancellation), request.Head + request.Content);
         }
     }
 
@@ -339,7 +348,7 @@ public sealed class CutShortTests : IDisposable
         var buffer = new byte[4096];
         try
         {
-            while (await stream.ReadAsync(buffer, Cancellation).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Cancellation) is > 0 and var read)
+            while (await stream.ReadAsync(buffer, Cancellation).AsTask().WaitAsync(TimeSpan.FromSeconds(60), Cancellation) is > 0 and var read)
             {
                 text.Append(Encoding.Latin1.GetString(buffer, 0, read));
                 if (IsProblem(text.ToString()) && text.ToString().EndsWith('}'))

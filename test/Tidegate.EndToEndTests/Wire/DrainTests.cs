@@ -24,7 +24,7 @@ public sealed class DrainTests
         using var metrics = new HttpClient();
         await Eventually.HoldsAsync(async () => new PrometheusScrape(await metrics.GetStringAsync($"http://{gateway["admin"]}/metrics", Cancellation)).Sum("tidegate_exchanges_in_flight") == 1, "The exchange did not begin.", Cancellation);
 
-        var draining = gateway.DrainAsync(TimeSpan.FromSeconds(20));
+        var draining = gateway.DrainAsync(TimeSpan.FromSeconds(60));
         await Task.Delay(50, Cancellation);
         await client.SendAsync(after);
 
@@ -43,9 +43,13 @@ public sealed class DrainTests
         await using var gateway = await StartAsync(upstream);
         using var client = await RawClient.ConnectAsync(gateway["ingress"], Cancellation);
         await client.SendAsync("GET / HTTP/1.1\r\nHo");
+
+        // A connection that was not accepted yet is nobody's.
+        using var metrics = new HttpClient();
+        await Eventually.HoldsAsync(async () => new PrometheusScrape(await metrics.GetStringAsync($"http://{gateway["admin"]}/metrics", Cancellation)).Sum("tidegate_listener_connections", "listener=\"ingress\"") == 1, "It was not accepted.", Cancellation);
         await Task.Delay(50, Cancellation);
 
-        var draining = gateway.DrainAsync(TimeSpan.FromSeconds(20));
+        var draining = gateway.DrainAsync(TimeSpan.FromSeconds(60));
         await Task.Delay(50, Cancellation);
         await client.SendAsync("st: a\r\n\r\n");
 
@@ -72,7 +76,7 @@ public sealed class DrainTests
         await first.ReadUntilAsync("\r\n\r\n");
         await ArrivedAsync(upstream, 2);
 
-        var draining = gateway.DrainAsync(TimeSpan.FromSeconds(20));
+        var draining = gateway.DrainAsync(TimeSpan.FromSeconds(60));
         await Task.Delay(100, Cancellation);
         Assert.False(draining.IsCompleted);
         go.SetResult();
@@ -95,7 +99,7 @@ public sealed class DrainTests
         await client.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         await client.ReadUntilAsync("first");
 
-        await gateway.DrainAsync(TimeSpan.FromMilliseconds(300)).WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        await gateway.DrainAsync(TimeSpan.FromMilliseconds(300)).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
 
         Assert.DoesNotContain("0\r\n\r\n", await client.ReadToEndAsync(), StringComparison.Ordinal);
         Assert.Equal(Outcome.Failed, (await gateway.RecordsAsync(1, Cancellation))[0].Outcome);

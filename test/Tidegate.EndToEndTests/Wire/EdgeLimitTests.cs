@@ -134,7 +134,7 @@ public sealed class EdgeLimitTests
         Assert.All(upstream.Requests, request => Assert.NotEqual("HTTP/1.1 200", request.Content));
         foreach (var request in upstream.Requests)
         {
-            Assert.False(await request.ContentIsWhole);
+            Assert.False(await request.ContentIsWhole.WaitAsync(TimeSpan.FromSeconds(60), Cancellation));
         }
     }
 
@@ -212,7 +212,7 @@ public sealed class EdgeLimitTests
         var record = (await gateway.RecordsAsync(1, Cancellation))[0];
 
         Assert.Equal((Outcome.Failed, "client_stalled"), (record.Outcome, record.Code));
-        await released.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        await released.Task.WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
         Assert.DoesNotContain("\r\n0\r\n\r\n", await client.ReadToEndAsync(), StringComparison.Ordinal);
     }
 
@@ -340,7 +340,7 @@ public sealed class EdgeLimitTests
         Assert.True(record.Code is "client_body_timeout" or "client_aborted", record.ToString());
         foreach (var request in upstream.Requests)
         {
-            Assert.False(await request.ContentIsWhole);
+            Assert.False(await request.ContentIsWhole.WaitAsync(TimeSpan.FromSeconds(60), Cancellation));
         }
     }
 
@@ -381,7 +381,7 @@ public sealed class EdgeLimitTests
         var go = new TaskCompletionSource();
         await using var upstream = new RawUpstream(async request =>
         {
-            await go.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+            await go.Task.WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
             await request.SendAsync(Ok);
         });
         await using var gateway = await StartAsync(upstream, "streams_per_connection: 2");

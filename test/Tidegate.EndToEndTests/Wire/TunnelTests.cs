@@ -25,7 +25,7 @@ public sealed class TunnelTests
         var record = (await gateway.RecordsAsync(1, Cancellation))[0];
         Assert.Equal((Outcome.Failed, "idle_timeout", 200), (record.Outcome, record.Code, record.Status));
         Assert.Equal((5, 5), (record.RequestBytes, record.ResponseBytes));
-        await upstream.Ended.WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        await upstream.Ended.WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
     }
 
     [Fact]
@@ -89,7 +89,7 @@ public sealed class TunnelTests
         await client.ReadAsync(5);
 
         // Beyond the second after which connections without a request close, with a read of the client pending and with bytes of it.
-        var draining = gateway.DrainAsync(TimeSpan.FromSeconds(20));
+        var draining = gateway.DrainAsync(TimeSpan.FromSeconds(60));
         await Task.Delay(1_200, Cancellation);
         await client.SendAsync("still here");
 
@@ -153,7 +153,7 @@ public sealed class TunnelTests
         using var http2 = await RawHttp2.ConnectAsync(gateway["egress"], Cancellation);
         await Task.Delay(100, Cancellation);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        limit.CancelAfter(TimeSpan.FromSeconds(30));
+        limit.CancelAfter(TimeSpan.FromSeconds(60));
 
         await gateway.DrainAsync(TimeSpan.FromMinutes(5)).WaitAsync(limit.Token);
 

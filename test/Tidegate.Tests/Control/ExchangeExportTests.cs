@@ -15,7 +15,7 @@ namespace Tidegate.Tests.Control;
 public sealed class ExchangeExportTests : IDisposable
 {
     private static readonly DateTimeOffset Start = new(2026, 11, 26, 10, 0, 0, TimeSpan.Zero);
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly FakeTimeProvider _time = new(Start);
     private readonly string _directory = Directory.CreateTempSubdirectory("tidegate-export-places-").FullName;

@@ -54,7 +54,7 @@ public sealed class RecordExportTests : IAsyncLifetime
     {
         _collector.GrpcStatus = 8;
         await _queue.TakeAsync([Traced], Cancellation);
-        await Export().ExportAsync(Cancellation, Cancellation).WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+        await Export().ExportAsync(Cancellation, Cancellation).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
 
         Assert.Equal(1, _signal.ItemsRefused);
     }
@@ -84,14 +84,8 @@ public sealed class RecordExportTests : IAsyncLifetime
         _collector.GrpcStatus = 14;
         await _queue.TakeAsync([Traced, Traced], Cancellation);
         var export = Export().ExportAsync(Cancellation, Cancellation);
-        var began = _time.GetUtcNow();
-        while (!export.IsCompleted && _time.GetUtcNow() < began.AddHours(1))
-        {
-            _time.Advance(TimeSpan.FromSeconds(1));
-            await Task.Delay(1, Cancellation);
-        }
-
-        await export.WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+        await AdvanceUntilAsync(export, () => true);
+        await export.WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
         Assert.Equal(2, _signal.ItemsDropped);
         Assert.True(_notes.Count >= 10, $"{_notes.Count}");
     }

@@ -44,7 +44,7 @@ public sealed class LateConnectionTests
         Assert.Equal(0, exchange.Timings.Connecting);
         Assert.False(second.IsCompleted);
         own.SetResult();
-        await second.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await second.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
 
         // Its own connection counts, which it waited for.
         Assert.Equal(Outcome.Forwarded, exchange.Outcome);
@@ -68,7 +68,7 @@ public sealed class LateConnectionTests
 
         public async Task<TaskCompletionSource> NextAsync()
         {
-            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
             return await _asked.Reader.ReadAsync(patience.Token);
         }
 

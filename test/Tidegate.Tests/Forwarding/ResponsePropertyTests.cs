@@ -101,7 +101,7 @@ public sealed class ResponsePropertyTests
             Method = "GET",
             Target = new ExchangeTarget("http", "127.0.0.1", 80, "/", null),
         };
-        await forwarder.ForwardAsync(exchange, new Upstream { Name = "", Destinations = [], Timeouts = UpstreamTimeouts.Default }).AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        await forwarder.ForwardAsync(exchange, new Upstream { Name = "", Destinations = [], Timeouts = UpstreamTimeouts.Default }).AsTask().WaitAsync(TimeSpan.FromSeconds(60));
         if (exchange.Failure is { } failure)
         {
             return failure.Code;
@@ -112,7 +112,7 @@ public sealed class ResponsePropertyTests
         var buffer = new byte[bufferBytes];
         try
         {
-            while (await exchange.ResponseBody.ReadAsync(buffer, default).AsTask().WaitAsync(TimeSpan.FromSeconds(30)) is > 0 and var read)
+            while (await exchange.ResponseBody.ReadAsync(buffer, default).AsTask().WaitAsync(TimeSpan.FromSeconds(60)) is > 0 and var read)
             {
                 text.Append(Encoding.Latin1.GetString(buffer, 0, read));
             }

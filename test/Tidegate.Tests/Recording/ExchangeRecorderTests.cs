@@ -8,7 +8,7 @@ namespace Tidegate.Tests.Recording;
 
 public sealed class ExchangeRecorderTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly FakeTimeProvider _time = new() { AutoAdvanceAmount = TimeSpan.Zero };
 

@@ -168,7 +168,7 @@ public sealed class DeadlinesTests : IDisposable
                 var calls = new int[1];
                 using var deadline = deadlines.Add(state => Interlocked.Increment(ref ((int[])state)[0]), calls);
                 deadline.Set(TimeSpan.FromMilliseconds((thread + i) % 7));
-                Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref calls[0]) == 1, TimeSpan.FromSeconds(30)), "It never came.");
+                Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref calls[0]) == 1, TimeSpan.FromSeconds(60)), "It never came.");
             }
         }, cancellation)));
     }
@@ -194,7 +194,7 @@ public sealed class DeadlinesTests : IDisposable
 
                 if (!tookBack)
                 {
-                    Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref calls[0]) == 1, TimeSpan.FromSeconds(30)));
+                    Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref calls[0]) == 1, TimeSpan.FromSeconds(60)));
                 }
                 else
                 {

@@ -185,10 +185,10 @@ public sealed class DeferredSendTests : IAsyncLifetime
             _ =>
             {
                 held.Set();
-                go.Wait(TimeSpan.FromSeconds(20));
+                go.Wait(TimeSpan.FromSeconds(60));
             },
             null);
-        Assert.True(held.Wait(TimeSpan.FromSeconds(20), Cancellation));
+        Assert.True(held.Wait(TimeSpan.FromSeconds(60), Cancellation));
         var sends = reactor.Counters.Sends;
         var turns = reactor.Counters.Turns;
         foreach (var (pair, _) in steps)

@@ -150,7 +150,7 @@ public sealed class TransportFaultTests
         }
 
         // Well within the time that a close may wait for a peer.
-        await disposing.WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+        await disposing.WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
         await connection.DisposeAsync();
         Assert.Equal(1, transport.Sum(counters => counters.Open));
         await neighbour.SendAsync("y"u8.ToArray(), Cancellation);

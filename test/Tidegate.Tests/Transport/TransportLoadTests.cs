@@ -1,6 +1,6 @@
-using System.Diagnostics;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
+using Tidegate.Testing;
 using Xunit;
 
 namespace Tidegate.Tests.Transport;
@@ -46,7 +46,9 @@ public sealed class TransportLoadTests
         await CycleAsync(transport, Length * 5_000);
 
         await SettleAsync(transport);
-        Assert.InRange(Descriptors(), 0, before);
+
+        // Somebody else in the process may hold a file open for a moment; what leaks stays.
+        await Eventually.HoldsAsync(() => Descriptors() <= before, "More descriptors are open than before.", Cancellation);
         await transport.Listener.UnbindAsync(Cancellation);
         await serving;
     }
@@ -122,12 +124,7 @@ public sealed class TransportLoadTests
 
     private static async Task SettleAsync(TestTransport transport)
     {
-        var waited = Stopwatch.StartNew();
-        while (transport.Sum(counters => counters.Open) > 0)
-        {
-            Assert.True(waited.Elapsed < TimeSpan.FromSeconds(20), $"{transport.Sum(counters => counters.Open)} connections are still open.");
-            await Task.Delay(10, Cancellation);
-        }
+        await Eventually.HoldsAsync(() => transport.Sum(counters => counters.Open) == 0, "Connections are still open.", Cancellation);
     }
 
     private static int Descriptors() => Directory.GetFileSystemEntries("/proc/self/fd").Length;

@@ -84,7 +84,7 @@ public sealed class TransportRaceTests
                     break;
             }
 
-            await Task.WhenAll(reading, writing, cancelling, closed.Task).WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+            await Task.WhenAll(reading, writing, cancelling, closed.Task).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
             peer.Dispose();
             await connection.DisposeAsync();
             Assert.Equal(0, transport.Sum(counters => counters.Open));

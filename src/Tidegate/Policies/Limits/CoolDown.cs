@@ -3,12 +3,16 @@ namespace Tidegate.Policies.Limits;
 /// <summary>Nothing passes until a time: what a provider's "not before" means for all callers that share its count. <c>Charge</c> sets the time, as ticks from now.</summary>
 internal sealed class CoolDown : LimitAlgorithm
 {
-    public override long Take(ref LimitCell cell, long cost, long now) => Math.Max(0, cell.Time - now);
+    // A fresh cell has the time of whoever made it, and who looked at the clock earlier may come later: only a time that was asked for holds anybody up.
+    private const long IsAskedFor = 1;
+
+    public override long Take(ref LimitCell cell, long cost, long now) => Left(in cell, now);
 
     public override void Charge(ref LimitCell cell, long cost, long now)
     {
         // The later of two wins: a provider that says "in a minute" is not overruled by one that said "in a second".
-        cell.Time = Math.Max(cell.Time, now + cost);
+        cell.Time = cell.Level == IsAskedFor ? Math.Max(cell.Time, now + cost) : now + cost;
+        cell.Level = IsAskedFor;
         cell.IdleAt = cell.Time;
     }
 
@@ -17,7 +21,9 @@ internal sealed class CoolDown : LimitAlgorithm
         // Passing took nothing.
     }
 
-    public override long Used(ref LimitCell cell, long now) => Math.Max(0, cell.Time - now);
+    public override long Used(ref LimitCell cell, long now) => Left(in cell, now);
 
-    public override long WaitBehind(ref LimitCell cell, long ahead, long cost, long now) => Take(ref cell, cost, now);
+    public override long WaitBehind(ref LimitCell cell, long ahead, long cost, long now) => Left(in cell, now);
+
+    private static long Left(in LimitCell cell, long now) => cell.Level == IsAskedFor ? Math.Max(0, cell.Time - now) : 0;
 }

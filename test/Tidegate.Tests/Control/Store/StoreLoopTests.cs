@@ -11,7 +11,7 @@ public sealed class StoreLoopTests
         var hasWorked = new TaskCompletionSource();
         var loop = new StoreLoop("test", () => !hasWorked.TrySetResult() && false, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1));
         loop.Start();
-        await hasWorked.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await hasWorked.Task.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
         await loop.DisposeAsync();
 
         loop.Wake();

@@ -77,7 +77,7 @@ public sealed class StoreTroubleTests : IDisposable
             for (var i = 0; i < 20; i++)
             {
                 // The disk goes on only when all of these have ended.
-                await Task.Run(() => AddAsync(store, 10), Cancellation).WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+                await Task.Run(() => AddAsync(store, 10), Cancellation).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
             }
 
             goesOn.Release();
@@ -445,7 +445,7 @@ public sealed class StoreTroubleTests : IDisposable
     {
         for (var tries = 0; await CountAsync(store) != count; tries++)
         {
-            Assert.True(tries < 300, $"{count} exchanges were not counted in 30 s.");
+            Assert.True(tries < 600, $"{count} exchanges were not counted.");
             await Task.Delay(100, Cancellation);
         }
     }

@@ -473,7 +473,7 @@ public sealed class CachePolicyTests
 
     private static async Task UntilAsync(Func<bool> condition)
     {
-        for (var i = 0; i < 2000 && !condition(); i++)
+        for (var i = 0; i < 12_000 && !condition(); i++)
         {
             await Task.Delay(5, TestContext.Current.CancellationToken);
         }

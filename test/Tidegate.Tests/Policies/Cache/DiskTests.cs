@@ -128,11 +128,11 @@ public sealed class DiskTests : IDisposable
             // One after the other, and all at once.
             for (var i = 0; i < 3; i++)
             {
-                Assert.Equal(content, (await again.CallAsync().WaitAsync(TimeSpan.FromSeconds(20), Cancellation)).Content);
+                Assert.Equal(content, (await again.CallAsync().WaitAsync(TimeSpan.FromSeconds(60), Cancellation)).Content);
             }
 
             Assert.Empty(again.Asked);
-            var together = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Task.Run(() => again.CallAsync()))).WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+            var together = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Task.Run(() => again.CallAsync()))).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
             Assert.All(together, answer => Assert.Equal(content, answer.Content));
 
             Assert.Empty(again.Asked);
@@ -589,7 +589,7 @@ public sealed class DiskTests : IDisposable
 
     private static async Task IdleAsync(CacheBench bench)
     {
-        for (var i = 0; i < 4000 && !bench.Cache.Disk!.IsIdle; i++)
+        for (var i = 0; i < 12_000 && !bench.Cache.Disk!.IsIdle; i++)
         {
             await Task.Delay(5, Cancellation);
         }

@@ -7,7 +7,7 @@ namespace Tidegate.Tests.Policies.Cache;
 /// <summary>Many exchanges that want the same at the same time.</summary>
 public sealed class FlightTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly CacheBench _bench = new();
 
@@ -33,7 +33,7 @@ public sealed class FlightTests
         Assert.Equal(20, calls.Count(call => call.Result().Cache == CacheResult.Collapsed) + (late.Result().Cache == CacheResult.Collapsed ? 1 : 0));
 
         // Readers may be at the end a moment before it is in the store.
-        for (var i = 0; i < 1000 && _bench.Cache.Store.Count == 0; i++)
+        for (var i = 0; i < 12_000 && _bench.Cache.Store.Count == 0; i++)
         {
             await Task.Delay(5, Cancellation);
         }
@@ -541,7 +541,7 @@ public sealed class FlightTests
 
     private static async Task UntilAsync(Func<bool> condition)
     {
-        for (var i = 0; i < 2000 && !condition(); i++)
+        for (var i = 0; i < 12_000 && !condition(); i++)
         {
             await Task.Delay(5, Cancellation);
         }

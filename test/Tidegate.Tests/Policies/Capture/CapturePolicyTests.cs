@@ -27,7 +27,7 @@ public sealed class CapturePolicyTests
             return default;
         });
         exchange.EndAnswer(downTo: 0);
-        Assert.True(SpinWait.SpinUntil(() => store.Find(7) is not null, TimeSpan.FromSeconds(20)));
+        Assert.True(SpinWait.SpinUntil(() => store.Find(7) is not null, TimeSpan.FromSeconds(60)));
 
         Assert.Equal(["***", "***", "***", "***", "Ada"], store.Find(7)!.Request.Fields.Select(field => field.Value));
     }

@@ -10,7 +10,7 @@ namespace Tidegate.Tests.Policies.Hedge;
 
 public sealed class HedgePolicyTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly Failure Down = new(FailureSource.Upstream, FailureKind.ConnectFailed, Retryable: true, "down");
     private static readonly Failure Left = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "left");
 
@@ -440,7 +440,7 @@ public sealed class HedgePolicyTests
     private async Task AdvanceUntilAsync(Func<bool> isSo)
     {
         _time.Advance(TimeSpan.FromMilliseconds(101));
-        for (var i = 0; i < 2_000; i++)
+        for (var i = 0; i < 12_000; i++)
         {
             lock (_requests)
             {

@@ -263,6 +263,18 @@ public sealed class LimitAlgorithmTests
         Assert.Equal(0, coolDown.Take(ref cell, 1, 60 * Second));
     }
 
+    [Fact]
+    public void Of_two_who_come_first_at_once_the_one_that_looked_at_the_clock_earlier_meets_no_cool_down()
+    {
+        var cells = new LimitCells(TimeProvider.System);
+        var coolDown = new CoolDown();
+
+        Assert.Equal(0, cells.Take(coolDown, 1, 1, 2 * Second));
+        Assert.Equal(0, cells.Take(coolDown, 1, 1, Second));
+        cells.Charge(coolDown, 1, Second, 2 * Second);
+        Assert.Equal(2 * Second, cells.Take(coolDown, 1, 1, Second));
+    }
+
     /// <summary>Mostly near what the limit lets pass, sometimes a burst, sometimes a pause.</summary>
     private static long Step(Random random, long period, long amount) => random.Next(10) switch
     {

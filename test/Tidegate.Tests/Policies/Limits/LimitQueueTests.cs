@@ -10,7 +10,7 @@ namespace Tidegate.Tests.Policies.Limits;
 
 public sealed class LimitQueueTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly FakeTimeProvider _time = new();
     private readonly LimitStore _store;
@@ -175,17 +175,18 @@ public sealed class LimitQueueTests : IDisposable
         await InvokeAsync(policy, Call("first"));
         var patient = Enumerable.Range(0, 10).Select(_ => Call("patient")).ToList();
         var waits = patient.Select(call => InvokeAsync(policy, call)).ToList();
-        var eager = InvokeAsync(policy, Call("eager"));
+        var eagerCall = Call("eager");
+        var eager = InvokeAsync(policy, eagerCall);
         for (var second = 1; second <= 20; second++)
         {
-            if (eager.IsCompleted)
-            {
-                eager = InvokeAsync(policy, Call("eager"));
-            }
-
             _time.Advance(TimeSpan.FromSeconds(1));
             await UntilAsync(() => Passed() == second + 1);
-            await Task.WhenAny(eager, Task.Delay(1, TestContext.Current.CancellationToken));
+            if (_passed[^1] == eagerCall)
+            {
+                await eager.WaitAsync(Patience, TestContext.Current.CancellationToken);
+                eagerCall = Call("eager");
+                eager = InvokeAsync(policy, eagerCall);
+            }
         }
 
         // Twenty turns for two: half of them each.

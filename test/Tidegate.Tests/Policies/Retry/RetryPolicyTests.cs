@@ -10,7 +10,7 @@ namespace Tidegate.Tests.Policies.Retry;
 
 public sealed class RetryPolicyTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly Failure ConnectFailed = new(FailureSource.Upstream, FailureKind.ConnectFailed, Retryable: true, "down");
     private static readonly Failure Reset = new(FailureSource.Upstream, FailureKind.RequestFailed, Retryable: false, "reset");
 

@@ -260,7 +260,7 @@ public sealed class JsonCostTests
         {
             exchange.Answer(Outcome.Forwarded, 200);
             return default;
-        }).AsTask().WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        }).AsTask().WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
         Assert.Equal((7, UnreadCosts.None), (Used(store, policy), call.UnreadCosts));
         call.EndAnswer(0);
     }
