@@ -66,6 +66,6 @@ run_suite Tidegate.EndToEndTests Tidegate.EndToEndTests
 
 # What a client or an upstream can see on the wire must not depend on the transport or on the upstream client: once more on those that are not the default.
 wire=(--filter-class '*.Http1WireTests' '*.Wire.*' '*.StreamingTests' '*.TunnelEndTests')
-TIDEGATE_TRANSPORT=sockets run_suite Tidegate.EndToEndTests sockets "${wire[@]}" '*.Http2Tests' '*.InterceptionTests' '*.Upstreams.GatewayDuplexTests'
-TIDEGATE_UPSTREAM_CLIENT=sockets_http_handler run_suite Tidegate.EndToEndTests sockets_http_handler "${wire[@]}"
+TIDEGATE_TRANSPORT=sockets run_suite Tidegate.EndToEndTests sockets "${wire[@]}" '*.Http2Tests' '*.InterceptionTests' '*.FaultTests' '*.Upstreams.*'
+TIDEGATE_UPSTREAM_CLIENT=sockets_http_handler run_suite Tidegate.EndToEndTests sockets_http_handler "${wire[@]}" '*.Http2Tests' '*.InterceptionTests' '*.Upstreams.ResponseFramingTests'
 finish ""

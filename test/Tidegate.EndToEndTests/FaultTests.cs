@@ -204,9 +204,9 @@ public sealed class FaultTests
         await using var provider = Provider(faults: 1, async connection => await connection.WriteAsync(bytes));
         await using var gateway = await StartAsync(provider.Port);
         using var client = new HttpClient();
-        using var answer = await client.GetAsync($"http://{gateway["egress"]}/provider/", HttpCompletionOption.ResponseHeadersRead, Cancellation);
 
-        await Assert.ThrowsAnyAsync<HttpRequestException>(() => answer.Content.ReadAsStringAsync(Cancellation));
+        // The runtime's sockets may drop a head that is still on its way when a connection is ended abnormally.
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() => client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
 
         var record = (await gateway.RecordsAsync(1, Cancellation))[0];
         Assert.Equal((Outcome.Failed, code, 1), (record.Outcome, record.Code, record.Attempts));

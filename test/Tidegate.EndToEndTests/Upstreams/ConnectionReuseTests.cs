@@ -104,7 +104,7 @@ public sealed class ConnectionReuseTests : ForwardTest
         var exchange = NewExchange(upstream.Port, method: "PUT");
         exchange.RequestBody = TestBody.Of("hello");
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.Equal(("request_failed", 1), (exchange.Failure?.Code, exchange.Attempts));
     }
@@ -224,7 +224,7 @@ public sealed class ConnectionReuseTests : ForwardTest
         await ReadAsync(await ForwardAsync(upstream.Port));
         var exchange = NewExchange(upstream.Port);
 
-        await Forwarder.ForwardAsync(exchange, Upstream(maxConnections: 3));
+        await ForwardAsync(exchange, Upstream(maxConnections: 3));
         await ReadAsync(exchange);
 
         Assert.Equal((2, 2), (upstream.Accepted, Forwarder.PoolStatistics.Count));

@@ -36,7 +36,7 @@ public sealed class DuplexTests : ForwardTest
         var content = new TestBody(isChunked ? null : 6);
         exchange.RequestBody = content;
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         var buffer = new byte[100];
         foreach (var piece in new[] { "abc", "xyz" })
@@ -72,7 +72,7 @@ public sealed class DuplexTests : ForwardTest
         var exchange = NewExchange(upstream.Port, "/echo", method: "POST");
         var content = new TestBody(6);
         exchange.RequestBody = content;
-        var running = Forwarder.ForwardAsync(exchange, Upstream() with { Protocol = protocol }).AsTask();
+        var running = ForwardAsync(exchange, Upstream() with { Protocol = protocol });
         content.Add("abc");
 
         // Said once the rest is being waited for.
@@ -91,7 +91,7 @@ public sealed class DuplexTests : ForwardTest
 
         var next = NewExchange(upstream.Port);
         next.Timings.ContentSent = 1;
-        await Forwarder.ForwardAsync(next, Upstream() with { Protocol = protocol });
+        await ForwardAsync(next, Upstream() with { Protocol = protocol });
         await ReadAsync(next);
         Assert.Equal(0, next.Timings.ContentSent);
     }
@@ -119,7 +119,7 @@ public sealed class DuplexTests : ForwardTest
         content.Add(new string('a', 300_000));
         exchange.RequestBody = content;
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.Equal((413, "too large"), (exchange.ResponseStatus, await ReadAsync(exchange)));
         Assert.False(content.IsBeingRead);
@@ -145,7 +145,7 @@ public sealed class DuplexTests : ForwardTest
             var exchange = NewExchange(upstream.Port, method: "POST");
             var content = new TestBody(5);
             exchange.RequestBody = content;
-            await Forwarder.ForwardAsync(exchange, Upstream());
+            await ForwardAsync(exchange, Upstream());
             Assert.Equal((200, 0), (exchange.ResponseStatus, Pool.Idle));
 
             content.Add("hello");
@@ -174,7 +174,7 @@ public sealed class DuplexTests : ForwardTest
         var content = new TestBody(null);
         content.Add("abc");
         exchange.RequestBody = content;
-        var forwarding = Forwarder.ForwardAsync(exchange, Upstream());
+        var forwarding = ForwardAsync(exchange, Upstream());
 
         content.Fail(new Failure(FailureSource.Client, FailureKind.ClientBodyMalformed, Retryable: false, "Malformed."));
         await forwarding;
@@ -196,7 +196,7 @@ public sealed class DuplexTests : ForwardTest
         var exchange = NewExchange(upstream.Port, method: "POST");
         var content = new TestBody(null);
         exchange.RequestBody = content;
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
         var reading = ReadAsync(exchange);
 
         content.Fail(new Failure(FailureSource.Client, FailureKind.ClientBodyTimeout, Retryable: false, "Slow."));
@@ -215,7 +215,7 @@ public sealed class DuplexTests : ForwardTest
         content.Fail(new Failure(FailureSource.Client, FailureKind.ClientBodyTooLarge, Retryable: false, "Large."));
         exchange.RequestBody = content;
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.Equal("client_body_too_large", exchange.Failure?.Code);
         await EventuallyAsync(() => Pool.Open == 0, "The connection was kept.");
@@ -231,7 +231,7 @@ public sealed class DuplexTests : ForwardTest
         content.Add("abc");
         exchange.RequestBody = content;
         exchange.Aborted = client.Token;
-        var forwarding = Forwarder.ForwardAsync(exchange, Upstream());
+        var forwarding = ForwardAsync(exchange, Upstream());
         await EventuallyAsync(() => content.IsBeingRead, "Nobody reads the content.");
 
         await client.CancelAsync();

@@ -2,16 +2,33 @@ using System.Net;
 using System.Text;
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
+using Tidegate.Transport;
 using Xunit;
 
 namespace Tidegate.EndToEndTests.Upstreams;
 
-/// <summary>What tests of the forwarder share: exchanges without an edge, sent to loopback.</summary>
+/// <summary>
+/// What tests of the forwarder share: exchanges without an edge, sent to loopback. With the transport and the client that the environment names, as the process has them: by default on a reactor.
+/// </summary>
 public abstract class ForwardTest : IAsyncDisposable
 {
-    private protected ForwardTest(ForwarderOptions? options = null) => Forwarder = new Forwarder(TimeProvider.System, options ?? new ForwarderOptions());
+    private readonly ReactorTransport? _reactors = TransportChoice.Create(Environment.GetEnvironmentVariable(TransportChoice.Variable), TimeProvider.System, static line => TestContext.Current.TestOutputHelper?.WriteLine(line));
+
+    private protected ForwardTest(ForwarderOptions? options = null)
+    {
+        options ??= ForwarderOptions.FromEnvironment(Environment.GetEnvironmentVariable(ForwarderOptions.ClientVariable));
+        HasOwnClient = options.Client == UpstreamClient.Own;
+        Forwarder = new Forwarder(TimeProvider.System, options);
+        if (_reactors is not null)
+        {
+            Forwarder.ConnectOn(_reactors);
+        }
+    }
 
     private protected Forwarder Forwarder { get; }
+
+    /// <summary>Whether HTTP/1.1 is spoken by our own client, whose connections can be counted.</summary>
+    protected bool HasOwnClient { get; }
 
     private protected RecordingClient Client { get; } = new();
 
@@ -19,7 +36,13 @@ public abstract class ForwardTest : IAsyncDisposable
 
     public virtual async ValueTask DisposeAsync()
     {
+        await Task.Yield();
         await Forwarder.DisposeAsync();
+        if (_reactors is not null)
+        {
+            await _reactors.DisposeAsync();
+        }
+
         GC.SuppressFinalize(this);
     }
 
@@ -50,19 +73,39 @@ public abstract class ForwardTest : IAsyncDisposable
         };
     }
 
-    /// <summary>Forwards and reads the whole answer, as the relay does.</summary>
+    /// <summary>One attempt, where exchanges run.</summary>
+    protected async Task ForwardAsync(Exchange exchange, Upstream upstream)
+    {
+        // In place: a method around it could end before anybody waits for it, and its caller would stay where it was.
+        if (_reactors is not null)
+        {
+            await _reactors.Reactors[0].SwitchAsync();
+        }
+
+        await Forwarder.ForwardAsync(exchange, upstream);
+
+        // What a test does next may take as long as it likes.
+        await Task.Yield();
+    }
+
+    /// <summary>Forwards a request without content.</summary>
     protected async Task<Exchange> ForwardAsync(int port, string method = "GET", UpstreamTimeouts? timeouts = null)
     {
         var exchange = NewExchange(port, method: method);
-        await Forwarder.ForwardAsync(exchange, Upstream(timeouts));
+        await ForwardAsync(exchange, Upstream(timeouts));
         return exchange;
     }
 
     /// <summary>Reads content to its end and lets go of it.</summary>
-    protected static async Task<string> ReadAsync(Exchange exchange, int pieceBytes = 1024)
+    protected async Task<string> ReadAsync(Exchange exchange, int pieceBytes = 1024)
     {
         var text = new StringBuilder();
         var buffer = new byte[pieceBytes];
+        if (_reactors is not null)
+        {
+            await _reactors.Reactors[0].SwitchAsync();
+        }
+
         try
         {
             while (await exchange.ResponseBody.ReadAsync(buffer, Cancellation) is > 0 and var read)
@@ -73,6 +116,7 @@ public abstract class ForwardTest : IAsyncDisposable
         finally
         {
             await exchange.ResponseBody.DisposeAsync();
+            await Task.Yield();
         }
 
         return text.ToString();

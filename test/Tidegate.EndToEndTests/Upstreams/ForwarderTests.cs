@@ -25,7 +25,7 @@ public abstract class ForwarderTests : ForwardTest
         var exchange = NewExchange("/a%2Fb;v=1?q=%20x");
         exchange.RequestHeaders.Add("X-Mixed-Case", "ÿ");
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.Equal((Outcome.Forwarded, 201, "hello"), (exchange.Outcome, exchange.ResponseStatus, await ReadAsync(exchange)));
         Assert.Equal("a", exchange.ResponseHeaders.Get("x-twice"));
@@ -45,7 +45,7 @@ public abstract class ForwarderTests : ForwardTest
         var upstream = AnswerAsync(answer);
         var exchange = NewExchange("/");
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         var broken = await Assert.ThrowsAsync<MessageBodyException>(() => ReadAsync(exchange));
         Assert.Equal("response_truncated", broken.Failure.Code);
@@ -58,7 +58,7 @@ public abstract class ForwarderTests : ForwardTest
         var upstream = AnswerAsync("HTTP/1.1 200 OK\r\nTrailer: Grpc-Status\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nGrpc-Status: 0\r\n\r\n");
         var exchange = NewExchange("/");
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.Equal("hi", await ReadAsync(exchange));
         Assert.Equal("0", exchange.ResponseBody.Trailers?.Get("grpc-status"));
@@ -70,7 +70,7 @@ public abstract class ForwarderTests : ForwardTest
     {
         var exchange = NewExchange(TestPorts.Free());
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.Equal(("connect_failed", 502, true), (exchange.Failure!.Code, exchange.Failure.Status, exchange.Failure.Retryable));
     }
@@ -80,7 +80,7 @@ public abstract class ForwarderTests : ForwardTest
     {
         var exchange = NewExchange("/", host: "no-such-name.invalid");
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.Equal("dns_failed", exchange.Failure!.Code);
     }
@@ -90,7 +90,7 @@ public abstract class ForwarderTests : ForwardTest
     {
         var exchange = NewExchange("/");
 
-        await Forwarder.ForwardAsync(exchange, Upstream(Timeouts(connectMilliseconds: 20_000, headersMilliseconds: 50)));
+        await ForwardAsync(exchange, Upstream(Timeouts(connectMilliseconds: 20_000, headersMilliseconds: 50)));
 
         Assert.Equal(("response_headers_timeout", 504), (exchange.Failure!.Code, exchange.Failure.Status));
     }
@@ -101,7 +101,7 @@ public abstract class ForwarderTests : ForwardTest
         var upstream = AnswerAsync("220 mail.test ESMTP\r\n\r\n");
         var exchange = NewExchange("/");
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.Equal("response_malformed", exchange.Failure!.Code);
         await upstream;
@@ -113,7 +113,7 @@ public abstract class ForwarderTests : ForwardTest
         using var client = new CancellationTokenSource();
         var exchange = NewExchange("/");
         exchange.Aborted = client.Token;
-        var forwarding = Forwarder.ForwardAsync(exchange, Upstream());
+        var forwarding = ForwardAsync(exchange, Upstream());
         using var connection = await _listener.AcceptTcpClientAsync(Cancellation);
 
         // Only a connection that carries the request is ended by it; one that is still unused goes back to the pool.
@@ -124,7 +124,20 @@ public abstract class ForwarderTests : ForwardTest
         await forwarding;
 
         Assert.Equal("client_aborted", exchange.Failure!.Code);
-        Assert.Equal(0, await connection.GetStream().ReadAsync(buffer, Cancellation));
+        Assert.True(await HasEndedAsync(connection.GetStream()));
+    }
+
+    /// <summary>However: the reactors reset what is left in the middle.</summary>
+    private static async Task<bool> HasEndedAsync(NetworkStream stream)
+    {
+        try
+        {
+            return await stream.ReadAsync(new byte[1], Cancellation) == 0;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
     }
 
     [Fact]
@@ -133,7 +146,7 @@ public abstract class ForwarderTests : ForwardTest
         Forwarder.OwnEndpoints = [(IPEndPoint)_listener.LocalEndpoint];
         var exchange = NewExchange("/");
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.Equal(("self_connection", 508), (exchange.Failure!.Code, exchange.Failure.Status));
     }
@@ -147,7 +160,7 @@ public abstract class ForwarderTests : ForwardTest
         exchange.BaseOrigin = "http://gate:8080";
         exchange.BasePath = "/stripe";
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.Equal("http://gate:8080/stripe/v1/x?a=1", exchange.ResponseHeaders.Get("Location"));
         Assert.Equal("http://gate:8080/stripe/v1/y", exchange.ResponseHeaders.Get("Content-Location"));

@@ -79,7 +79,7 @@ public sealed class PoolBoundTests : ForwardTest
             body.Add("four");
             body.End();
             exchange.RequestBody = body;
-            await Assert.ThrowsAsync<InvalidOperationException>(() => Forwarder.ForwardAsync(exchange, Upstream(maxConnections: 1)).AsTask());
+            await Assert.ThrowsAsync<InvalidOperationException>(() => ForwardAsync(exchange, Upstream(maxConnections: 1)));
             await EventuallyAsync(() => Pool.Open == 0, "A place was lost.");
         }
 
@@ -94,7 +94,7 @@ public sealed class PoolBoundTests : ForwardTest
         var first = await BeginAsync(upstream.Port);
         var second = NewExchange(upstream.Port);
         second.Aborted = client.Token;
-        var waiting = Forwarder.ForwardAsync(second, Upstream(maxConnections: 1));
+        var waiting = ForwardAsync(second, Upstream(maxConnections: 1));
         await EventuallyAsync(() => Pool.Waiting == 1, "It does not wait.");
 
         await client.CancelAsync();
@@ -173,7 +173,7 @@ public sealed class PoolBoundTests : ForwardTest
     private async Task<Exchange> BeginAsync(int port, UpstreamTimeouts? timeouts = null)
     {
         var exchange = NewExchange(port);
-        await Forwarder.ForwardAsync(exchange, Upstream(timeouts ?? Timeouts(connectMilliseconds: 20_000), maxConnections: 1));
+        await ForwardAsync(exchange, Upstream(timeouts ?? Timeouts(connectMilliseconds: 20_000), maxConnections: 1));
         return exchange;
     }
 

@@ -120,7 +120,7 @@ public sealed class RequestTranscriptTests : ForwardTest
         });
         var exchange = NewExchange(80, host: "api.example.com");
 
-        await Forwarder.ForwardAsync(exchange, new Upstream
+        await ForwardAsync(exchange, new Upstream
         {
             Name = "test",
             Destinations = [new Destination("http", "127.0.0.1", upstream.Port)],
@@ -146,7 +146,7 @@ public sealed class RequestTranscriptTests : ForwardTest
         var exchange = NewExchange(upstream.Port);
         exchange.RequestHeaders.Add(name, value);
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.Equal(("gateway_error", FailureSource.Gateway), (exchange.Failure?.Code, exchange.Failure!.Source));
 
@@ -220,7 +220,7 @@ public sealed class RequestTranscriptTests : ForwardTest
         prepare(exchange);
         var length = exchange.RequestBody.Length;
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.True(exchange.Outcome == Outcome.Forwarded, exchange.Failure?.Detail);
         Assert.Equal(length ?? exchange.RequestBodyBytes, exchange.RequestBodyBytes);

@@ -123,7 +123,7 @@ public sealed class TimeoutTests : ForwardTest
         var exchange = NewExchange(upstream.Port, method: "POST");
         exchange.RequestBody = TestBody.Of(new string('a', 20_000_000));
 
-        await Forwarder.ForwardAsync(exchange, Upstream(Timeouts(idleMilliseconds: 200)));
+        await ForwardAsync(exchange, Upstream(Timeouts(idleMilliseconds: 200)));
 
         Assert.Equal("idle_timeout", exchange.Failure?.Code);
     }
@@ -139,7 +139,7 @@ public sealed class TimeoutTests : ForwardTest
         var exchange = NewExchange(upstream.Port, method: "POST");
         var content = new TestBody(null);
         exchange.RequestBody = content;
-        var forwarding = Forwarder.ForwardAsync(exchange, Upstream(Timeouts(headersMilliseconds: 1_500)));
+        var forwarding = ForwardAsync(exchange, Upstream(Timeouts(headersMilliseconds: 1_500)));
 
         await Task.Delay(2_500, Cancellation);
         content.Add("abc");

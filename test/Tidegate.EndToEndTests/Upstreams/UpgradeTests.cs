@@ -32,7 +32,7 @@ public sealed class UpgradeTests : ForwardTest
         });
         var exchange = Upgrade(upstream.Port);
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.Equal((101, Outcome.Forwarded, "x"), (exchange.ResponseStatus, exchange.Outcome, exchange.ResponseHeaders.Get("Sec-WebSocket-Accept")));
         Assert.Equal(1, Pool.Open);
@@ -56,7 +56,7 @@ public sealed class UpgradeTests : ForwardTest
         await using var upstream = ScriptedUpstream.Answering(answer);
         var exchange = Upgrade(upstream.Port);
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.Equal("response_malformed", exchange.Failure?.Code);
         await EventuallyAsync(() => Pool.Open == 0, "The connection was kept.");
@@ -68,7 +68,7 @@ public sealed class UpgradeTests : ForwardTest
         await using var upstream = ScriptedUpstream.Answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno");
         var exchange = Upgrade(upstream.Port);
 
-        await Forwarder.ForwardAsync(exchange, Upstream());
+        await ForwardAsync(exchange, Upstream());
 
         Assert.Equal((200, "no"), (exchange.ResponseStatus, await ReadAsync(exchange)));
         Assert.Null(exchange.UpstreamStream);
