@@ -18,7 +18,7 @@ internal static class FailureClassifier
             return attempt.CancellationFailure();
         }
 
-        return UpstreamFailures.Of(Kind(trouble), exchange);
+        return attempt.IsTurnedAway ? UpstreamFailures.NotProcessed : Http3Failures.AfterSent(trouble, exchange) ?? UpstreamFailures.Of(Kind(trouble), exchange);
     }
 
     private static FailureKind Kind(Exception trouble)
