@@ -89,6 +89,12 @@ public sealed class RawHttp3Upstream : IAsyncDisposable
         }
     }
 
+    private async Task AnswerAsync(RawHttp3Request request, QuicStream stream)
+    {
+        await using var closed = stream;
+        await _answer(request);
+    }
+
     private async Task ServeAsync(QuicConnection connection)
     {
         await using var closed = connection;
@@ -103,10 +109,14 @@ public sealed class RawHttp3Upstream : IAsyncDisposable
             while (true)
             {
                 var stream = await connection.AcceptInboundStreamAsync(_stop.Token);
-                kept.Add(stream);
                 if (stream.Type == QuicStreamType.Bidirectional)
                 {
-                    Run(_answer(new RawHttp3Request(connection, control, stream, Interlocked.Increment(ref _requests) - 1, _stop.Token)));
+                    Run(AnswerAsync(new RawHttp3Request(connection, control, stream, Interlocked.Increment(ref _requests) - 1, _stop.Token), stream));
+                }
+                else
+                {
+                    // A critical stream must stay open.
+                    kept.Add(stream);
                 }
             }
         }
@@ -180,8 +190,8 @@ public sealed class RawHttp3Request(QuicConnection connection, QuicStream contro
         await stream.WriteAsync(frame.ToArray(), ends, cancellationToken);
     }
 
-    /// <summary>Begins a DATA frame of 100 bytes, sends three of them and ends the stream.</summary>
-    public async Task SendTruncatedAsync() => await stream.WriteAsync(new byte[] { 0, 0x40, 100, 1, 2, 3 }, completeWrites: true, cancellationToken);
+    /// <summary>Begins a frame of 100 bytes, sends three of them and ends the stream.</summary>
+    public async Task SendTruncatedAsync(byte type) => await stream.WriteAsync(new byte[] { type, 0x40, 100, 1, 2, 3 }, completeWrites: true, cancellationToken);
 
     /// <summary>Resets the stream.</summary>
     public void Reset(long code)

@@ -11,8 +11,6 @@ internal static class UpstreamFailures
 
     public static readonly Failure Overlong = new(FailureSource.Upstream, FailureKind.ResponseMalformed, Retryable: false, "The upstream sent more than it had announced.");
 
-    public static readonly Failure MalformedTrailer = new(FailureSource.Upstream, FailureKind.ResponseMalformed, Retryable: false, "A trailer field of the upstream's answer is malformed.");
-
     /// <summary>The upstream said so itself (RFC 9114 4.1.1 and 5.2), so doing it again is safe whatever the method.</summary>
     public static readonly Failure NotProcessed = new(FailureSource.Upstream, FailureKind.RequestFailed, Retryable: true, "The upstream turned the request away before it did anything.");
 

@@ -101,8 +101,6 @@ public sealed class Http3UpstreamTests : IAsyncDisposable
     [InlineData("settings", "response_malformed", false)]
     [InlineData("content first", "response_malformed", false)]
     [InlineData("no status", "response_malformed", false)]
-    [InlineData("line end in a value", "response_malformed", false)]
-    [InlineData("line end in a content field", "response_malformed", false)]
     [InlineData("half a head", "response_malformed", false)]
     [InlineData("end", "response_malformed", false)]
     public async Task Trouble_before_an_answer_is_named_and_retryable_only_where_nothing_was_done(string trouble, string code, bool isRetryable)
@@ -127,11 +125,8 @@ public sealed class Http3UpstreamTests : IAsyncDisposable
                 case "no":
                     await request.SendFieldsAsync([("server", "x")], ends: true);
                     break;
-                case "line":
-                    await request.AnswerAsync("abc", trouble.Contains("content", StringComparison.Ordinal) ? ("content-language", "a\r\nset-cookie: b") : ("x-a", "a\nb"));
-                    break;
                 case "half":
-                    await request.SendFrameAsync(1, [], ends: true);
+                    await request.SendTruncatedAsync(1);
                     break;
                 default:
                     await request.SendFrameAsync(0x21, [], ends: true);
@@ -151,7 +146,6 @@ public sealed class Http3UpstreamTests : IAsyncDisposable
     [InlineData("too short", "response_truncated")]
     [InlineData("half a frame", "response_truncated")]
     [InlineData("too long", "response_malformed")]
-    [InlineData("line end in a trailer", "response_malformed")]
     public async Task An_answer_that_is_not_whole_never_ends_well(string trouble, string code)
     {
         await using var upstream = await RawHttp3Upstream.StartAsync(_certificate, async request =>
@@ -175,12 +169,8 @@ public sealed class Http3UpstreamTests : IAsyncDisposable
                     await Task.Delay(200, Cancellation);
                     await request.CloseAsync(0x100);
                     break;
-                case "half a frame":
-                    // A DATA frame whose length says more than comes.
-                    await request.SendTruncatedAsync();
-                    break;
                 default:
-                    await request.SendFieldsAsync([("x-a", "a\r\nb")], ends: true);
+                    await request.SendTruncatedAsync(0);
                     break;
             }
         });
@@ -190,6 +180,21 @@ public sealed class Http3UpstreamTests : IAsyncDisposable
         var broken = await Assert.ThrowsAsync<MessageBodyException>(() => ReadAsync(exchange));
 
         Assert.Equal(code, broken.Failure.Code);
+    }
+
+    [Fact]
+    public async Task A_line_end_in_a_value_makes_no_field_of_its_own()
+    {
+        await using var upstream = await RawHttp3Upstream.StartAsync(_certificate, static async request =>
+        {
+            await request.ReadAsync();
+            await request.SendHeadAsync(200, ("x-a", "a\nx-b: b"), ("content-language", "a\r\nset-cookie: b"));
+            await request.SendFieldsAsync([("x-c", "a\0b")], ends: true);
+        });
+        var exchange = NewExchange();
+
+        Assert.Equal("", await ForwardAsync(exchange, Settings(upstream.Port)));
+        Assert.Equal(("a x-b: b", "a  set-cookie: b", "a b"), (exchange.ResponseHeaders.Get("X-A"), exchange.ResponseHeaders.Get("Content-Language"), exchange.ResponseBody.Trailers!.Get("X-C")));
     }
 
     [Theory]
@@ -431,14 +436,16 @@ public sealed class Http3UpstreamTests : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData(false, 0, 2)]
-    [InlineData(true, 0.8, 3)]
+    [InlineData(false, 0, 0.9)]
+    [InlineData(true, 0.9, 3)]
     public async Task An_address_without_HTTP_3_is_followed_by_the_next_and_remembered(bool isSilent, double least, double most)
     {
         await using var upstream = await EchoUpstream.StartAsync(_certificate, HttpProtocols.Http3);
         using var silent = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         if (isSilent)
         {
+            // The library listens on every address, and sorts out later.
+            silent.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
             silent.Bind(new IPEndPoint(IPAddress.Parse("127.0.0.2"), upstream.Port));
         }
 
@@ -456,6 +463,7 @@ public sealed class Http3UpstreamTests : IAsyncDisposable
             Assert.Equal("content", await ReadAsync(exchange));
         }
 
+        // Half of the time for a connection.
         Assert.InRange(times[0], least, most);
         Assert.InRange(times[1], 0, 0.7);
     }
@@ -551,6 +559,6 @@ public sealed class Http3UpstreamTests : IAsyncDisposable
     private async Task<string> ForwardAsync(Exchange exchange, Upstream settings)
     {
         await _forwarder.ForwardAsync(exchange, settings);
-        return exchange.Failure is null ? await ReadAsync(exchange) : "";
+        return exchange.Failure is { } failure ? failure.Code : await ReadAsync(exchange);
     }
 }

@@ -9,6 +9,7 @@ namespace Tidegate.Forwarding.SocketsHttp;
 internal static class Http3Failures
 {
     // RFC 9114 8.1 and RFC 9204 6, and RFC 9001 4.8: a TLS alert is this plus its number.
+    private const long NoError = 0x100;
     private const long GeneralProtocolError = 0x101;
     private const long InternalError = 0x102;
     private const long RequestRejected = 0x10B;
@@ -52,7 +53,7 @@ internal static class Http3Failures
                 case QuicException:
                     // Said by the other side, or by nobody.
                     return UpstreamFailures.Of(FailureKind.RequestFailed, exchange);
-                case HttpProtocolException { ErrorCode: >= GeneralProtocolError } protocol:
+                case HttpProtocolException { ErrorCode: >= NoError } protocol:
                     kind = IsMalformed(protocol.ErrorCode) ? FailureKind.ResponseMalformed : FailureKind.RequestFailed;
                     break;
                 default:

@@ -81,11 +81,6 @@ internal sealed class ResponseContent(HttpResponseMessage response, Stream strea
         {
             foreach (var value in field.Value)
             {
-                if (!UpstreamResponse.IsFieldValue(value))
-                {
-                    throw new MessageBodyException(UpstreamFailures.MalformedTrailer);
-                }
-
                 (_trailers ??= new HeaderList()).Add(field.Key, value);
             }
         }

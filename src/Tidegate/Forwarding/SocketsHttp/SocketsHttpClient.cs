@@ -44,7 +44,7 @@ internal sealed class SocketsHttpClient(UpstreamConnector connector, TimeProvide
             exchange.Timings.ResponseStarted = time.GetTimestamp();
             exchange.UpstreamProtocol = UpstreamResponse.Protocol(response.Version);
             attempt.Disarm();
-            if (UpstreamResponse.HasDoubtfulLength(response) || UpstreamResponse.HasBrokenField(response) || (response.StatusCode == HttpStatusCode.SwitchingProtocols && exchange.UpgradeProtocol is null))
+            if (UpstreamResponse.HasDoubtfulLength(response) || (response.StatusCode == HttpStatusCode.SwitchingProtocols && exchange.UpgradeProtocol is null))
             {
                 response.Dispose();
                 throw new HttpRequestException(HttpRequestError.InvalidResponse);

@@ -36,38 +36,12 @@ internal static class UpstreamResponse
     public static bool HasContent(HttpResponseMessage response, Exchange exchange) =>
         exchange.Method != "HEAD" && response.StatusCode is not (HttpStatusCode.NoContent or HttpStatusCode.NotModified);
 
-    /// <summary>Whether a field's value is none, in HTTP/2 and HTTP/3, where the handler lets it through.</summary>
-    public static bool HasBrokenField(HttpResponseMessage response) =>
-        response.Version.Major > 1 && (HasBrokenField(response.Headers.NonValidated) || HasBrokenField(response.Content.Headers.NonValidated));
-
-    /// <summary>
-    /// Whether a value can be written to a client. HTTP/2 and HTTP/3 have other ways to say where a value ends, and the handler lets through what would be a field or a
-    /// message of its own over HTTP/1.1 (RFC 9113 10.3, RFC 9114 10.3).
-    /// </summary>
-    public static bool IsFieldValue(string value) => !value.AsSpan().ContainsAny('\r', '\n', '\0');
-
     public static ProtocolVersion Protocol(Version version) => version.Major switch
     {
         3 => ProtocolVersion.Http3,
         2 => ProtocolVersion.Http2,
         _ => version.Minor == 0 ? ProtocolVersion.Http10 : ProtocolVersion.Http11,
     };
-
-    private static bool HasBrokenField(System.Net.Http.Headers.HttpHeadersNonValidated fields)
-    {
-        foreach (var field in fields)
-        {
-            foreach (var value in field.Value)
-            {
-                if (!IsFieldValue(value))
-                {
-                    return true;
-                }
-            }
-        }
-
-        return false;
-    }
 
     private static void Copy(System.Net.Http.Headers.HttpHeadersNonValidated fields, string? namedByConnection, bool isHttp3, HeaderList into)
     {
