@@ -55,6 +55,9 @@ public sealed class Forwarder : IAsyncDisposable
     /// <summary>Our own client's connections, by destination.</summary>
     internal IReadOnlyList<PoolStatistics> PoolStatistics => _pools.Statistics;
 
+    /// <summary>HTTP/3 connections are kept in so many places.</summary>
+    internal int Http3HandlerCount => _handler.Http3HandlerCount;
+
     /// <summary>Who of several destinations answers.</summary>
     internal Balancer Balancer => _balancer;
 

@@ -18,6 +18,7 @@ internal sealed class Http3Handler : IDisposable
 
     private readonly HttpMessageInvoker _invoker;
     private int _handshakes;
+    private int _inFlight;
 
     /// <param name="key">Where to.</param>
     /// <param name="roots">What certificates are judged by.</param>
@@ -51,10 +52,20 @@ internal sealed class Http3Handler : IDisposable
     /// <summary>Handshakes that came as far as the certificate: where the number stays, a connection was there already.</summary>
     public int Handshakes => Volatile.Read(ref _handshakes);
 
+    /// <summary>Whether some request has a connection. Where none has, whoever waits in vain waits for a handshake, and not for a place beside others.</summary>
+    public bool IsInUse => Volatile.Read(ref _inFlight) > 0;
+
     /// <summary>A timestamp.</summary>
     public long LastUsed { get; set; }
 
     public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => _invoker.SendAsync(request, cancellationToken);
+
+    /// <summary>A request has its connection, until what is returned is disposed of.</summary>
+    public IDisposable Begin()
+    {
+        Interlocked.Increment(ref _inFlight);
+        return new InFlight(this);
+    }
 
     /// <summary>Requests in flight still end as they would.</summary>
     public void Dispose() => _invoker.Dispose();
@@ -74,5 +85,18 @@ internal sealed class Http3Handler : IDisposable
     {
         Interlocked.Increment(ref _handshakes);
         return !Key.Tls.Verify || errors == SslPolicyErrors.None;
+    }
+
+    private sealed class InFlight(Http3Handler handler) : IDisposable
+    {
+        private int _isOver;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _isOver, 1) == 0)
+            {
+                Interlocked.Decrement(ref handler._inFlight);
+            }
+        }
     }
 }

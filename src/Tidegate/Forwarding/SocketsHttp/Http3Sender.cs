@@ -73,12 +73,23 @@ internal sealed class Http3Sender(UpstreamConnector connector, TimeProvider time
             var began = time.GetTimestamp();
             var handler = _handlers.For(key);
             var handshakes = handler.Handshakes;
-            var made = new Http3Try(call.Attempt, time);
+            var made = new Http3Try(call.Attempt, handler, time);
             var request = UpstreamRequest.Create(exchange, upstream, destination, call.Content, key.Address);
             request.Options.Set(Http3Try.Key, made);
             try
             {
-                return await WithinAsync(patience, handler, request, made, call.Attempt.Token);
+                var response = await WithinAsync(patience, handler, request, made, call.Attempt.Token);
+                if (response is null)
+                {
+                    RetireStuck(handler);
+                }
+
+                return response;
+            }
+            catch (OperationCanceledException) when (!made.IsWritten && !call.Attempt.Aborted.IsCancellationRequested)
+            {
+                RetireStuck(handler);
+                throw;
             }
             catch (HttpRequestException stale) when (isFirst && !made.IsWritten && stale.HttpRequestError == HttpRequestError.VersionNegotiationError)
             {
@@ -98,6 +109,18 @@ internal sealed class Http3Sender(UpstreamConnector connector, TimeProvider time
                     call.Connecting.Ticks = made.WrittenAt - began;
                 }
             }
+        }
+    }
+
+    /// <summary>
+    /// A handler makes one handshake at a time, and the next request would wait for the one that gets no answer: with its retransmissions ever further apart, it is the
+    /// last to notice that the upstream is back.
+    /// </summary>
+    private void RetireStuck(Http3Handler handler)
+    {
+        if (!handler.IsInUse)
+        {
+            _handlers.Retire(handler);
         }
     }
 

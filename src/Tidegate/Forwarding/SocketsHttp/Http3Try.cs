@@ -5,7 +5,7 @@ namespace Tidegate.Forwarding.SocketsHttp;
 /// <summary>
 /// One request at one address. Either its head is written or it is given up, never both: what was given up is sent to another address, and must not be done twice.
 /// </summary>
-internal sealed class Http3Try(Attempt attempt, TimeProvider time)
+internal sealed class Http3Try(Attempt attempt, Http3Handler handler, TimeProvider time)
 {
     public static readonly HttpRequestOptionsKey<Http3Try> Key = new("http3");
 
@@ -29,6 +29,7 @@ internal sealed class Http3Try(Attempt attempt, TimeProvider time)
         {
             case Waiting:
                 WrittenAt = time.GetTimestamp();
+                attempt.Ending = handler.Begin();
                 attempt.Arm(FailureKind.ResponseHeadersTimeout, attempt.Timeouts.ResponseHeaders);
                 break;
             case GivenUp:
