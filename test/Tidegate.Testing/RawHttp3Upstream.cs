@@ -154,7 +154,7 @@ public sealed class RawHttp3Request(QuicConnection connection, QuicStream contro
     }
 
     /// <summary>Reads the first bytes of the request.</summary>
-    public async Task ReadSomeAsync() => await stream.ReadAsync(new byte[16 * 1024], cancellationToken);
+    public async Task ReadSomeAsync() => await stream.ReadAtLeastAsync(new byte[16 * 1024], 1, throwOnEndOfStream: false, cancellationToken);
 
     /// <summary>Sends a head.</summary>
     public Task SendHeadAsync(int status, params (string Name, string Value)[] fields) => SendFieldsAsync([(":status", $"{status}"), .. fields], ends: false);

@@ -1,4 +1,5 @@
 using System.Net.Quic;
+using System.Runtime.Versioning;
 using System.Security.Authentication;
 using Tidegate.Exchanges;
 using Tidegate.Forwarding.Connecting;
@@ -6,6 +7,7 @@ using Tidegate.Forwarding.Connecting;
 namespace Tidegate.Forwarding.SocketsHttp;
 
 /// <summary>What the exceptions of QUIC and HTTP/3 mean.</summary>
+[SupportedOSPlatform("linux"), SupportedOSPlatform("macos"), SupportedOSPlatform("windows")]
 internal static class Http3Failures
 {
     // RFC 9114 8.1 and RFC 9204 6, and RFC 9001 4.8: a TLS alert is this plus its number.

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Quic;
+using System.Runtime.Versioning;
 using Tidegate.Exchanges;
 using Tidegate.Forwarding.Connecting;
 
@@ -19,6 +20,7 @@ internal sealed class Http3Sender(UpstreamConnector connector, TimeProvider time
     private readonly ConcurrentDictionary<(string Host, int Port), IPAddress> _answered = new();
 
     /// <summary>Whether this machine has libmsquic.</summary>
+    [SupportedOSPlatformGuard("linux"), SupportedOSPlatformGuard("macos"), SupportedOSPlatformGuard("windows")]
     public static bool IsSupported => (OperatingSystem.IsLinux() || OperatingSystem.IsMacOS() || OperatingSystem.IsWindows()) && QuicConnection.IsSupported;
 
     /// <summary>Handlers that are kept.</summary>
@@ -99,7 +101,7 @@ internal sealed class Http3Sender(UpstreamConnector connector, TimeProvider time
             catch (Exception failed) when (!made.IsWritten && failed is HttpRequestException or IOException)
             {
                 _handlers.Retire(handler);
-                throw new ConnectException(Http3Failures.BeforeSent(failed), failed);
+                throw new ConnectException(IsSupported ? Http3Failures.BeforeSent(failed) : FailureKind.ConnectFailed, failed);
             }
             finally
             {
