@@ -187,6 +187,11 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
             return Told(_control.Reloads.Add(isInForce: false, problems));
         }
 
+        if (compiled.CannotRun is { } reason)
+        {
+            return Told(_control.Reloads.Add(isInForce: false, problems, reason));
+        }
+
         try
         {
             // First what can still fail: a certificate may have become unusable since it was checked, and nothing has changed then.

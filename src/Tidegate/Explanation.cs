@@ -66,7 +66,8 @@ internal static class Explanation
         }
 
         var upstream = plan.Upstream;
-        text.AppendLine($"upstream   {(upstream.Destinations.Count == 0 ? new Destination(exchange.Target.Scheme, exchange.Target.Host, exchange.Target.Port).ToString() : Destinations(upstream))}");
+        var protocol = upstream.Protocol == UpstreamProtocol.Http3 && exchange.UpgradeProtocol is null ? " over HTTP/3" : "";
+        text.AppendLine($"upstream   {(upstream.Destinations.Count == 0 ? new Destination(exchange.Target.Scheme, exchange.Target.Host, exchange.Target.Port).ToString() : Destinations(upstream))}{protocol}");
         text.AppendLine($"timeouts   connect {upstream.Timeouts.Connect.TotalSeconds:0.###} s, response headers {upstream.Timeouts.ResponseHeaders.TotalSeconds:0.###} s, idle {upstream.Timeouts.Idle.TotalSeconds:0.###} s, total {(upstream.Timeouts.Total is { } total ? $"{total.TotalSeconds:0.###} s" : "none")}");
         if (exchange.Direction == Direction.Egress && exchange.Target.IsSecure)
         {

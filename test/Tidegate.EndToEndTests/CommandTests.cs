@@ -118,6 +118,18 @@ public sealed class CommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Explain_says_that_an_upstream_is_called_over_http3()
+    {
+        var file = Path.Combine(_directory.Directory, "http3.yaml");
+        await File.WriteAllTextAsync(file, """
+            listeners: { ingress: { address: 127.0.0.1:0 } }
+            apis: [{ name: a, direction: ingress, hosts: [a.test], upstream: { destinations: [https://b.test], protocol: http3 } }]
+            """, TestContext.Current.CancellationToken);
+
+        Assert.Contains("upstream   https://b.test:443 over HTTP/3", (await RunAsync(ExplainCommand.Create(), "GET", "https://a.test/x", "--config", file)).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Ca_creates_once_shows_and_tells_how_to_trust()
     {
         var created = await RunAsync(CaCommand.Create(), "create", "--directory", _directory.Directory);

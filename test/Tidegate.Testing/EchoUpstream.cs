@@ -36,11 +36,17 @@ public sealed class EchoUpstream : IAsyncDisposable
     /// <summary>Starts on a free port.</summary>
     /// <param name="certificate">Null for cleartext.</param>
     /// <param name="protocols">What it speaks.</param>
-    public static async Task<EchoUpstream> StartAsync(X509Certificate2? certificate = null, HttpProtocols protocols = HttpProtocols.Http1)
+    /// <param name="port">0 for a free one.</param>
+    public static async Task<EchoUpstream> StartAsync(X509Certificate2? certificate = null, HttpProtocols protocols = HttpProtocols.Http1, int port = 0)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
+        if (protocols == HttpProtocols.Http3 && (OperatingSystem.IsLinux() || OperatingSystem.IsMacOS() || OperatingSystem.IsWindows()))
+        {
+            builder.WebHost.UseQuic();
+        }
+
+        builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port, listen =>
         {
             listen.Protocols = protocols;
             if (certificate is not null)

@@ -156,7 +156,7 @@ public sealed class RawHttp3 : IAsyncDisposable
     private static string Ended(QuicException ended) => $"{(ended.QuicError == QuicError.StreamAborted ? "reset" : "closed")} {ended.ApplicationErrorCode:x}";
 
     /// <summary>RFC 9204 4.5.6: literal field line with literal name, no Huffman coding.</summary>
-    private static void WriteField(Stream into, string name, string value)
+    internal static void WriteField(Stream into, string name, string value)
     {
         WritePrefixed(into, 0x20, 3, name.Length);
         into.Write(Encoding.Latin1.GetBytes(name));
@@ -183,7 +183,7 @@ public sealed class RawHttp3 : IAsyncDisposable
         into.WriteByte((byte)number);
     }
 
-    private static void WriteFrame(Stream into, byte type, byte[] payload)
+    internal static void WriteFrame(Stream into, byte type, byte[] payload)
     {
         into.WriteByte(type);
 
@@ -192,7 +192,7 @@ public sealed class RawHttp3 : IAsyncDisposable
         into.Write(payload);
     }
 
-    private static async Task<long> ReadNumberAsync(Stream stream, CancellationToken cancellationToken)
+    internal static async Task<long> ReadNumberAsync(Stream stream, CancellationToken cancellationToken)
     {
         var bytes = new byte[8];
         await stream.ReadExactlyAsync(bytes.AsMemory(0, 1), cancellationToken);

@@ -57,6 +57,13 @@ internal static class RunCommand
             return ExitCode.Configuration;
         }
 
+        if (compiled.CannotRun is { } reason)
+        {
+            await forwarder.DisposeAsync();
+            log.WriteLine(reason);
+            return ExitCode.Configuration;
+        }
+
         using var stop = new StopSignal();
         var systemd = new SystemdNotifier(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), time, log.WriteLine);
         GatewayProcess gateway;

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Tidegate.Edge;
 using Tidegate.Forwarding;
+using Tidegate.Forwarding.SocketsHttp;
 using Tidegate.Policies.AdaptiveConcurrency;
 using Tidegate.Policies.AdaptiveThrottle;
 using Tidegate.Policies.Cache;
@@ -86,6 +87,11 @@ internal sealed record CompiledConfiguration
 
     /// <summary>The one directory that the gateway writes to.</summary>
     public required string StateDirectory { get; init; }
+
+    /// <summary>Why this machine cannot run it; null when it can. No error of the configuration: it may have been written for another machine.</summary>
+    public string? CannotRun => !Http3Sender.IsSupported && Config.Apis.FirstOrDefault(api => api.Upstream?.Protocol == UpstreamProtocolConfig.Http3) is { } api
+        ? $"{api.Name} has an upstream with protocol: http3, and this machine has no libmsquic. Install it, or write another protocol."
+        : null;
 
     /// <summary>What changes of the parts that outlive a configuration. To compile changes nothing yet: the configuration may still be refused.</summary>
     public IReadOnlyList<Action> Effects { get; init; } = [];

@@ -368,7 +368,7 @@ internal sealed record UpstreamConfig
     [Doc("When one of several destinations is left out. With one destination nothing is.")]
     public EjectionConfig Ejection { get; init; } = new();
 
-    [Doc("auto (ALPN over TLS; HTTP/1.1 over cleartext, HTTP/2 for gRPC), http1 or http2. Default: auto.")]
+    [Doc("auto (ALPN over TLS; HTTP/1.1 over cleartext, HTTP/2 for gRPC), http1, http2 or http3 (over UDP, to https destinations only; without libmsquic on this machine the gateway does not start). Default: auto, which never becomes HTTP/3.")]
     public UpstreamProtocolConfig Protocol { get; init; }
 
     [Doc("How the destinations' certificates are judged.")]
@@ -377,7 +377,7 @@ internal sealed record UpstreamConfig
     [Doc("Host field: preserve (the name that the caller used) or rewrite (the destination's). Default: preserve.")]
     public UpstreamHostConfig Host { get; init; }
 
-    [Doc("Open connections per destination. Default: none.")]
+    [Doc("Open connections per destination; with http3 one, whatever the number. Default: none.")]
     public int? MaxConnections { get; init; }
 }
 
@@ -408,6 +408,7 @@ internal enum UpstreamProtocolConfig
     Auto,
     Http1,
     Http2,
+    Http3,
 }
 
 internal enum UpstreamHostConfig

@@ -144,9 +144,9 @@ internal sealed class SnapshotCompiler
 
     private void Api(ApiConfig api, CredentialIndex credentials)
     {
-        var upstream = new UpstreamCompiler(_positions, _problems).Compile(api, _config.Defaults);
-        var hosts = new ApiChecks(_positions, _problems).Check(api, _config);
         var tunnel = api.Tunnel ?? DefaultTunnel(api);
+        var upstream = new UpstreamCompiler(_positions, _problems).Compile(api, _config.Defaults, tunnel);
+        var hosts = new ApiChecks(_positions, _problems).Check(api, _config);
         var retries = new RetryCompiler(_positions, _problems, _services, _providers, _stateDirectory);
         _providers.Check(api);
         var limits = new LimitCompiler(_positions, _problems, _services.Limits, _providers, _config.Consumers);

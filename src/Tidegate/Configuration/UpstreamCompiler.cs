@@ -1,5 +1,6 @@
 using Tidegate.Exchanges;
 using Tidegate.Forwarding;
+using Tidegate.Forwarding.SocketsHttp;
 using Tidegate.Policies;
 
 namespace Tidegate.Configuration;
@@ -10,7 +11,10 @@ internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigPro
     // A label of metrics.
     private const int MaxRegionCharacters = 32;
 
-    public Upstream Compile(ApiConfig api, DefaultsConfig defaults)
+    /// <param name="api">Whose.</param>
+    /// <param name="defaults">Timeouts where the API has none.</param>
+    /// <param name="tunnel">What a CONNECT to the API's hosts does.</param>
+    public Upstream Compile(ApiConfig api, DefaultsConfig defaults, TunnelMode tunnel)
     {
         var ofDirection = api.Direction == Direction.Egress ? defaults.Egress.Timeouts : defaults.Ingress.Timeouts;
         var timeouts = Timeouts(Timeouts(UpstreamTimeouts.Default, ofDirection), api.Timeouts);
@@ -32,6 +36,11 @@ internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigPro
         if (upstream.Tls.Authority is { } authority && !File.Exists(authority))
         {
             Problem(ConfigSeverity.Error, positions.Of(upstream.Tls, "authority"), $"the file '{authority}' cannot be read");
+        }
+
+        if (upstream.Protocol == UpstreamProtocolConfig.Http3)
+        {
+            Http3(api, upstream, tunnel);
         }
 
         return new Upstream
@@ -81,6 +90,35 @@ internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigPro
             {
                 Problem(ConfigSeverity.Error, positions.Of(upstream.Destinations[i], "url"), $"'{text}' is no destination; write scheme, host and port, for example http://10.0.0.11:5000");
             }
+        }
+    }
+
+    /// <summary>What HTTP/3 cannot do. The framework connects by itself over QUIC, so what it would pass over in silence is refused here.</summary>
+    private void Http3(ApiConfig api, UpstreamConfig upstream, TunnelMode tunnel)
+    {
+        if (!Http3Sender.IsSupported)
+        {
+            Problem(ConfigSeverity.Warning, positions.Of(upstream, "protocol"), "this machine has no libmsquic, and without it the gateway will not start; install it, or write another protocol");
+        }
+
+        if (api.Direction == Direction.Egress && tunnel is TunnelMode.Verified or TunnelMode.Any)
+        {
+            var at = api.Tunnel is null ? positions.Of(upstream, "protocol") : positions.Of(api, "tunnel");
+            Problem(ConfigSeverity.Error, at, "a tunnel carries TCP and would pass HTTP/3 by; set the API's tunnel to intercept or refused, or write another protocol");
+        }
+
+        foreach (var destination in upstream.Destinations)
+        {
+            if (destination.Url.StartsWith("http:", StringComparison.OrdinalIgnoreCase))
+            {
+                Problem(ConfigSeverity.Error, positions.Of(destination, "url"), $"HTTP/3 needs TLS, and '{destination.Url}' has none; write https, or another protocol");
+            }
+        }
+
+        if (upstream.Tls.ServerName is { } name
+            && (upstream.Host != UpstreamHostConfig.Rewrite || upstream.Destinations.Any(destination => !Uri.TryCreate(destination.Url, UriKind.Absolute, out var uri) || !uri.IdnHost.Equals(name, StringComparison.OrdinalIgnoreCase))))
+        {
+            Problem(ConfigSeverity.Error, positions.Of(upstream.Tls, "server_name"), "over HTTP/3 the TLS name is always the Host that is sent; remove server_name (host: rewrite sends the destination's name), or write another protocol");
         }
     }
 

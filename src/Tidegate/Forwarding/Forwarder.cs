@@ -55,6 +55,9 @@ public sealed class Forwarder : IAsyncDisposable
     /// <summary>Our own client's connections, by destination.</summary>
     internal IReadOnlyList<PoolStatistics> PoolStatistics => _pools.Statistics;
 
+    /// <summary>HTTP/3 connections are kept in so many places.</summary>
+    internal int Http3HandlerCount => _handler.Http3HandlerCount;
+
     /// <summary>Who of several destinations answers.</summary>
     internal Balancer Balancer => _balancer;
 
@@ -112,7 +115,7 @@ public sealed class Forwarder : IAsyncDisposable
     }
 
     private ValueTask ForwardAsync(Exchange exchange, Upstream upstream, ConnectionPool pool, long now) =>
-        SpeaksHttp2(exchange, upstream, pool) ? _handler.ForwardAsync(exchange, upstream, pool, now) : _http1.ForwardAsync(exchange, upstream, pool, now);
+        IsForTheFramework(exchange, upstream, pool) ? _handler.ForwardAsync(exchange, upstream, pool, now) : _http1.ForwardAsync(exchange, upstream, pool, now);
 
     private ConnectionPool Begin(Exchange exchange, Upstream upstream, int index, out long now)
     {
@@ -131,7 +134,7 @@ public sealed class Forwarder : IAsyncDisposable
         return pool;
     }
 
-    /// <summary>Whether it does so for certain. What ALPN will say over TLS, the HTTP/1.1 client finds out.</summary>
-    private static bool SpeaksHttp2(Exchange exchange, Upstream upstream, ConnectionPool pool) =>
-        exchange.UpgradeProtocol is null && (upstream.Protocol == UpstreamProtocol.Http2 || (upstream.Protocol == UpstreamProtocol.Auto && !pool.Key.IsSecure && UpstreamRequest.IsGrpc(exchange)));
+    /// <summary>Whether HTTP/2 or HTTP/3 will be spoken for certain. What ALPN will say over TLS, the HTTP/1.1 client finds out.</summary>
+    private static bool IsForTheFramework(Exchange exchange, Upstream upstream, ConnectionPool pool) =>
+        exchange.UpgradeProtocol is null && (upstream.Protocol is UpstreamProtocol.Http2 or UpstreamProtocol.Http3 || (upstream.Protocol == UpstreamProtocol.Auto && !pool.Key.IsSecure && UpstreamRequest.IsGrpc(exchange)));
 }

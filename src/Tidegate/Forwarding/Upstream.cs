@@ -69,6 +69,9 @@ public enum UpstreamProtocol
 
     /// <summary>HTTP/2 only; with prior knowledge over cleartext.</summary>
     Http2,
+
+    /// <summary>HTTP/3 only, over QUIC; upgrades, which it has none of, are HTTP/1.1 all the same.</summary>
+    Http3,
 }
 
 /// <summary>How long each phase of an attempt may take.</summary>

@@ -9,6 +9,11 @@ internal static class UpstreamFailures
 
     public static readonly Failure Truncated = new(FailureSource.Upstream, FailureKind.ResponseTruncated, Retryable: false, "The upstream closed before its answer was complete.");
 
+    public static readonly Failure Overlong = new(FailureSource.Upstream, FailureKind.ResponseMalformed, Retryable: false, "The upstream sent more than it had announced.");
+
+    /// <summary>The upstream said so itself (RFC 9114 4.1.1 and 5.2), so doing it again is safe whatever the method.</summary>
+    public static readonly Failure NotProcessed = new(FailureSource.Upstream, FailureKind.RequestFailed, Retryable: true, "The upstream turned the request away before it did anything.");
+
     /// <summary>Trouble on the way to an answer's head. Nothing was sent in the phases up to TLS, so doing it again is safe whatever the method.</summary>
     public static Failure Of(FailureKind kind, Exchange exchange)
     {

@@ -63,6 +63,22 @@ public sealed class CheckTests
         Assert.StartsWith(expected, Assert.Single(await ProblemsAsync($"listeners: {{ ingress: {{ address: 127.0.0.1:8443, {key} }} }}")), StringComparison.Ordinal);
 
     [Theory]
+    [InlineData("direction: ingress, upstream: { destinations: [https://a.test, http://b.test], protocol: http3 }", "t.yaml:4:82 error: HTTP/3 needs TLS, and 'http://b.test' has none; write https, or another protocol")]
+    [InlineData("direction: ingress, upstream: { destinations: [https://a.test], protocol: http3, tls: { server_name: b.test } }", "t.yaml:4:120 error: over HTTP/3 the TLS name is always the Host that is sent; remove server_name (host: rewrite sends the destination's name), or write another protocol")]
+    [InlineData("direction: ingress, upstream: { destinations: [https://a.test, https://b.test], protocol: http3, host: rewrite, tls: { server_name: a.test } }", "error: over HTTP/3 the TLS name")]
+    [InlineData("direction: egress, hosts: [a.test], upstream: { destinations: [https://a.test], protocol: http3 }", "t.yaml:4:109 error: a tunnel carries TCP and would pass HTTP/3 by; set the API's tunnel to intercept or refused, or write another protocol")]
+    [InlineData("direction: egress, hosts: [a.test], tunnel: any, upstream: { destinations: [https://a.test], protocol: http3 }", "t.yaml:4:63 error: a tunnel carries TCP")]
+    public async Task Http3_to_upstreams_refuses_what_it_cannot_hold_to(string api, string expected) =>
+        Assert.Contains(expected, Assert.Single(await Http3ProblemsAsync(api)), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("direction: ingress, upstream: { destinations: [https://a.test], protocol: http3 }")]
+    [InlineData("direction: ingress, upstream: { destinations: [https://a.test], protocol: http3, host: rewrite, tls: { server_name: A.test } }")]
+    [InlineData("direction: egress, hosts: [a.test], base_path: /a, tunnel: refused, upstream: { destinations: [https://a.test], protocol: http3 }")]
+    [InlineData("direction: egress, hosts: [a.test], path: /v1, upstream: { destinations: [https://a.test], protocol: http3 }")]
+    public async Task Http3_to_upstreams_is_good_where_every_protection_holds(string api) => Assert.Empty(await Http3ProblemsAsync(api));
+
+    [Theory]
     [InlineData("{ rate: 100 }", "'100' is no rate")]
     [InlineData("{ rate: 0/s }", "'0/s' is no rate")]
     [InlineData("{ rate: 5/month }", "'5/month' is no rate")]
@@ -210,6 +226,20 @@ public sealed class CheckTests
     [InlineData("1/d")]
     public async Task Rates_are_written_as_people_say_them(string rate) =>
         Assert.Empty(await ProblemsAsync($"listeners: {{ egress: {{ address: 127.0.0.1:8080 }} }}\napis: [{{ name: x, direction: egress, hosts: [a.test], limits: [{{ rate: {rate} }}] }}]"));
+
+    private static async Task<List<string>> Http3ProblemsAsync(string api)
+    {
+        var problems = await ProblemsAsync($$"""
+            listeners:
+              egress: { address: 127.0.0.1:8080 }
+              ingress: { address: 127.0.0.1:8081 }
+            apis: [{ name: x, {{api}} }]
+            """);
+
+        // Not of the configuration, but of this machine.
+        problems.RemoveAll(static problem => problem.Contains("warning: this machine has no libmsquic", StringComparison.Ordinal));
+        return problems;
+    }
 
     internal static async Task<List<string>> ProblemsAsync(string yaml)
     {

@@ -34,15 +34,7 @@ internal sealed class UpstreamConnector(ConnectionSource source, AddressResolver
     /// <param name="cancellationToken">Gives up.</param>
     public async ValueTask<ConnectionContext> ConnectAsync(string host, int port, Reactor? home, CancellationToken cancellationToken)
     {
-        var addresses = await names.ResolveAsync(host, cancellationToken);
-        foreach (var address in addresses)
-        {
-            if (IsOwn(address, port))
-            {
-                throw new ConnectException(FailureKind.SelfConnection, null);
-            }
-        }
-
+        var addresses = await ResolveAsync(host, port, cancellationToken);
         try
         {
             return await _race.RunAsync(addresses, port, home, cancellationToken);
@@ -73,6 +65,27 @@ internal sealed class UpstreamConnector(ConnectionSource source, AddressResolver
         }
     }
 
+    /// <summary>Where a connection may go.</summary>
+    /// <returns>At least one address, in the order of preference.</returns>
+    /// <exception cref="ConnectException">There is none, or one is ours.</exception>
+    public async ValueTask<IPAddress[]> ResolveAsync(string host, int port, CancellationToken cancellationToken)
+    {
+        var addresses = await names.ResolveAsync(host, cancellationToken);
+        foreach (var address in addresses)
+        {
+            if (IsOwn(address, port))
+            {
+                throw new ConnectException(FailureKind.SelfConnection, null);
+            }
+        }
+
+        return addresses;
+    }
+
+    /// <summary>What a peer's certificate is judged by. A copy for each handshake, because a handshake adds the peer's certificates to it.</summary>
+    /// <exception cref="IOException">The file of roots cannot be read; also <see cref="UnauthorizedAccessException"/> and <see cref="CryptographicException"/>.</exception>
+    public X509ChainPolicy ChainPolicy(UpstreamTls tls) => (tls.AuthorityFile is { } file ? Roots(file) : SystemRoots).Clone();
+
     private bool IsOwn(IPAddress address, int port)
     {
         foreach (var own in OwnEndpoints)
@@ -102,8 +115,7 @@ internal sealed class UpstreamConnector(ConnectionSource source, AddressResolver
             AllowTlsResume = true,
         };
 
-        // A copy for each handshake, because a handshake adds the peer's certificates to it.
-        options.CertificateChainPolicy = (tls.AuthorityFile is { } file ? Roots(file) : SystemRoots).Clone();
+        options.CertificateChainPolicy = ChainPolicy(tls);
         if (!tls.Verify)
         {
             options.RemoteCertificateValidationCallback = static (_, _, _, _) => true;

@@ -38,6 +38,12 @@ internal sealed class Attempt : IDisposable
     /// <summary>Set when the client's body, not the upstream, broke the attempt.</summary>
     public Failure? RequestBodyFailure { get; set; }
 
+    /// <summary>Set when the upstream took none of the request after content had been read for it, so that the handler cannot send it again by itself.</summary>
+    public bool IsTurnedAway { get; set; }
+
+    /// <summary>Told when the attempt is over, answer and all.</summary>
+    public IDisposable? Ending { get; set; }
+
     /// <summary>From now on the attempt is cancelled after this phase's limit, or at the total deadline when that comes first.</summary>
     public void Arm(FailureKind phase, TimeSpan limit)
     {
@@ -68,5 +74,6 @@ internal sealed class Attempt : IDisposable
     {
         _clientGone.Dispose();
         _source.Dispose();
+        Ending?.Dispose();
     }
 }

@@ -18,7 +18,12 @@ internal static class FailureClassifier
             return attempt.CancellationFailure();
         }
 
-        return UpstreamFailures.Of(Kind(trouble), exchange);
+        if (attempt.IsTurnedAway)
+        {
+            return UpstreamFailures.NotProcessed;
+        }
+
+        return (Http3Sender.IsSupported ? Http3Failures.AfterSent(trouble, exchange) : null) ?? UpstreamFailures.Of(Kind(trouble), exchange);
     }
 
     private static FailureKind Kind(Exception trouble)

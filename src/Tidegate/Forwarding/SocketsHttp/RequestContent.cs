@@ -26,7 +26,13 @@ internal sealed class RequestContent(Exchange exchange, Attempt attempt, TimePro
 
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
-        Volatile.Write(ref _started, 1);
+        if (Interlocked.Exchange(ref _started, 1) == 1)
+        {
+            // The handler would send the rest of the content as if it were the whole.
+            attempt.IsTurnedAway = true;
+            throw new IOException("The client's content is read once.");
+        }
+
         Volatile.Write(ref exchange.Timings.ContentSent, ExchangeTimings.NotYet);
         var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
         try

@@ -3,9 +3,16 @@ using Tidegate.Exchanges;
 namespace Tidegate.Forwarding.SocketsHttp;
 
 /// <summary>The upstream's content. Ends only at its complete end; anything else is a <see cref="MessageBodyException"/>.</summary>
-internal sealed class ResponseContent(HttpResponseMessage response, Stream stream, long? length, Attempt attempt, RequestContent? request) : MessageBody
+/// <param name="response">The answer.</param>
+/// <param name="stream">Its content.</param>
+/// <param name="length">What Content-Length says.</param>
+/// <param name="isHeldToLength">Whether that is said of this content; an answer to HEAD tells of one that does not come.</param>
+/// <param name="attempt">The attempt's clock.</param>
+/// <param name="request">The client's content.</param>
+internal sealed class ResponseContent(HttpResponseMessage response, Stream stream, long? length, bool isHeldToLength, Attempt attempt, RequestContent? request) : MessageBody
 {
     private HeaderList? _trailers;
+    private long _received;
 
     public override long? Length => length;
 
@@ -31,6 +38,13 @@ internal sealed class ResponseContent(HttpResponseMessage response, Stream strea
                 attempt.Disarm();
             }
 
+            _received += read;
+            if (isHeldToLength && length is { } announced && (_received > announced || (read == 0 && _received < announced)))
+            {
+                // The handler counts for HTTP/1.1 and HTTP/2, and not for HTTP/3 (RFC 9114 4.1.2).
+                throw new MessageBodyException(_received > announced ? UpstreamFailures.Overlong : UpstreamFailures.Truncated);
+            }
+
             if (read == 0)
             {
                 KeepTrailers();
@@ -42,7 +56,7 @@ internal sealed class ResponseContent(HttpResponseMessage response, Stream strea
         {
             throw new MessageBodyException(attempt.CancellationFailure(), canceled);
         }
-        catch (Exception broken) when (broken is IOException or HttpRequestException)
+        catch (Exception broken) when (broken is (IOException or HttpRequestException) and not MessageBodyException)
         {
             throw new MessageBodyException(attempt.RequestBodyFailure ?? UpstreamFailures.Truncated, broken);
         }

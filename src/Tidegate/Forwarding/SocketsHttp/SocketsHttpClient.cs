@@ -6,12 +6,16 @@ using Tidegate.Forwarding.Http1;
 
 namespace Tidegate.Forwarding.SocketsHttp;
 
-/// <summary>The framework's client: for HTTP/2, and for everything where our own is switched off.</summary>
+/// <summary>The framework's client: for HTTP/2 and HTTP/3, and for everything where our own is switched off.</summary>
 internal sealed class SocketsHttpClient(UpstreamConnector connector, TimeProvider time) : IUpstreamClient, IDisposable
 {
     private static readonly Rejection AsteriskForm = new("forward", "asterisk_not_forwarded", 501, "OPTIONS * cannot be sent to this upstream. Ask for a path.");
 
     private readonly HandlerPools _pools = new(connector, time);
+    private readonly Http3Sender _http3 = new(connector, time);
+
+    /// <summary>HTTP/3 connections are kept in so many places.</summary>
+    public int Http3HandlerCount => _http3.HandlerCount;
 
     /// <inheritdoc/>
     public ValueTask ForwardAsync(Exchange exchange, Upstream upstream, ConnectionPool pool, long now) => ForwardAsync(exchange, upstream, pool.Destination, null);
@@ -32,10 +36,9 @@ internal sealed class SocketsHttpClient(UpstreamConnector connector, TimeProvide
         try
         {
             // :: Step 1: Send, and wait for the final head. Content follows on its own and re-arms the clock as it flows.
-            using var request = UpstreamRequest.Create(exchange, upstream, destination, content);
-            request.Options.Set(ConnectionRequest.Key, connecting);
-            attempt.Arm(FailureKind.ResponseHeadersTimeout, upstream.Timeouts.Connect + upstream.Timeouts.ResponseHeaders);
-            var response = await _pools.For(upstream).SendAsync(request, attempt.Token);
+            var response = upstream.Protocol == UpstreamProtocol.Http3 && exchange.UpgradeProtocol is null
+                ? await _http3.SendAsync(exchange, upstream, destination, new Http3Call(attempt, connecting, content))
+                : await SendAsync(exchange, upstream, destination, attempt, connecting, content);
             exchange.WasSent = true;
             exchange.Timings.Connecting += connecting.Ticks;
             exchange.Timings.ResponseStarted = time.GetTimestamp();
@@ -60,18 +63,31 @@ internal sealed class SocketsHttpClient(UpstreamConnector connector, TimeProvide
                 exchange.UpstreamStream = stream;
             }
 
-            exchange.ResponseBody = new ResponseContent(response, stream, response.Content.Headers.ContentLength, attempt, content);
+            exchange.ResponseBody = new ResponseContent(response, stream, response.Content.Headers.ContentLength, UpstreamResponse.HasContent(response, exchange), attempt, content);
             exchange.Answer(Outcome.Forwarded, (int)response.StatusCode);
         }
         catch (Exception trouble) when (trouble is HttpRequestException or OperationCanceledException or IOException)
         {
-            exchange.WasSent |= connecting.IsWritten;
-            exchange.Fail(FailureClassifier.Classify(trouble, attempt, exchange));
+            var failure = FailureClassifier.Classify(trouble, attempt, exchange);
+            exchange.WasSent |= connecting.IsWritten && failure != UpstreamFailures.NotProcessed;
+            exchange.Fail(failure);
             await AbandonAsync(attempt, content);
         }
     }
 
-    public void Dispose() => _pools.Dispose();
+    public void Dispose()
+    {
+        _pools.Dispose();
+        _http3.Dispose();
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(Exchange exchange, Upstream upstream, Destination destination, Attempt attempt, ConnectionRequest connecting, RequestContent? content)
+    {
+        using var request = UpstreamRequest.Create(exchange, upstream, destination, content);
+        request.Options.Set(ConnectionRequest.Key, connecting);
+        attempt.Arm(FailureKind.ResponseHeadersTimeout, upstream.Timeouts.Connect + upstream.Timeouts.ResponseHeaders);
+        return await _pools.For(upstream).SendAsync(request, attempt.Token);
+    }
 
     private static async ValueTask AbandonAsync(Attempt attempt, RequestContent? content)
     {

@@ -9,9 +9,15 @@ internal static class UpstreamRequest
 {
     private static readonly UriCreationOptions AsIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
-    public static HttpRequestMessage Create(Exchange exchange, Upstream upstream, Destination destination, RequestContent? content)
+    /// <param name="exchange">Whose request.</param>
+    /// <param name="upstream">How it is sent.</param>
+    /// <param name="destination">Where to.</param>
+    /// <param name="content">Null for none.</param>
+    /// <param name="address">One of the destination's addresses, when the handler is not to look for one itself.</param>
+    public static HttpRequestMessage Create(Exchange exchange, Upstream upstream, Destination destination, RequestContent? content, IPAddress? address = null)
     {
-        var request = new HttpRequestMessage(HttpMethod.Parse(exchange.Method), new Uri(destination + exchange.Target.PathAndQuery, AsIs)) { Content = content };
+        var connectTo = address is null ? destination : destination with { Host = address.ToString() };
+        var request = new HttpRequestMessage(HttpMethod.Parse(exchange.Method), new Uri(connectTo + exchange.Target.PathAndQuery, AsIs)) { Content = content };
         ChooseVersion(request, exchange, upstream, destination);
 
         var headers = exchange.RequestHeaders;
@@ -55,15 +61,16 @@ internal static class UpstreamRequest
 
     private static void ChooseVersion(HttpRequestMessage request, Exchange exchange, Upstream upstream, Destination destination)
     {
-        var wantsHttp2 = upstream.Protocol switch
+        var wanted = upstream.Protocol switch
         {
-            UpstreamProtocol.Http1 => false,
-            UpstreamProtocol.Http2 => true,
-            _ => destination.Scheme == "https" || IsGrpc(exchange),
+            UpstreamProtocol.Http1 => HttpVersion.Version11,
+            UpstreamProtocol.Http2 => HttpVersion.Version20,
+            UpstreamProtocol.Http3 => HttpVersion.Version30,
+            _ => destination.Scheme == "https" || IsGrpc(exchange) ? HttpVersion.Version20 : HttpVersion.Version11,
         };
 
         // An upgrade is HTTP/1.1 by nature (RFC 9113 8.6).
-        request.Version = wantsHttp2 && exchange.UpgradeProtocol is null ? HttpVersion.Version20 : HttpVersion.Version11;
+        request.Version = exchange.UpgradeProtocol is null ? wanted : HttpVersion.Version11;
         request.VersionPolicy = request.Version == HttpVersion.Version20 && destination.Scheme == "https" && upstream.Protocol == UpstreamProtocol.Auto
             ? HttpVersionPolicy.RequestVersionOrLower
             : HttpVersionPolicy.RequestVersionExact;

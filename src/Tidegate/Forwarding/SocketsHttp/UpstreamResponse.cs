@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using Tidegate.Exchanges;
 
@@ -9,8 +10,8 @@ internal static class UpstreamResponse
     public static void CopyHead(HttpResponseMessage response, Exchange exchange)
     {
         var named = response.Headers.NonValidated.TryGetValues("Connection", out var connection) ? connection.ToString() : null;
-        Copy(response.Headers.NonValidated, named, exchange.ResponseHeaders);
-        Copy(response.Content.Headers.NonValidated, named, exchange.ResponseHeaders);
+        Copy(response.Headers.NonValidated, named, response.Version.Major == 3, exchange.ResponseHeaders);
+        Copy(response.Content.Headers.NonValidated, named, isHttp3: false, exchange.ResponseHeaders);
     }
 
     /// <summary>
@@ -31,6 +32,10 @@ internal static class UpstreamResponse
             : hasLength && (lengths.ToString() is "" || lengths.ToString().AsSpan().ContainsAnyExceptInRange('0', '9'));
     }
 
+    /// <summary>Whether the head says of content that comes how long it is (RFC 9110 6.4.1).</summary>
+    public static bool HasContent(HttpResponseMessage response, Exchange exchange) =>
+        exchange.Method != "HEAD" && response.StatusCode is not (HttpStatusCode.NoContent or HttpStatusCode.NotModified);
+
     public static ProtocolVersion Protocol(Version version) => version.Major switch
     {
         3 => ProtocolVersion.Http3,
@@ -38,11 +43,13 @@ internal static class UpstreamResponse
         _ => version.Minor == 0 ? ProtocolVersion.Http10 : ProtocolVersion.Http11,
     };
 
-    private static void Copy(System.Net.Http.Headers.HttpHeadersNonValidated fields, string? namedByConnection, HeaderList into)
+    private static void Copy(System.Net.Http.Headers.HttpHeadersNonValidated fields, string? namedByConnection, bool isHttp3, HeaderList into)
     {
         foreach (var field in fields)
         {
-            if (IsHopByHop(field.Key) || (namedByConnection is not null && Names(namedByConnection, field.Key)))
+            // Of an HTTP/3 answer its value was not read (see UnreadEncoding), and it speaks of the upstream's ports.
+            var isUnread = isHttp3 && field.Key.Equals("Alt-Svc", StringComparison.OrdinalIgnoreCase);
+            if (isUnread || IsHopByHop(field.Key) || (namedByConnection is not null && Names(namedByConnection, field.Key)))
             {
                 continue;
             }
