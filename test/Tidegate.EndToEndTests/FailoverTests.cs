@@ -167,6 +167,26 @@ public sealed class FailoverTests
     }
 
     [Fact]
+    public async Task A_burst_that_the_first_region_swallows_opens_no_circuit_before_the_second()
+    {
+        await using var swallowing = new ScriptedUpstream(connection => connection.WaitForEndAsync());
+        await using var second = ScriptedUpstream.Answering(Good);
+        await using var gateway = await StartAsync(
+            $$"""
+            upstream: { destinations: ["http://127.0.0.1:{{swallowing.Port}}", "http://127.0.0.1:{{second.Port}}"], balance: ordered }
+            retry: { attempts: 2, budget: 100% }
+            circuit_breaker: { minimum: 5, open_for: 1m }
+            endpoints: [{ match: { path: /** }, timeouts: { response_headers: 2s } }]
+            """);
+        using var client = new HttpClient();
+        for (var i = 0; i < 2; i++)
+        {
+            var answers = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation)));
+            Assert.All(answers, answer => Assert.Equal(HttpStatusCode.OK, answer.StatusCode));
+        }
+    }
+
+    [Fact]
     public async Task A_region_that_cannot_be_reached_costs_no_call_however_few_retries_are_left()
     {
         const int Calls = 60;
@@ -235,7 +255,7 @@ public sealed class FailoverTests
             $$"""
             upstream: { destinations: ["http://127.0.0.1:{{TestPorts.Free()}}", "http://127.0.0.1:{{TestPorts.Free()}}"] }
             retry: { attempts: 2, backoff: { base: 1ms } }
-            circuit_breaker: { minimum: 2, open_for: 1m }
+            circuit_breaker: { minimum: 1, open_for: 1m }
             fallback: { body: '{"rates":[]}' }
             """);
         using var client = new HttpClient();
