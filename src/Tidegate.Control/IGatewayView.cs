@@ -82,4 +82,6 @@ internal readonly record struct ListenerView(string Name, IPEndPoint EndPoint, i
 /// <param name="Health">What is known of it.</param>
 /// <param name="IsEjected">It is left out now, or would be.</param>
 /// <param name="IsObserved">It would be: nothing is left out of this API.</param>
-internal sealed record DestinationView(string Api, string Destination, DestinationHealth Health, bool IsEjected, bool IsObserved);
+/// <param name="AskedSeconds">Until the pause is over that it asked for; 0 when there is none.</param>
+/// <param name="IsOnTrial">It was left out, and one attempt at a time finds out whether it is back.</param>
+internal sealed record DestinationView(string Api, string Destination, DestinationHealth Health, bool IsEjected, bool IsObserved, double AskedSeconds = 0, bool IsOnTrial = false);

@@ -139,8 +139,9 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
         get
         {
             var observed = _configuration.Config.Apis.Where(api => api.Upstream?.Ejection.Mode == PolicyMode.Observe).Select(api => api.Name).ToHashSet(StringComparer.Ordinal);
+            var now = _services.Time.GetTimestamp();
             return _services.Forwarder.Balancer.All.Select(entry =>
-                new DestinationView(entry.Upstream, entry.Destination.ToString(), entry.Health, entry.Health.IsEjected(_services.Time.GetTimestamp()), observed.Contains(entry.Upstream)));
+                new DestinationView(entry.Upstream, entry.Destination.ToString(), entry.Health, entry.Health.IsLeftOut(now), observed.Contains(entry.Upstream), entry.Health.AskedSeconds(now), entry.Health.IsOnTrial(now)));
         }
     }
 

@@ -39,6 +39,172 @@ public sealed class FailoverTests
         Assert.Contains($$"""region="us",result="ok"} 1""", metrics, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("503 Service Unavailable", "retry: {}", true)]
+    [InlineData("503 Service Unavailable", "retry: {}\nlimits: [{ rate: 1000/s }]", true)]
+    [InlineData("429 Too Many Requests", "retry: {}\ncredential: { header: X-Key, value: ours }", true)]
+    [InlineData("429 Too Many Requests", "retry: {}\nlimits: [{ rate: 1000/s }]", true)]
+    [InlineData("429 Too Many Requests", "retry: {}\nlearn: on", false)]
+    public async Task A_region_that_asks_for_a_pause_is_left_alone_for_it_and_the_other_answers(string refusal, string more, bool isReadHarmless)
+    {
+        var (asked, method) = (0, isReadHarmless ? HttpMethod.Get : HttpMethod.Post);
+        await using var first = new ScriptedUpstream(async connection =>
+        {
+            while (await connection.ReadRequestAsync() is not null)
+            {
+                Interlocked.Increment(ref asked);
+                await connection.WriteAsync($"HTTP/1.1 {refusal}\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n");
+            }
+        });
+        await using var second = ScriptedUpstream.Answering(Good);
+        await using var gateway = await StartAsync(Regions(first.Port, second.Port, more));
+        using var client = new HttpClient();
+        for (var i = 0; i < 8; i++)
+        {
+            using var request = new HttpRequestMessage(method, $"http://{gateway["egress"]}/provider/");
+            using var answer = await client.SendAsync(request, Cancellation);
+            Assert.Equal("good", await answer.Content.ReadAsStringAsync(Cancellation));
+        }
+
+        Assert.Equal(1, asked);
+        var records = await gateway.RecordsAsync(8, Cancellation);
+        Assert.Equal([2, 1, 1, 1, 1, 1, 1, 1], records.Select(record => record.Attempts));
+        Assert.All(records, record => Assert.Equal("us", record.Region));
+        Assert.Equal((refusal[..3], "eu", TimeSpan.Zero), (Assert.Single(records[0].Retries).Cause, records[0].Retries[0].Region, records[0].Retries[0].Pause));
+    }
+
+    [Theory]
+    [InlineData("503 Service Unavailable", "retry: {}\nlimits: [{ rate: 1000/s }]", "destinations_set_aside", 503)]
+    [InlineData("429 Too Many Requests", "retry: {}\nlimits: [{ rate: 1000/s }]", "provider_cooling_down", 429)]
+    [InlineData("429 Too Many Requests", "retry: {}\ncredential: { header: X-Key, value: ours }", "destinations_set_aside", 503)]
+    public async Task When_all_regions_ask_for_a_pause_callers_learn_at_once_when_the_first_of_them_is_back(string refusal, string more, string code, int status)
+    {
+        var asked = 0;
+        await using var first = Refusing(40);
+        await using var second = Refusing(30);
+        await using var gateway = await StartAsync(Regions(first.Port, second.Port, more));
+        using var client = new HttpClient();
+        using var unlucky = await client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation);
+        using var refused = await client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation);
+
+        Assert.Equal((status, 2), ((int)refused.StatusCode, asked));
+        Assert.InRange(refused.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 20, 30);
+        Assert.Equal((code, 0), ((await gateway.RecordsAsync(2, Cancellation))[1].Code, (await gateway.RecordsAsync(2, Cancellation))[1].Attempts));
+
+        ScriptedUpstream Refusing(int seconds) => new(async connection =>
+        {
+            while (await connection.ReadRequestAsync() is not null)
+            {
+                Interlocked.Increment(ref asked);
+                await connection.WriteAsync($"HTTP/1.1 {refusal}\r\nRetry-After: {seconds}\r\nContent-Length: 0\r\n\r\n");
+            }
+        });
+    }
+
+    [Fact]
+    public async Task A_pause_that_one_of_several_regions_asks_for_shows_in_metrics_until_it_is_over()
+    {
+        await using var first = ScriptedUpstream.Answering(Busy);
+        await using var second = ScriptedUpstream.Answering(Good);
+        await using var gateway = await StartAsync(Regions(first.Port, second.Port, "retry: {}\nlimits: [{ rate: 1000/s }]"));
+        using var client = new HttpClient();
+        Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+
+        var metrics = await client.GetStringAsync($"http://{gateway["admin"]}/metrics", Cancellation);
+        Assert.Contains($$"""tidegate_destination_ejected{api="provider",destination="http://127.0.0.1:{{first.Port}}",region="eu"} 1""", metrics, StringComparison.Ordinal);
+        Assert.Contains($$"""tidegate_destination_set_asides_total{api="provider",destination="http://127.0.0.1:{{first.Port}}",region="eu"} 1""", metrics, StringComparison.Ordinal);
+        Assert.Contains($$"""tidegate_destination_set_aside_seconds{api="provider",destination="http://127.0.0.1:{{second.Port}}",region="us"} 0""", metrics, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("account: one, ", "balance: ordered")]
+    [InlineData("", "balance: round_robin")]
+    public async Task Regions_of_one_account_cool_down_together(string account, string balance)
+    {
+        var asked = 0;
+        await using var throttled = new ScriptedUpstream(async connection =>
+        {
+            while (await connection.ReadRequestAsync() is not null)
+            {
+                Interlocked.Increment(ref asked);
+                await connection.WriteAsync("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n");
+            }
+        });
+        await using var gateway = await StartAsync(
+            $$"""
+            upstream: { destinations: [{ {{account}}url: "http://127.0.0.1:{{throttled.Port}}" }, { {{account}}url: "http://localhost:{{throttled.Port}}" }], {{balance}} }
+            retry: {}
+            learn: on
+            """);
+        using var client = new HttpClient();
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Equal(HttpStatusCode.TooManyRequests, (await client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation)).StatusCode);
+        }
+
+        Assert.Equal(1, asked);
+    }
+
+    [Fact]
+    public async Task A_region_that_swallows_calls_gets_one_to_find_out_and_keeps_no_other_waiting()
+    {
+        await using var swallowing = new ScriptedUpstream(connection => connection.WaitForEndAsync());
+        await using var second = ScriptedUpstream.Answering(Good);
+        await using var gateway = await StartAsync(
+            $$"""
+            upstream: { destinations: ["http://127.0.0.1:{{swallowing.Port}}", "http://127.0.0.1:{{second.Port}}"], balance: ordered, ejection: { failures: 1, for: 1s } }
+            retry: { attempts: 2 }
+            endpoints: [{ match: { path: /** }, timeouts: { response_headers: 2s } }]
+            """);
+        using var client = new HttpClient();
+        Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+        await Task.Delay(1_100, Cancellation);
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation)));
+
+        Assert.All(answers, answer => Assert.Equal("good", answer));
+        Assert.Equal(2, swallowing.Accepted);
+        Assert.Equal([2, 2], (await gateway.RecordsAsync(51, Cancellation)).Select(record => record.Attempts).Where(attempts => attempts > 1));
+    }
+
+    [Fact]
+    public async Task A_burst_that_the_first_region_swallows_opens_no_circuit_before_the_second()
+    {
+        await using var swallowing = new ScriptedUpstream(connection => connection.WaitForEndAsync());
+        await using var second = ScriptedUpstream.Answering(Good);
+        await using var gateway = await StartAsync(
+            $$"""
+            upstream: { destinations: ["http://127.0.0.1:{{swallowing.Port}}", "http://127.0.0.1:{{second.Port}}"], balance: ordered }
+            retry: { attempts: 2, budget: 100% }
+            circuit_breaker: { minimum: 5, open_for: 1m }
+            endpoints: [{ match: { path: /** }, timeouts: { response_headers: 2s } }]
+            """);
+        using var client = new HttpClient();
+        for (var i = 0; i < 2; i++)
+        {
+            var answers = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation)));
+            Assert.All(answers, answer => Assert.Equal(HttpStatusCode.OK, answer.StatusCode));
+        }
+    }
+
+    [Fact]
+    public async Task A_region_that_cannot_be_reached_costs_no_call_however_few_retries_are_left()
+    {
+        const int Calls = 60;
+        await using var second = ScriptedUpstream.Answering(Good);
+        await using var gateway = await StartAsync(
+            $$"""
+            upstream: { destinations: ["http://127.0.0.1:{{TestPorts.Free()}}", "http://127.0.0.1:{{second.Port}}"], balance: ordered, ejection: { failures: 1000, minimum: 1000 } }
+            retry: { budget: 1% }
+            """);
+        using var client = new HttpClient();
+        for (var i = 0; i < Calls; i++)
+        {
+            Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+        }
+
+        Assert.All(await gateway.RecordsAsync(Calls, Cancellation), record => Assert.Equal(2, record.Attempts));
+    }
+
     [Fact]
     public async Task An_unwanted_http2_answer_that_never_ends_does_not_delay_the_next_attempt()
     {
@@ -91,7 +257,7 @@ public sealed class FailoverTests
             $$"""
             upstream: { destinations: ["http://127.0.0.1:{{TestPorts.Free()}}", "http://127.0.0.1:{{TestPorts.Free()}}"] }
             retry: { attempts: 2, backoff: { base: 1ms } }
-            circuit_breaker: { minimum: 2, open_for: 1m }
+            circuit_breaker: { minimum: 1, open_for: 1m }
             fallback: { body: '{"rates":[]}' }
             """);
         using var client = new HttpClient();
@@ -274,6 +440,12 @@ public sealed class FailoverTests
         Assert.Contains($$"""tidegate_destination_ejected{api="provider",destination="{{first}}"} 1""", metrics, StringComparison.Ordinal);
         Assert.Contains($$"""tidegate_destination_ejections_total{api="provider",destination="{{first}}"} 1""", metrics, StringComparison.Ordinal);
     }
+
+    private static string Regions(int first, int second, string more) =>
+        $$"""
+        upstream: { destinations: [{ url: "http://127.0.0.1:{{first}}", region: eu }, { url: "http://127.0.0.1:{{second}}", region: us }], balance: ordered }
+        {{more}}
+        """;
 
     private static string Keys(int port, string more) =>
         $$"""

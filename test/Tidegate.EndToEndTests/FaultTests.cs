@@ -234,7 +234,7 @@ public sealed class FaultTests
     [InlineData(401)]
     [InlineData(404)]
     [InlineData(422)]
-    [InlineData(500)]
+    [InlineData(501)]
     public async Task An_answer_that_would_be_the_same_again_is_passed_on(int status)
     {
         await using var provider = Provider(faults: 9, async connection => await connection.WriteAsync($"HTTP/1.1 {status} No\r\nContent-Length: 2\r\n\r\nno"));
@@ -243,6 +243,28 @@ public sealed class FaultTests
 
         Assert.Equal(status, (int)(await client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation)).StatusCode);
         Assert.Equal(1, provider.Accepted);
+    }
+
+    [Theory]
+    [InlineData("GET", null, 1, 200, 2)]
+    [InlineData("POST", "k-1", 1, 200, 2)]
+    [InlineData("POST", null, 1, 500, 1)]
+    [InlineData("GET", null, 9, 500, 2)]
+    public async Task A_500_is_asked_about_once_more_where_that_is_harmless(string method, string? key, int faults, int status, int asked)
+    {
+        await using var provider = Provider(faults, async connection => await connection.WriteAsync("HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno"));
+        await using var gateway = await StartAsync(provider.Port);
+        using var client = new HttpClient();
+        using var request = new HttpRequestMessage(new HttpMethod(method), $"http://{gateway["egress"]}/provider/") { Content = method == "POST" ? new StringContent("pay") : null };
+        if (key is not null)
+        {
+            request.Headers.Add("Idempotency-Key", key);
+        }
+
+        using var answer = await client.SendAsync(request, Cancellation);
+
+        Assert.Equal((status, asked), ((int)answer.StatusCode, provider.Accepted));
+        Assert.Equal(asked, (await gateway.RecordsAsync(1, Cancellation))[0].Attempts);
     }
 
     [Fact]
@@ -395,21 +417,29 @@ public sealed class FaultTests
         Assert.All(records.TakeLast(20), record => Assert.Equal(1, record.Attempts));
     }
 
-    [Fact]
-    public async Task While_everything_fails_the_provider_gets_hardly_more_than_its_callers_send()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(600)]
+    public async Task While_everything_fails_the_provider_gets_hardly_more_than_its_callers_send(int healthyBefore)
     {
         const int Calls = 400;
-        var received = 0;
+        var (received, isDown) = (0, healthyBefore == 0);
         await using var provider = new ScriptedUpstream(async connection =>
         {
             while (await connection.ReadRequestAsync() is not null)
             {
                 Interlocked.Increment(ref received);
-                await connection.WriteAsync("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+                await connection.WriteAsync(Volatile.Read(ref isDown) ? "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n" : Good);
             }
         });
         await using var gateway = await StartAsync(provider.Port);
         using var client = new HttpClient();
+        for (var i = 0; i < healthyBefore; i++)
+        {
+            Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+        }
+
+        (received, isDown) = (0, true);
         await Parallel.ForEachAsync(Enumerable.Range(0, Calls), new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Cancellation }, async (_, cancellation) =>
             Assert.Equal(HttpStatusCode.ServiceUnavailable, (await client.GetAsync($"http://{gateway["egress"]}/provider/", cancellation)).StatusCode));
 

@@ -22,7 +22,7 @@ internal static class ResilienceOperations
         ("resilience: those, fallback and adaptive policies", () => Healthy(Limits(), Retry(), Breaker(), Fallback(), Throttle(), Concurrency())),
     ];
 
-    private static RetryPolicy Retry() => new(new RetrySettings(), new RetryBudget(), new Backoff(static () => 0.5), TimeSpan.FromSeconds(30), TimeProvider.System);
+    private static RetryPolicy Retry() => new(new RetrySettings(), new RetryBudget(TimeProvider.System), new Backoff(static () => 0.5), TimeSpan.FromSeconds(30), TimeProvider.System);
 
     private static CircuitBreakerPolicy Breaker() => new(new CircuitBreakerSettings(), new Circuit(TimeProvider.System), TimeProvider.System);
 

@@ -40,8 +40,10 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription SpillBytes = new("tidegate_retry_spill_bytes", "tidegate.retry.spill_size", "By", MetricKind.Gauge, "Request content that is kept in files for another attempt.");
     private static readonly MetricDescription SpillFailures = new("tidegate_retry_spill_failures_total", "tidegate.retry.spill_failures", "{piece}", MetricKind.Counter, "Times that request content could not be kept in a file, so that it was attempted once.");
     private static readonly MetricDescription DestinationAttempts = new("tidegate_destination_attempts_total", "tidegate.destination.attempts", "{request}", MetricKind.Counter, "Requests sent to a destination of several, by whether it answered.");
-    private static readonly MetricDescription DestinationEjected = new("tidegate_destination_ejected", "tidegate.destination.ejected", "1", MetricKind.Gauge, "1 while a destination of several is left out because it does not answer, or would be where ejection only observes.");
-    private static readonly MetricDescription DestinationEjections = new("tidegate_destination_ejections_total", "tidegate.destination.ejections", "{ejection}", MetricKind.Counter, "How often a destination was left out, or would have been.");
+    private static readonly MetricDescription DestinationEjected = new("tidegate_destination_ejected", "tidegate.destination.ejected", "1", MetricKind.Gauge, "1 while a destination of several is left out because it does not answer or asked for a pause, or would be where ejection only observes.");
+    private static readonly MetricDescription DestinationEjections = new("tidegate_destination_ejections_total", "tidegate.destination.ejections", "{ejection}", MetricKind.Counter, "How often a destination was left out because it does not answer, or would have been.");
+    private static readonly MetricDescription DestinationSetAsides = new("tidegate_destination_set_asides_total", "tidegate.destination.set_asides", "{pause}", MetricKind.Counter, "How often a destination of several was left out because it asked for a pause, or would have been.");
+    private static readonly MetricDescription DestinationSetAside = new("tidegate_destination_set_aside_seconds", "tidegate.destination.set_aside", "s", MetricKind.Gauge, "Until when a destination of several is left out because it asked for a pause; 0 when it is not.");
     private static readonly MetricDescription KeyRequests = new("tidegate_credential_requests_total", "tidegate.credential.requests", "{request}", MetricKind.Counter, "Answers to requests with one key of several, by whether the provider took it.");
     private static readonly MetricDescription KeysSetAside = new("tidegate_credential_set_aside_seconds", "tidegate.credential.set_aside", "s", MetricKind.Gauge, "Until when a key of several is not used because the provider refused it; 0 when it is.");
     private static readonly MetricDescription Hedges = new("tidegate_hedges_total", "tidegate.hedges", "{request}", MetricKind.Counter, "Requests that were slow enough to be sent a second time, by what became of the second.");
@@ -245,6 +247,18 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         foreach (var one in destinations)
         {
             writer.Write(one.Health.Ejected, Labels(one));
+        }
+
+        writer.Begin(DestinationSetAsides);
+        foreach (var one in destinations)
+        {
+            writer.Write(one.Health.SetAside, Labels(one));
+        }
+
+        writer.Begin(DestinationSetAside);
+        foreach (var one in destinations)
+        {
+            writer.Write(one.AskedSeconds, Labels(one));
         }
 
         static MetricLabel[] Labels(DestinationView one) => [new(MetricLabels.Api, one.Api), new(Destination, one.Destination), new(Region, one.Health.Region)];

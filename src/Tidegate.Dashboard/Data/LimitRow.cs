@@ -28,10 +28,11 @@ public sealed record CircuitRow(string Endpoint, string State, long Opened);
 /// <param name="IsEjected">It is left out now, or would be.</param>
 /// <param name="IsObserved">It would be, and has its turns.</param>
 /// <param name="Ejected">How often it was, or would have been.</param>
-public sealed record DestinationState(bool IsEjected, bool IsObserved, long Ejected)
+/// <param name="IsOnTrial">One call at a time finds out whether it is back.</param>
+public sealed record DestinationState(bool IsEjected, bool IsObserved, long Ejected, bool IsOnTrial = false)
 {
     /// <summary>In a word or two.</summary>
-    public string Word => !IsEjected ? "in turn" : IsObserved ? "would be left out" : "left out";
+    public string Word => !IsEjected ? IsOnTrial && !IsObserved ? "on trial" : "in turn" : IsObserved ? "would be left out" : "left out";
 
     /// <summary>How often.</summary>
     public string Times => $"{(IsObserved ? "would have been left out" : "left out")} {Ejected} times since the start";

@@ -130,7 +130,7 @@ internal sealed class LiveReader(DashboardSources sources, Viewer viewer)
         {
             if (destination.IsEjected)
             {
-                found.Add(new Attention(true, $"A destination of {destination.Api} {(destination.IsObserved ? "would be" : "is")} left out", $"{destination.Destination} does not answer{(destination.IsObserved ? ", and has its turns: ejection only observes" : "")}.", PageOf(destination.Api)));
+                found.Add(new Attention(true, $"A destination of {destination.Api} {(destination.IsObserved ? "would be" : "is")} left out", $"{destination.Destination} {(destination.AskedSeconds > 0 ? "asked for a pause" : "does not answer")}{(destination.IsObserved ? ", and has its turns: ejection only observes" : "")}.", PageOf(destination.Api)));
             }
         }
 

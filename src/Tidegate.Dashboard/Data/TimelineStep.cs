@@ -108,6 +108,8 @@ public sealed record TimelineStep(string Name, string Detail, string Tone, TimeS
         "fallback" => "The fixed answer would have stood in",
         "credential" => "Another key would have been used",
         "ejection" when observed.Code == Balancer.WouldEject => "Its destination would have been left out from here on",
+        "ejection" when observed.Code == Balancer.WouldSetAside => "Its destination would have been left out for the pause that it asked for",
+        "ejection" when observed.Code == Balancer.WouldRefuse => "It would have been refused: all destinations have asked for a pause",
         "ejection" => "Another destination would have been asked",
         _ => $"{observed.Policy} would have refused",
     };

@@ -22,7 +22,7 @@ internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time)
     public LimitStore Limits { get; init; } = new(Time);
 
     /// <summary>How many retries each API has left.</summary>
-    public RetryBudgets RetryBudgets { get; } = new();
+    public RetryBudgets RetryBudgets { get; } = new(Time);
 
     /// <summary>Where large requests are kept for another attempt.</summary>
     public SpillSpace Spill { get; } = new();

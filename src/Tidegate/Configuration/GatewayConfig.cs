@@ -389,6 +389,9 @@ internal sealed record DestinationConfig
 
     [Doc("Where it is, for example eu-west. Stands in records and metrics.")]
     public string Region { get; init; } = "";
+
+    [Doc("Which account at the provider it is: what is learned of limits holds for destinations of the same account together. Default: on egress with ordered each its own, else all one.")]
+    public string Account { get; init; } = "";
 }
 
 internal sealed record EjectionConfig
@@ -396,7 +399,16 @@ internal sealed record EjectionConfig
     [Doc("Failures in a row (no answer, 502, 503, 504) after which it is. Default: 5.")]
     public int? Failures { get; init; }
 
-    [Doc("How long the first time; each further time in a row longer, up to five times that. Default: 10s.")]
+    [Doc("The share of failures within the window from which it is; 100% is only when every attempt fails. Default: 50%.")]
+    public double? FailureRatio { get; init; }
+
+    [Doc("Attempts within the window before their share means anything. Default: 20.")]
+    public int? Minimum { get; init; }
+
+    [Doc("How long attempts count for the share. Default: 30s.")]
+    public TimeSpan? Window { get; init; }
+
+    [Doc("How long the first time; each further time in a row longer, up to five times that. Then one attempt at a time finds out whether it is back. Default: 10s.")]
     public TimeSpan? For { get; init; }
 
     [Doc("enforce or observe: every destination keeps its turns, and the record says where one would have been left out. Default: enforce.")]

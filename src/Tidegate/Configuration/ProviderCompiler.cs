@@ -86,6 +86,7 @@ internal sealed class ProviderCompiler(ConfigPositions positions, List<ConfigPro
             WhenExceeded = waits.Count > 0 || api.Queue is not null ? WhenExceeded.Queue : WhenExceeded.Reject,
             MaxWait = waits.Count > 0 ? waits.Max() : LimitCompiler.DefaultMaxWait,
             PerCredential = api.Credential is not { Keys.Count: 0 },
+            PerDestination = UpstreamCompiler.Accounts(api).Count > 0,
             PerHost = pack?.Per == ProviderPerConfig.Host,
             Buckets = pack?.Bucket is { } bucket ? new BucketRule(bucket.Header is null, bucket.PathSegments, bucket.ByMethod, bucket.OwnerSegments ?? 0, bucket.CoolsAlone) : null,
             LimitsAreTheProviders = pack is not null && api.Limits.Count == 0,

@@ -28,6 +28,7 @@ internal sealed class RetryCompiler(ConfigPositions positions, List<ConfigProble
             Max = config.Backoff.Max ?? RetrySettings.DefaultMax,
             Budget = config.Budget ?? RetrySettings.DefaultBudget,
             Statuses = config.Statuses.Count > 0 ? config.Statuses.ToFrozenSet() : RetrySettings.DefaultStatuses,
+            Mends500 = config.Statuses.Count == 0,
             Methods = config.Methods.ToFrozenSet(StringComparer.Ordinal),
             MaxBodyBytes = (int)Math.Min(MaxBodyBytes, config.MaxBody ?? RetrySettings.DefaultMaxBodyBytes),
             SpillBytes = Math.Min(SpillSpace.MaxBytes, config.Spill ?? 0),

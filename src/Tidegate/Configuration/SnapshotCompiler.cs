@@ -180,7 +180,7 @@ internal sealed class SnapshotCompiler
             {
                 Route = route,
                 Upstream = routeUpstream,
-                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, credentials, injected), .. fallbacks.Compile(api, endpoint), .. limits.Compile(api, endpoint, routeUpstream.Timeouts.Total), .. adaptive.Concurrency(api, endpoint), .. webhooks.Compile(api, endpoint), .. Cached(cache, api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total), .. hedges.Compile(api, endpoint), .. costs.Compile(api, endpoint)], forward.InvokeAsync),
+                Pipeline = new PolicyPipeline([.. Policies(api, endpoint, routeUpstream, credentials, injected), .. fallbacks.Compile(api, endpoint), .. limits.Compile(api, endpoint, routeUpstream.Timeouts.Total), .. adaptive.Concurrency(api, endpoint), .. webhooks.Compile(api, endpoint), .. Cached(cache, api, endpoint), .. retries.Compile(api, endpoint, routeUpstream.Timeouts.Total), .. hedges.Compile(api, endpoint), .. costs.Compile(api, endpoint)], forward.InvokeAsync),
                 BaseTarget = baseHost is null ? null : new Destination("https", baseHost, 443),
                 AllowEncodedSlash = api.AllowEncodedSlash || api.Direction == Direction.Egress,
                 Tunnel = tunnel,
@@ -191,7 +191,7 @@ internal sealed class SnapshotCompiler
 
     private static IEnumerable<IPolicy> Cached(CacheCompiler cache, ApiConfig api, EndpointConfig? endpoint) => cache.Compile(api, endpoint) is { } policy ? [policy] : [];
 
-    private List<IPolicy> Policies(ApiConfig api, EndpointConfig? endpoint, CredentialIndex credentials, CredentialCompiler credentialCompiler)
+    private List<IPolicy> Policies(ApiConfig api, EndpointConfig? endpoint, Upstream upstream, CredentialIndex credentials, CredentialCompiler credentialCompiler)
     {
         // Capture first: it is to see what the client sent.
         var policies = new List<IPolicy>(new CaptureCompiler(_positions, _problems, _services).Compile(_config, api, _version)) { new AuthenticationPolicy(credentials, Authentication(api)) };
@@ -209,6 +209,13 @@ internal sealed class SnapshotCompiler
 
         // What the circuit keeps back says nothing new about the upstream.
         policies.AddRange(new AdaptiveCompiler(_positions, _problems, _services).Throttle(api, endpoint));
+        if (upstream.Destinations.Count > 1)
+        {
+            // Around the keys and limits: those are another account's where the destination is. Where nothing is learned, and the key is the gateway's, a throttle is about the destination's account.
+            var isLearned = _providers.LearningOf(api) is { Mode: PolicyMode.Enforce };
+            policies.Add(new DestinationStep(_services.Forwarder.Balancer, upstream, throttlesSetAside: !isLearned && api.Credential is { Keys.Count: 0 }, _services.Time));
+        }
+
         if (api.Credential is { } credential)
         {
             policies.Add(credentialCompiler.Compile(api, credential));

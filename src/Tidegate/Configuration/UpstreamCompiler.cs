@@ -50,7 +50,13 @@ internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigPro
             Regions = upstream.Destinations.Any(destination => destination.Region.Length > 0) ? [.. upstream.Destinations.Select(destination => destination.Region)] : [],
             Timeouts = timeouts,
             Balance = upstream.Balance,
-            Ejection = new Ejection(upstream.Ejection.Failures ?? Ejection.Default.Failures, upstream.Ejection.For ?? Ejection.Default.For, upstream.Ejection.Mode == PolicyMode.Observe),
+            Accounts = Accounts(api),
+            Ejection = new Ejection(upstream.Ejection.Failures ?? Ejection.Default.Failures, upstream.Ejection.For ?? Ejection.Default.For, upstream.Ejection.Mode == PolicyMode.Observe)
+            {
+                FailureRatio = upstream.Ejection.FailureRatio ?? Ejection.Default.FailureRatio,
+                Minimum = upstream.Ejection.Minimum ?? Ejection.Default.Minimum,
+                Window = upstream.Ejection.Window ?? Ejection.Default.Window,
+            },
             Tls = new UpstreamTls(upstream.Tls.Verify, upstream.Tls.Authority, upstream.Tls.ServerName),
             Protocol = (UpstreamProtocol)upstream.Protocol,
             RewriteHost = upstream.Host == UpstreamHostConfig.Rewrite,
@@ -61,6 +67,21 @@ internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigPro
     /// <summary>What the more specific place says, else what held before.</summary>
     public static UpstreamTimeouts Timeouts(UpstreamTimeouts inherited, TimeoutsConfig own) =>
         new(own.Connect ?? inherited.Connect, own.ResponseHeaders ?? inherited.ResponseHeaders, own.Idle ?? inherited.Idle, own.Total ?? inherited.Total);
+
+    /// <summary>
+    /// Whose count each destination's limits are: as written; else on egress each ordered alternative its own, and those that take turns one. Empty when all are one.
+    /// </summary>
+    public static IReadOnlyList<string> Accounts(ApiConfig api)
+    {
+        if (api.Upstream is not { Destinations.Count: > 1 } upstream)
+        {
+            return [];
+        }
+
+        var areAlternatives = api.Direction == Direction.Egress && upstream.Balance == Balance.Ordered;
+        string[] accounts = [.. upstream.Destinations.Select(destination => destination.Account.Length > 0 ? destination.Account : areAlternatives ? destination.Url : "")];
+        return accounts.Distinct(StringComparer.Ordinal).Count() > 1 ? accounts : [];
+    }
 
     private IEnumerable<Destination> Destinations(UpstreamConfig upstream)
     {
@@ -77,9 +98,14 @@ internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigPro
         for (var i = 0; i < upstream.Destinations.Count; i++)
         {
             var text = upstream.Destinations[i].Url;
-            if (upstream.Destinations[i].Region.Length > MaxRegionCharacters || upstream.Destinations[i].Region.Any(letter => !char.IsAsciiLetterOrDigit(letter) && letter is not ('-' or '_' or '.')))
+            if (!IsWord(upstream.Destinations[i].Region))
             {
                 Problem(ConfigSeverity.Error, positions.Of(upstream.Destinations[i], "region"), $"'{upstream.Destinations[i].Region}' is no region; write at most {MaxRegionCharacters} letters, digits, hyphens, underscores and dots, for example eu-west");
+            }
+
+            if (!IsWord(upstream.Destinations[i].Account))
+            {
+                Problem(ConfigSeverity.Error, positions.Of(upstream.Destinations[i], "account"), $"'{upstream.Destinations[i].Account}' is no account; write at most {MaxRegionCharacters} letters, digits, hyphens, underscores and dots, for example main");
             }
 
             if (Uri.TryCreate(text, UriKind.Absolute, out var uri) && (uri.Scheme is "http" or "https") && uri.PathAndQuery == "/" && uri.UserInfo.Length == 0 && uri.Fragment.Length == 0)
@@ -121,6 +147,8 @@ internal sealed class UpstreamCompiler(ConfigPositions positions, List<ConfigPro
             Problem(ConfigSeverity.Error, positions.Of(upstream.Tls, "server_name"), "over HTTP/3 the TLS name is always the Host that is sent; remove server_name (host: rewrite sends the destination's name), or write another protocol");
         }
     }
+
+    private static bool IsWord(string text) => text.Length <= MaxRegionCharacters && text.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_' or '.');
 
     private void Problem(ConfigSeverity severity, ConfigPosition position, string message) => problems.Add(new ConfigProblem(position, severity, message));
 }

@@ -182,6 +182,18 @@ public sealed class Exchange
     /// <summary>The last attempt failed at its destination, and there is another that has not had the exchange yet.</summary>
     internal bool HasOtherDestination { get; set; }
 
+    /// <summary>The account at the provider that the last attempt's destination is; empty when all of the API's are one.</summary>
+    internal string DestinationAccount { get; set; } = "";
+
+    /// <summary>The last attempt's destination is one of several, and is left out for a pause that it asks for: nobody else need wait.</summary>
+    internal bool SetsDestinationAside { get; set; }
+
+    /// <summary>What the last attempt failed at is one destination's trouble, which is left out when it lasts: it says nothing of the upstream as a whole.</summary>
+    internal bool IsForAnotherDestination => HasOtherDestination && SetsDestinationAside;
+
+    /// <summary>How long the last answer asked to stay away, in whatever way its provider says it; null when it did not, or nobody looked.</summary>
+    internal TimeSpan? AskedPause { get; set; }
+
     /// <summary>Which of an API's several keys the last attempt carried; null when there are not several.</summary>
     internal ProviderKey? ProviderKey { get; set; }
 
@@ -280,6 +292,7 @@ public sealed class Exchange
         HasOtherKey = false;
         IsKeyRefused = false;
         IsSignalOfBucket = false;
+        AskedPause = null;
     }
 
     /// <summary>Notes an attempt that did not do.</summary>
@@ -461,6 +474,8 @@ public sealed class Exchange
         Destination = "";
         Region = "";
         DestinationIndex = -1;
+        DestinationAccount = "";
+        SetsDestinationAside = false;
         TriedDestinations = 0;
         ProviderKey = null;
         TriedKeys = 0;

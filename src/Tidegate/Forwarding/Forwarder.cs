@@ -1,5 +1,4 @@
 using System.Net;
-using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
 using Tidegate.Forwarding.Connecting;
 using Tidegate.Forwarding.Http1;
@@ -64,22 +63,17 @@ public sealed class Forwarder : IAsyncDisposable
     /// <summary>From now on upstream connections are made by reactors, each for its own exchanges. Before the first exchange.</summary>
     internal void ConnectOn(ReactorTransport reactors) => _source.Use(reactors);
 
-    /// <summary>One attempt. Never throws for expected trouble: that becomes <see cref="Exchange.Failure"/>.</summary>
+    /// <summary>One attempt, at the destination that was chosen for it. Never throws for expected trouble: that becomes <see cref="Exchange.Failure"/>.</summary>
     public ValueTask ForwardAsync(Exchange exchange, Upstream upstream)
     {
-        if (upstream.Destinations.Count > 1)
-        {
-            return ForwardToOneOfAsync(exchange, upstream);
-        }
-
-        var pool = Begin(exchange, upstream, 0, out var now);
+        var pool = Begin(exchange, upstream, Math.Max(0, exchange.DestinationIndex), out var now);
         return ForwardAsync(exchange, upstream, pool, now);
     }
 
     /// <summary>Opens a TCP connection to the target for a tunnel; leaves it as <see cref="Exchange.UpstreamStream"/>.</summary>
     public async ValueTask ConnectTunnelAsync(Exchange exchange, Upstream upstream)
     {
-        var destination = Begin(exchange, upstream, _balancer.Choose(exchange, upstream), out var began).Destination;
+        var destination = Begin(exchange, upstream, Math.Max(0, exchange.DestinationIndex), out var began).Destination;
         using var attempt = new Attempt(exchange, upstream.Timeouts, _time);
         try
         {
@@ -103,15 +97,6 @@ public sealed class Forwarder : IAsyncDisposable
         _pools.Dispose();
         _deadlines.Dispose();
         return default;
-    }
-
-    [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
-    private async ValueTask ForwardToOneOfAsync(Exchange exchange, Upstream upstream)
-    {
-        var index = _balancer.Choose(exchange, upstream);
-        var pool = Begin(exchange, upstream, index, out var now);
-        await ForwardAsync(exchange, upstream, pool, now);
-        _balancer.Note(exchange, upstream, index);
     }
 
     private ValueTask ForwardAsync(Exchange exchange, Upstream upstream, ConnectionPool pool, long now) =>

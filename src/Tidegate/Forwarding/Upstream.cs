@@ -17,6 +17,9 @@ public sealed record Upstream
     /// <summary>Where each destination is, in the same order; empty when nobody said so.</summary>
     public IReadOnlyList<string> Regions { get; init; } = [];
 
+    /// <summary>Which account at the provider each destination is, in the same order; empty when all are one, as replicas are.</summary>
+    public IReadOnlyList<string> Accounts { get; init; } = [];
+
     /// <summary>How one of several destinations is chosen.</summary>
     public Balance Balance { get; init; }
 

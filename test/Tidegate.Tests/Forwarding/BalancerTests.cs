@@ -20,7 +20,7 @@ public sealed class BalancerTests
     public void Destinations_take_turns()
     {
         var upstream = Of(3);
-        Assert.Equal([0, 1, 2, 0, 1, 2], Enumerable.Range(0, 6).Select(_ => _balancer.Choose(Call(), upstream)));
+        Assert.Equal([0, 1, 2, 0, 1, 2], Enumerable.Range(0, 6).Select(_ => Choose(upstream).Index));
     }
 
     [Fact]
@@ -37,11 +37,135 @@ public sealed class BalancerTests
             _time.Advance(TimeSpan.FromSeconds((10 * Math.Min(times, 5)) - 0.001));
             Assert.DoesNotContain(1, Chosen(upstream));
             _time.Advance(TimeSpan.FromSeconds(0.001));
-            Assert.Contains(1, Chosen(upstream));
 
-            // Its turn came, and it failed again.
-            Fail(upstream, 1, times: 1);
+            // One call finds out, and it fails again.
+            Probe(upstream, 1, exchange => exchange.Fail(Down));
         }
+    }
+
+    [Fact]
+    public void When_its_time_is_over_one_attempt_at_a_time_finds_out_and_the_others_pass_it_over()
+    {
+        var upstream = Of(2) with { Balance = Balance.Ordered };
+        Fail(upstream, 0, times: 5);
+        _time.Advance(TimeSpan.FromSeconds(10));
+
+        // A thousand calls come while the probe waits for a connection: none of them goes there.
+        var probe = _balancer.Choose(Call(), upstream, 0, out _)!.Value;
+        Assert.Equal(0, probe.Index);
+        Assert.All(Enumerable.Range(0, 1_000), _ => Assert.Equal(1, Choose(upstream).Index));
+        Note(upstream, probe, exchange => exchange.Fail(Down));
+        Assert.All(Chosen(upstream), index => Assert.Equal(1, index));
+
+        // Twice as long; the next one's client leaves, which says nothing, and another finds out that it is back.
+        _time.Advance(TimeSpan.FromSeconds(20));
+        Probe(upstream, 0, exchange => exchange.Fail(Left));
+        Probe(upstream, 0, exchange => exchange.Answer(Outcome.Forwarded, 200));
+        Assert.All(Chosen(upstream), index => Assert.Equal(0, index));
+    }
+
+    [Fact]
+    public void A_probe_that_no_limit_has_room_for_leaves_its_place_to_another()
+    {
+        var upstream = Of(2);
+        Fail(upstream, 1, times: 5);
+        _time.Advance(TimeSpan.FromSeconds(10));
+        Probe(upstream, 1, exchange => exchange.Reject(new Rejection("limits", "rate_limited", 429, "full")));
+        Assert.Contains(1, Chosen(upstream));
+    }
+
+    [Fact]
+    public void What_began_before_it_was_left_out_neither_prolongs_nor_ends_that()
+    {
+        var upstream = Of(2);
+        var before = HealthOf(upstream, 1).Enter(1);
+        Fail(upstream, 1, times: 5);
+        Note(upstream, before, exchange => exchange.Answer(Outcome.Forwarded, 200));
+        Assert.DoesNotContain(1, Chosen(upstream));
+
+        _time.Advance(TimeSpan.FromSeconds(10));
+        var probe = Take(upstream, 1);
+        Note(upstream, before, exchange => exchange.Fail(Down));
+        Note(upstream, probe, exchange => exchange.Answer(Outcome.Forwarded, 200));
+        Note(upstream, before, exchange => exchange.Fail(Down));
+        Assert.Contains(1, Chosen(upstream));
+    }
+
+    [Fact]
+    public void One_that_fails_more_often_than_not_is_left_out_although_it_answers_now_and_then()
+    {
+        var upstream = Of(2);
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.Contains(1, Chosen(upstream));
+            Note(upstream, 1, exchange => exchange.Answer(Outcome.Forwarded, i % 4 == 0 ? 200 : 503));
+        }
+
+        Assert.DoesNotContain(1, Chosen(upstream));
+    }
+
+    [Fact]
+    public void A_share_of_failures_means_nothing_among_few_results_nor_among_old_ones()
+    {
+        var upstream = Of(2);
+        for (var i = 0; i < 200; i++)
+        {
+            // Every third fails; and of each half minute, two in three of nineteen.
+            _time.Advance(TimeSpan.FromSeconds(i % 19 == 0 ? 31 : 0));
+            Note(upstream, 1, exchange => exchange.Answer(Outcome.Forwarded, i % 3 == 0 ? 200 : 503));
+            Note(upstream, 0, exchange => exchange.Answer(Outcome.Forwarded, i % 3 == 0 ? 503 : 200));
+        }
+
+        Assert.Equal([0, 1], Chosen(upstream).Distinct().Order());
+        Assert.Equal(0, HealthOf(1).Ejected);
+    }
+
+    [Fact]
+    public void One_that_asks_for_a_pause_is_left_out_exactly_as_long_and_all_return_at_once()
+    {
+        var upstream = Of(2) with { Balance = Balance.Ordered };
+        _balancer.SetAside(Call(), upstream, 1, TimeSpan.FromSeconds(30));
+        _balancer.SetAside(Call(), upstream, 1, TimeSpan.FromSeconds(5));
+        Assert.Equal((1, 0), (HealthOf(0).SetAside, HealthOf(0).Ejected));
+        _time.Advance(TimeSpan.FromSeconds(29.999));
+        Assert.All(Chosen(upstream), index => Assert.Equal(1, index));
+        _time.Advance(TimeSpan.FromSeconds(0.001));
+        Assert.All(Chosen(upstream), index => Assert.Equal(0, index));
+    }
+
+    [Fact]
+    public void When_all_have_asked_for_a_pause_none_is_asked_before_the_first_is_back()
+    {
+        var upstream = Of(3);
+        _balancer.SetAside(Call(), upstream, 0b001, TimeSpan.FromSeconds(30));
+        _balancer.SetAside(Call(), upstream, 0b110, TimeSpan.FromSeconds(12));
+        _time.Advance(TimeSpan.FromSeconds(2));
+        Assert.Null(_balancer.Choose(Call(), upstream, 0, out var wait));
+        Assert.Equal(TimeSpan.FromSeconds(10), wait);
+
+        _time.Advance(wait);
+        Assert.Equal([1, 2], Chosen(upstream).Distinct().Order());
+    }
+
+    [Fact]
+    public void When_none_answers_those_that_asked_for_a_pause_still_get_it()
+    {
+        var upstream = Of(2);
+        Fail(upstream, 0, times: 5);
+        _balancer.SetAside(Call(), upstream, 0b10, TimeSpan.FromSeconds(30));
+        Assert.All(Chosen(upstream), index => Assert.Equal(0, index));
+    }
+
+    [Fact]
+    public void Observed_a_pause_is_noted_and_nobody_is_left_out_for_it()
+    {
+        var upstream = Observed(2) with { Balance = Balance.Ordered };
+        var asked = Call();
+        _balancer.SetAside(asked, upstream, 0b01, TimeSpan.FromSeconds(30));
+        Assert.Equal("ejection: destination_set_aside", Decisions(asked));
+        Assert.Equal((0, "ejection: destination_passed_over"), Choose(upstream));
+        _balancer.SetAside(Call(), upstream, 0b10, TimeSpan.FromSeconds(30));
+        Assert.Equal((0, "ejection: destinations_set_aside"), Choose(upstream));
     }
 
     [Fact]
@@ -50,7 +174,7 @@ public sealed class BalancerTests
         var upstream = Of(2);
         Fail(upstream, 1, times: 5);
         _time.Advance(TimeSpan.FromSeconds(10));
-        Succeed(upstream, 1);
+        Probe(upstream, 1, exchange => exchange.Answer(Outcome.Forwarded, 200));
         Fail(upstream, 1, times: 4);
 
         Assert.Contains(1, Chosen(upstream));
@@ -91,6 +215,7 @@ public sealed class BalancerTests
         Fail(upstream, 0, times: 5);
         Assert.All(Chosen(upstream), index => Assert.Equal(1, index));
         _time.Advance(TimeSpan.FromSeconds(10));
+        Probe(upstream, 0, other => other.Answer(Outcome.Forwarded, 200));
         Assert.All(Chosen(upstream), index => Assert.Equal(0, index));
     }
 
@@ -124,9 +249,9 @@ public sealed class BalancerTests
         var left = new List<bool>();
         for (var i = 0; i < 3; i++)
         {
-            var index = _balancer.Choose(exchange, upstream);
+            var pass = _balancer.Choose(exchange, upstream, 0, out _)!.Value;
             exchange.Fail(Down);
-            _balancer.Note(exchange, upstream, index);
+            _balancer.Note(exchange, upstream, pass);
             left.Add(exchange.HasOtherDestination);
             exchange.ForgetAnswer();
         }
@@ -137,7 +262,7 @@ public sealed class BalancerTests
         Fail(upstream, 2, times: 5);
         var other = Call();
         other.Fail(Down);
-        _balancer.Note(other, upstream, _balancer.Choose(other, upstream));
+        _balancer.Note(other, upstream, _balancer.Choose(other, upstream, 0, out _)!.Value);
         Assert.False(other.HasOtherDestination);
     }
 
@@ -180,13 +305,13 @@ public sealed class BalancerTests
         Fail(upstream, 1, times: 5);
         Succeed(upstream, 1);
         _time.Advance(TimeSpan.FromSeconds(9.999));
-        Assert.True(HealthOf(1).IsEjected(_time.GetTimestamp()));
+        Assert.True(HealthOf(1).IsLeftOut(_time.GetTimestamp()));
         _time.Advance(TimeSpan.FromSeconds(0.001));
         Assert.Equal("ejection: destination_ejected", Observe(upstream, 1, exchange => exchange.Fail(Down)));
 
         // The second time is twice as long; then an answer forgives everything.
         _time.Advance(TimeSpan.FromSeconds(19.999));
-        Assert.True(HealthOf(1).IsEjected(_time.GetTimestamp()));
+        Assert.True(HealthOf(1).IsLeftOut(_time.GetTimestamp()));
         _time.Advance(TimeSpan.FromSeconds(0.001));
         Succeed(upstream, 1);
         Assert.Equal("", Observe(upstream, 1, exchange => exchange.Fail(Down)));
@@ -211,7 +336,7 @@ public sealed class BalancerTests
         Fail(upstream, 1, times: 5);
         var exchange = Call();
         exchange.Fail(Down);
-        _balancer.Note(exchange, upstream, 0);
+        _balancer.Note(exchange, upstream, HealthOf(upstream, 0).Enter(0));
         Assert.True(exchange.HasOtherDestination);
     }
 
@@ -237,11 +362,11 @@ public sealed class BalancerTests
 
     private int Attempt(Exchange exchange, Upstream upstream, Action<Exchange> result)
     {
-        var index = _balancer.Choose(exchange, upstream);
+        var pass = _balancer.Choose(exchange, upstream, 0, out _)!.Value;
         result(exchange);
-        _balancer.Note(exchange, upstream, index);
+        _balancer.Note(exchange, upstream, pass);
         exchange.ForgetAnswer();
-        return index;
+        return pass.Index;
     }
 
     private DestinationHealth HealthOf(int index) => _balancer.All.Single(entry => entry.Destination.Port == 5000 + index).Health;
@@ -249,10 +374,40 @@ public sealed class BalancerTests
     private (int Index, string Decisions) Choose(Upstream upstream)
     {
         var exchange = Call();
-        return (_balancer.Choose(exchange, upstream), Decisions(exchange));
+        var pass = _balancer.Choose(exchange, upstream, 0, out _)!.Value;
+        if (pass.IsProbe)
+        {
+            _balancer.Abandon(upstream, pass);
+        }
+
+        return (pass.Index, Decisions(exchange));
     }
 
-    private List<int> Chosen(Upstream upstream) => [.. Enumerable.Range(0, 6).Select(_ => _balancer.Choose(Call(), upstream))];
+    private List<int> Chosen(Upstream upstream) => [.. Enumerable.Range(0, 6).Select(_ => Choose(upstream).Index)];
+
+    private DestinationHealth HealthOf(Upstream upstream, int index) => _balancer.HealthOf(upstream, index);
+
+    private DestinationPass Take(Upstream upstream, int index)
+    {
+        Assert.True(HealthOf(upstream, index).TryEnter(index, _time.GetTimestamp(), out var pass));
+        return pass;
+    }
+
+    /// <summary>The one attempt that finds out whether it is back.</summary>
+    private void Probe(Upstream upstream, int index, Action<Exchange> result)
+    {
+        var pass = Take(upstream, index);
+        Assert.True(pass.IsProbe);
+        Assert.False(HealthOf(upstream, index).HasRoom(_time.GetTimestamp()));
+        Note(upstream, pass, result);
+    }
+
+    private void Note(Upstream upstream, DestinationPass pass, Action<Exchange> result)
+    {
+        var exchange = Call();
+        result(exchange);
+        _balancer.Note(exchange, upstream, pass);
+    }
 
     private void Fail(Upstream upstream, int index, int times)
     {
@@ -270,7 +425,7 @@ public sealed class BalancerTests
     {
         var exchange = Call();
         result(exchange);
-        _balancer.Note(exchange, upstream, index);
+        _balancer.Note(exchange, upstream, HealthOf(upstream, index).Enter(index));
         return Decisions(exchange);
     }
 }

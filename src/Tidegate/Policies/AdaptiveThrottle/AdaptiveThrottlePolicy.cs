@@ -42,7 +42,11 @@ internal sealed class AdaptiveThrottlePolicy(AdaptiveThrottleSettings settings, 
             return;
         }
 
-        if (exchange.Failure?.Source == FailureSource.Upstream || (exchange.Outcome == Outcome.Forwarded && IsRefusal(exchange.ResponseStatus)))
+        if (exchange.IsForAnotherDestination)
+        {
+            throttle.Abandoned(let);
+        }
+        else if (exchange.Failure?.Source == FailureSource.Upstream || (exchange.Outcome == Outcome.Forwarded && IsRefusal(exchange.ResponseStatus)))
         {
             throttle.Refused(let);
         }

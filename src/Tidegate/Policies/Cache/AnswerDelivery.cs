@@ -344,7 +344,7 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
     private void FailLike(Exchange exchange, Exchange source, in Wanted wanted)
     {
         // An open circuit is the same failure, known beforehand (RFC 5861 4).
-        if ((source.Failure is { Source: FailureSource.Upstream } || source.Rejection is { Code: "circuit_open" }) && TryReplace(exchange, wanted, settings.StaleOnFailure, "upstream-failed"u8))
+        if ((source.Failure is { Source: FailureSource.Upstream } || source.Rejection is { Code: "circuit_open" or "destinations_set_aside" }) && TryReplace(exchange, wanted, settings.StaleOnFailure, "upstream-failed"u8))
         {
             return;
         }

@@ -36,7 +36,12 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
             return;
         }
 
-        if (exchange.Failure?.Source == FailureSource.Upstream || (exchange.Outcome == Outcome.Forwarded && IsDown(exchange.ResponseStatus)))
+        if (exchange.IsForAnotherDestination)
+        {
+            // Nothing may be kept from the others for it.
+            circuit.Abandoned(let);
+        }
+        else if (exchange.Failure?.Source == FailureSource.Upstream || (exchange.Outcome == Outcome.Forwarded && IsDown(exchange.ResponseStatus)))
         {
             circuit.Failed(let, settings, time.GetTimestamp());
         }

@@ -63,7 +63,7 @@ internal sealed class FallbackPolicy(FallbackSettings settings, TimeProvider tim
 
     private bool StandsInFor(Exchange exchange) => exchange.Outcome switch
     {
-        Outcome.Rejected => (settings.OnCircuitOpen && exchange.Rejection!.Policy is "circuit_breaker" or "adaptive_throttle" or "adaptive_concurrency") || (settings.OnLimit && exchange.Rejection!.Policy == "limits"),
+        Outcome.Rejected => (settings.OnCircuitOpen && exchange.Rejection!.Policy is "circuit_breaker" or "ejection" or "adaptive_throttle" or "adaptive_concurrency") || (settings.OnLimit && exchange.Rejection!.Policy == "limits"),
         Outcome.Failed => settings.OnFailure && exchange.Failure!.Source == FailureSource.Upstream,
         Outcome.Forwarded => (settings.OnFailure && exchange.ResponseStatus is 502 or 503 or 504) || settings.Statuses.Contains(exchange.ResponseStatus),
         _ => false,

@@ -67,6 +67,7 @@ internal sealed class RetryPolicy : IPolicy
         }
 
         var endings = exchange.EndingCount;
+        var mayMend500 = mayRepeat && _settings.Mends500;
         for (var made = 1; ; made++)
         {
             // :: Step 2: An attempt. Most are good, and that is all.
@@ -77,11 +78,18 @@ internal sealed class RetryPolicy : IPolicy
 
             var began = _time.GetTimestamp();
             await next(exchange);
-            if (Trouble(exchange, mayRepeat, made) is not { } cause)
+            if (Trouble(exchange, mayRepeat, mayMend500, made) is not { } cause)
             {
-                Settle(exchange);
+                Settle(exchange, made);
                 return;
             }
+
+            if (made == 1)
+            {
+                _budget.Failed();
+            }
+
+            mayMend500 &= exchange.ResponseStatus != 500;
 
             // :: Step 3: Whether there may be another, and when.
             var refused = RetryAfter.TryRead(exchange.ResponseHeaders, _time.GetUtcNow(), out var notBefore) && exchange.Failure is null;
@@ -109,7 +117,7 @@ internal sealed class RetryPolicy : IPolicy
     public PolicyExplanation Explain(Exchange exchange)
     {
         var safe = MayRepeatAsIs(exchange) ? $"{exchange.Method} may be done twice" : _settings.InjectsIdempotencyKey ? $"{exchange.Method} gets a {_settings.IdempotencyHeader}" : $"{exchange.Method} only before it was sent";
-        return new PolicyExplanation($"up to {_settings.Attempts} attempts, {_settings.Base.TotalMilliseconds:0} ms to {_settings.Max.TotalSeconds:0.###} s apart; {safe}; after {string.Join(", ", _settings.Statuses.Append(429).Distinct().Order())} and broken connections; budget {_settings.Budget:P0} of what succeeds");
+        return new PolicyExplanation($"up to {_settings.Attempts} attempts, {_settings.Base.TotalMilliseconds:0} ms to {_settings.Max.TotalSeconds:0.###} s apart; {safe}; after {string.Join(", ", _settings.Statuses.Append(429).Distinct().Order())}{(_settings.Mends500 ? ", once after 500" : "")} and broken connections; budget {_settings.Budget:P0} of what succeeds");
     }
 
     private bool MayRepeatAsIs(Exchange exchange) =>
@@ -133,17 +141,17 @@ internal sealed class RetryPolicy : IPolicy
     }
 
     /// <summary>What went wrong in a way that another attempt may mend; null when nothing did.</summary>
-    private string? Trouble(Exchange exchange, bool mayRepeat, int made)
+    private string? Trouble(Exchange exchange, bool mayRepeat, bool mayMend500, int made)
     {
-        // Another attempt came too early for the provider's limits, and was not sent. A first one that does is for a queue to wait.
-        if (made > 1 && exchange.Rejection is { Status: 429, RetryAfter: not null } early)
+        // Another attempt came too early for the provider's limits, or for all of its destinations, and was not sent. A first one that does is for a queue to wait.
+        if (made > 1 && exchange.Rejection is { RetryAfter: not null } early && (early.Status == 429 || early.Code == "destinations_set_aside"))
         {
             return early.Code;
         }
 
-        if (exchange.HasOtherKey)
+        if (exchange.HasOtherKey || (exchange.HasOtherDestination && exchange.Signal is ProviderSignal.Billing or ProviderSignal.Quota))
         {
-            // It was refused for its key alone, so nothing was done.
+            // It was refused for its key alone, or for its account where another destination is another one, so nothing was done.
             return StatusText(exchange.ResponseStatus);
         }
 
@@ -166,7 +174,7 @@ internal sealed class RetryPolicy : IPolicy
         // A throttle says that nothing was done, in whatever status the provider says it. The others do not, whatever they mean.
         var isThrottled = exchange.ResponseStatus == 429 || exchange.Signal is ProviderSignal.Throttle or ProviderSignal.Concurrency;
         return isThrottled && exchange.ResponseStatus < 400 ? "throttled"
-            : isThrottled || (mayRepeat && _settings.Statuses.Contains(exchange.ResponseStatus)) ? StatusText(exchange.ResponseStatus)
+            : isThrottled || (mayRepeat && _settings.Statuses.Contains(exchange.ResponseStatus)) || (mayMend500 && exchange.ResponseStatus == 500) ? StatusText(exchange.ResponseStatus)
             : null;
     }
 
@@ -185,11 +193,11 @@ internal sealed class RetryPolicy : IPolicy
     private static bool IsPassing(FailureKind kind) =>
         kind == FailureKind.RequestFailed || kind == FailureKind.ResponseHeadersTimeout || kind == FailureKind.ResponseMalformed || kind == FailureKind.ResponseTruncated;
 
-    private void Settle(Exchange exchange)
+    private void Settle(Exchange exchange, int made)
     {
         if (exchange.Outcome == Outcome.Forwarded && exchange.ResponseStatus < 500)
         {
-            _budget.Deposit(_settings.Budget);
+            _budget.Succeeded(_settings.Budget, isFirst: made == 1);
         }
     }
 
@@ -216,7 +224,10 @@ internal sealed class RetryPolicy : IPolicy
             return "deadline";
         }
 
-        return exchange.Aborted.IsCancellationRequested ? "client" : _budget.TryWithdraw() ? null : "budget";
+        // What was certainly not sent costs a destination that has not had it yet exactly one request: nothing is amplified.
+        return exchange.Aborted.IsCancellationRequested ? "client"
+            : exchange is { HasOtherDestination: true, Failure.Retryable: true } || _budget.TryWithdraw() ? null
+            : "budget";
     }
 
     /// <summary>False when the client has gone meanwhile, which then stands on the exchange.</summary>

@@ -20,7 +20,7 @@ internal sealed record RetrySettings
     /// <summary>64 KB: nearly all API calls; held only while the exchange may still be attempted again.</summary>
     public const int DefaultMaxBodyBytes = 64 * 1024;
 
-    /// <summary>Answers that another attempt may turn into a good one. 500 is not among them: it is as often a bug that repeats itself.</summary>
+    /// <summary>Answers that another attempt may turn into a good one. 500 is asked about once more: it is as often a bug that repeats itself as an instance's bad moment.</summary>
     public static readonly FrozenSet<int> DefaultStatuses = FrozenSet.Create(502, 503, 504);
 
     /// <summary>Attempts in all.</summary>
@@ -45,6 +45,9 @@ internal sealed record RetrySettings
     public string SpillDirectory { get; init; } = "";
 
     public FrozenSet<int> Statuses { get; init; } = DefaultStatuses;
+
+    /// <summary>Attempt once more after a 500, unless the provider's file says that it will stay. Off where statuses are written: then they say it all.</summary>
+    public bool Mends500 { get; init; } = true;
 
     /// <summary>Methods that may be done twice although their definition does not say so.</summary>
     public FrozenSet<string> Methods { get; init; } = FrozenSet<string>.Empty;

@@ -38,6 +38,33 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
+    public async Task A_destination_that_fails_while_another_is_there_says_nothing_of_the_upstream()
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 20 });
+        for (var i = 0; i < 100; i++)
+        {
+            Assert.Null((await CallAsync(policy, exchange =>
+            {
+                (exchange.SetsDestinationAside, exchange.HasOtherDestination) = (true, true);
+                exchange.Fail(Reset);
+            })).Rejection);
+        }
+
+        // Where ejection only observes, nobody goes elsewhere for it: there it counts.
+        for (var i = 0; i < 20; i++)
+        {
+            await CallAsync(policy, exchange =>
+            {
+                exchange.HasOtherDestination = true;
+                exchange.Fail(Reset);
+            });
+        }
+
+        Assert.Equal(CircuitState.Open, _circuit.State);
+        Assert.Equal(120, _reached);
+    }
+
+    [Fact]
     public async Task When_its_time_is_over_it_says_half_open_although_nobody_tries()
     {
         var policy = Policy(new CircuitBreakerSettings { Minimum = 1, OpenFor = TimeSpan.FromSeconds(15) });

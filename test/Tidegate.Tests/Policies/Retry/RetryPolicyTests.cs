@@ -15,8 +15,10 @@ public sealed class RetryPolicyTests
     private static readonly Failure Reset = new(FailureSource.Upstream, FailureKind.RequestFailed, Retryable: false, "reset");
 
     private readonly FakeTimeProvider _time = new() { AutoAdvanceAmount = TimeSpan.Zero };
-    private readonly RetryBudget _budget = new();
+    private readonly RetryBudget _budget;
     private readonly List<string> _sent = [];
+
+    public RetryPolicyTests() => _budget = new RetryBudget(_time);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -74,7 +76,6 @@ public sealed class RetryPolicyTests
     [InlineData(404)]
     [InlineData(409)]
     [InlineData(422)]
-    [InlineData(500)]
     [InlineData(501)]
     public async Task An_answer_that_another_attempt_would_not_change_is_passed_on(int status)
     {
@@ -82,6 +83,37 @@ public sealed class RetryPolicyTests
 
         Assert.Equal((1, status), (_sent.Count, exchange.ResponseStatus));
         Assert.Empty(exchange.Retries);
+    }
+
+    [Theory]
+    [InlineData("GET", ProviderSignal.None, 2, 200)]
+    [InlineData("PUT", ProviderSignal.None, 2, 200)]
+    [InlineData("POST", ProviderSignal.None, 1, 500)]
+    [InlineData("GET", ProviderSignal.Permanent, 1, 500)]
+    public async Task A_500_is_asked_about_once_more_where_that_is_harmless_and_may_help(string method, ProviderSignal signal, int sent, int status)
+    {
+        var exchange = await RunAsync(Call(method), new RetrySettings(), Step(call => call.Signal = signal, Answers(500)), Answers(200));
+
+        Assert.Equal((sent, status), (_sent.Count, exchange.ResponseStatus));
+        Assert.Equal(sent == 2 ? ["500"] : [], exchange.Retries.Select(retry => retry.Cause));
+    }
+
+    [Fact]
+    public async Task A_500_that_stays_is_the_clients_after_the_second_and_costs_no_third()
+    {
+        var exchange = await RunAsync(Call("GET"), new RetrySettings { Attempts = 5 }, Answers(500), Answers(500), Answers(200));
+        Assert.Equal((2, 500), (_sent.Count, exchange.ResponseStatus));
+
+        _sent.Clear();
+        await RunAsync(Call("GET"), new RetrySettings { Attempts = 5 }, Answers(503), Answers(500), Answers(503), Answers(500), Answers(200));
+        Assert.Equal(4, _sent.Count);
+    }
+
+    [Fact]
+    public async Task Where_statuses_are_written_a_500_is_what_they_say()
+    {
+        var exchange = await RunAsync(Call("GET"), new RetrySettings { Mends500 = false }, Answers(500), Answers(200));
+        Assert.Equal((1, 500), (_sent.Count, exchange.ResponseStatus));
     }
 
     [Fact]
@@ -264,6 +296,20 @@ public sealed class RetryPolicyTests
         }
 
         Assert.InRange(_sent.Count, Calls, Calls * 1.1);
+    }
+
+    [Fact]
+    public async Task What_was_certainly_not_sent_goes_to_a_destination_that_has_not_had_it_although_no_retry_is_left()
+    {
+        while (_budget.TryWithdraw())
+        {
+        }
+
+        var exchange = await RunAsync(Call("POST"), new RetrySettings(), Step(call => call.HasOtherDestination = true, Breaks(ConnectFailed)), Answers(200));
+        Assert.Equal((200, 2), (exchange.ResponseStatus, _sent.Count));
+
+        var sent = await RunAsync(Call("GET"), new RetrySettings(), Step(call => call.HasOtherDestination = true, Breaks(Reset)), Answers(200));
+        Assert.Equal("budget", Assert.Single(sent.Retries).Stopped);
     }
 
     [Fact]

@@ -23,6 +23,9 @@ internal sealed record LearningSettings
     /// <summary>Each host is another account at the provider.</summary>
     public bool PerHost { get; init; }
 
+    /// <summary>Destinations are several accounts at the provider. Which one an exchange goes to stands on it.</summary>
+    public bool PerDestination { get; init; }
+
     /// <summary>The API wrote no limits, so its provider's hold. What goes through a tunnel cannot be seen, so a tunnel is not held to them.</summary>
     public bool LimitsAreTheProviders { get; init; }
 

@@ -32,6 +32,7 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
         var cooling = memory.CoolingSeconds();
         return (settings.Provider is { } provider ? $"learns from {provider}'s answers" : "learns from answers")
             + (settings.PerCredential ? " for each credential" : "")
+            + (settings.PerDestination ? $"{(settings.PerCredential ? " and" : " for each")} destination's account" : "")
             + (settings.WhenExceeded == WhenExceeded.Queue ? $", queues up to {settings.MaxWait.TotalSeconds:0.###} s" : "")
             + (settings.Mode == PolicyMode.Observe ? ", observe" : "")
             + (cooling > 0 ? $": cools down for {cooling:0.#} s" : "");
@@ -101,7 +102,13 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
             memory.Count(reading.Kind);
             var isBuckets = named is not null && settings.Buckets!.CoolsAlone && !reading.IsGlobal;
             exchange.IsSignalOfBucket = isBuckets && reading.Kind is not (ProviderSignal.Billing or ProviderSignal.Permanent);
-            Cool(isBuckets ? named! : learned.Wide, in reading, now);
+            exchange.AskedPause = reading.HasRetryAfter ? reading.RetryAfter : null;
+
+            // What one of several destinations cannot serve the others can: it alone is left out.
+            if (reading.Kind != ProviderSignal.Overload || !exchange.SetsDestinationAside)
+            {
+                Cool(isBuckets ? named! : learned.Wide, in reading, now);
+            }
         }
     }
 
@@ -231,6 +238,11 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
     private UInt128 AccountOf(Exchange exchange)
     {
         var account = settings.PerCredential ? CredentialOf(exchange) : 0;
+        if (exchange.DestinationAccount is { Length: > 0 } destination)
+        {
+            account = SipHash.Compute(store.Secret ^ account, System.Runtime.InteropServices.MemoryMarshal.AsBytes(destination.AsSpan()));
+        }
+
         return settings.PerHost ? SipHash.Compute(store.Secret ^ account, System.Runtime.InteropServices.MemoryMarshal.AsBytes(exchange.Target.Host.AsSpan())) : account;
     }
 
