@@ -104,7 +104,7 @@ public sealed class ProviderPackTests
         {
             for (due += offered * step.TotalSeconds; due >= 1; due--)
             {
-                var exchange = Call(host);
+                var exchange = Call(host, pack.Name, random);
                 var call = policy.InvokeAsync(exchange, passed =>
                 {
                     var done = new TaskCompletionSource();
@@ -147,11 +147,11 @@ public sealed class ProviderPackTests
         return (LimitsPolicy)Assert.Single(policies);
     }
 
-    private static Exchange Call(string host) => new()
+    private static Exchange Call(string host, string provider = "", Random? random = null) => new()
     {
         Connection = new ClientConnection { PeerAddress = IPAddress.Loopback },
         Client = null!,
-        Method = "POST",
-        Target = new ExchangeTarget("https", host, 443, "/api/v10/channels/123/messages", null),
+        Method = provider == "github" ? "GET" : "POST",
+        Target = new ExchangeTarget("https", host, 443, provider == "stripe" ? $"/v1/resource{random!.Next(8)}/x" : "/api/v10/channels/123/messages", null),
     };
 }
