@@ -89,6 +89,34 @@ public sealed class LimitTargetTests
         Assert.Equal("yes yes yes", await PassAsync(policy, "GET /a", "GET /search", "GET /a"));
     }
 
+    [Fact]
+    public void Whether_a_limit_is_for_a_call_is_found_without_allocating()
+    {
+        using var store = new LimitStore(_time);
+        var limit = Policy(store, new LimitConfig { Rate = "1/m", Path = ["/v1/{resource}/**", "/v2/*/search"], ExceptPath = ["/v1/graphql"], Methods = ["GET", "POST"] }).Limits[0];
+        Exchange[] calls = [Call("GET /v1/charges/1"), Call("POST /v1/graphql"), Call("PUT /v2/a/search"), Call("GET /v2/a/search")];
+        Count();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var found = Count();
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(2_000, found);
+
+        int Count()
+        {
+            var count = 0;
+            for (var i = 0; i < 1_000; i++)
+            {
+                foreach (var call in calls)
+                {
+                    count += limit.IsFor(call) ? 1 : 0;
+                }
+            }
+
+            return count;
+        }
+    }
+
     private static async Task<string> PassAsync(LimitsPolicy policy, params string[] calls)
     {
         var passed = new List<string>();
