@@ -18,7 +18,7 @@ public sealed class DemoTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task All_five_apis_answer_and_fail_as_intended()
+    public async Task All_six_apis_answer_and_fail_as_intended()
     {
         var records = new RecordedSink();
         await using var log = new StringWriter();
@@ -29,9 +29,9 @@ public sealed class DemoTests
         demo.StartCallers();
         try
         {
-            foreach (var api in (string[])["payments", "shipping", "catalogue", "assistant", "orders-api"])
+            foreach (var api in (string[])["payments", "shipping", "catalogue", "assistant", "orders-api", "hooks"])
             {
-                await records.WaitAsync($"{api} answers", record => record.Api == api && record is { Outcome: Outcome.Forwarded, Status: 200 or 201 });
+                await records.WaitAsync($"{api} answers", record => record.Api == api && record is { Outcome: Outcome.Forwarded, Status: 200 or 201 or 204 });
             }
 
             await records.WaitAsync("payments wait until the provider has room", record => record is { Api: "payments", Outcome: Outcome.Forwarded, Status: 200 or 201 } && record.Queue > TimeSpan.FromMilliseconds(100));
@@ -39,6 +39,13 @@ public sealed class DemoTests
             await records.WaitAsync("shipping is left alone", record => record is { Api: "shipping", Outcome: Outcome.Rejected, Code: "circuit_open" });
             await records.WaitAsync("the catalogue has not changed", record => record is { Api: "catalogue", Status: 304 });
             await records.WaitAsync("the catalogue is not asked twice", record => record is { Api: "catalogue", Outcome: Outcome.ServedFromCache, Status: 200 });
+            await records.WaitAsync("the catalogue's first region is down and nobody notices", record => record is { Api: "catalogue", Status: 200, Attempts: > 1 } && record.Destination.EndsWith($":{demo.ApiPorts["catalogue-us"]}", StringComparison.Ordinal));
+            await records.WaitAsync("whoever only pretends to be the catalogue is refused", record => record is { Api: "hooks", Code: "webhook_signature_wrong", Status: 403 });
+            await records.WaitForAsync("a product that has changed is asked for anew, though it was stored", seen =>
+                seen.Any(changed => changed is { Api: "hooks", Status: 204 }
+                    && seen.Any(record => record is { Api: "catalogue", Endpoint: "product", Outcome: Outcome.ServedFromCache } && record.Started < changed.Started
+                        && seen.Any(later => later is { Api: "catalogue", Outcome: Outcome.Forwarded, Status: 200 } && later.Path == record.Path && later.Started > changed.Started))));
+            await records.WaitAsync("what storing would bring is found out", record => record is { Api: "shipping", Endpoint: "tracking", Cache: CacheResult.WouldHit, Outcome: Outcome.Forwarded });
             await records.WaitAsync("tokens stream", record => record is { Api: "assistant", Method: "POST", Scheme: "https", Status: 200, ResponseBytes: > 1_000 } && record.Total > 5 * record.TimeToFirstByte / 4);
             await records.WaitAsync("a partner's key is wrong", record => record is { Direction: Direction.Ingress, Code: "credential_unknown", Status: 401 });
             await records.WaitAsync("a partner's method is forbidden", record => record is { Direction: Direction.Ingress, Code: "method_not_allowed", Status: 405 });
@@ -109,13 +116,15 @@ public sealed class DemoTests
             return default;
         }
 
-        public async Task WaitAsync(string what, Func<ExchangeRecord, bool> expected)
+        public Task WaitAsync(string what, Func<ExchangeRecord, bool> expected) => WaitForAsync(what, records => records.Exists(record => expected(record)));
+
+        public async Task WaitForAsync(string what, Func<List<ExchangeRecord>, bool> expected)
         {
             for (var started = TimeProvider.System.GetTimestamp(); TimeProvider.System.GetElapsedTime(started) < Patience; await Task.Delay(100, Cancellation))
             {
                 lock (_records)
                 {
-                    if (_records.Exists(record => expected(record)))
+                    if (expected(_records))
                     {
                         return;
                     }

@@ -46,6 +46,9 @@ public sealed partial class SampleTests : IDisposable
 
             Assert.True(expected == (record.Status.ToString(CultureInfo.InvariantCulture), record.Code), $"{command}\nexpected {expected}\nrecorded {record}\nprinted {output}");
             Assert.Equal(expected.Item1, output.Split(' ') is [.., var status, "connect", var connect] && status == "000" ? connect : output.Split(' ')[^3]);
+            var words = promises[i].Groups["words"].Value;
+            Assert.True(words.Contains("from the cache", StringComparison.Ordinal) == (record.Outcome == Outcome.ServedFromCache), $"{command}\nis {record.Outcome}, and the comment says:{words}");
+            Assert.True(words.Contains("would have been a hit", StringComparison.Ordinal) == (record.Cache == CacheResult.WouldHit), $"{command}\nis {record.Cache}, and the comment says:{words}");
             Assert.DoesNotContain(loaded.Config!.Consumers.SelectMany(consumer => consumer.Credentials), credential => output.Contains(credential.ApiKey.Value, StringComparison.Ordinal));
             if (record is { Status: 200, Method: not "CONNECT" } && loaded.Config.Apis.First(api => api.Name == record.Api).Credential is { } credential)
             {
@@ -77,6 +80,15 @@ public sealed partial class SampleTests : IDisposable
             File.Move(Path.Combine(_directory.Directory, name + ".key"), Path.Combine(samples, "certs", name + ".key"));
         }
 
+        if (text.Contains("providers: providers/", StringComparison.Ordinal))
+        {
+            Directory.CreateDirectory(Path.Combine(samples, "providers"));
+            foreach (var file in Directory.GetFiles(Path.Combine(Repository, "samples", "providers")))
+            {
+                File.Copy(file, Path.Combine(samples, "providers", Path.GetFileName(file)));
+            }
+        }
+
         if (text.Contains("intercept: true", StringComparison.Ordinal))
         {
             CertificateAuthority.Create(CertificateAuthority.In(Path.Combine(samples, ".tidegate")), TimeProvider.System).Dispose();
@@ -90,6 +102,7 @@ public sealed partial class SampleTests : IDisposable
         {
             Egress = config.Listeners.Egress is { } egress ? egress with { Address = "127.0.0.1:0" } : null,
             Ingress = config.Listeners.Ingress is { } ingress ? ingress with { Address = "127.0.0.1:0" } : null,
+            Admin = config.Listeners.Admin is { } admin ? admin with { Address = "127.0.0.1:0" } : null,
         },
         Apis =
         [
@@ -97,8 +110,8 @@ public sealed partial class SampleTests : IDisposable
                 ? api with { Upstream = api.Upstream! with { Destinations = [.. api.Upstream.Destinations.Select((_, i) => new DestinationConfig { Url = $"http://127.0.0.1:{instances[i]}" })] } }
                 : api with
                 {
-                    // A tunnel goes where its CONNECT says: to localhost, in these tests.
-                    Hosts = [.. api.Hosts, .. IsCarried(api) ? (string[])["localhost"] : []],
+                    // A tunnel goes where its CONNECT says: to localhost, in these tests, which only one API can have.
+                    Hosts = [.. api.Hosts, .. api == config.Apis.FirstOrDefault(IsCarried) ? (string[])["localhost"] : []],
                     Upstream = new UpstreamConfig { Destinations = [new DestinationConfig { Url = $"https://127.0.0.1:{thirdPartyPort}" }], Tls = new UpstreamTlsConfig { Authority = Path.Combine(_directory.Directory, "upstream.pem") } },
                 }),
         ],
@@ -157,7 +170,7 @@ public sealed partial class SampleTests : IDisposable
     }
 
     /// <summary><c># curl ... # 403 consumer_not_allowed: words</c>.</summary>
-    [GeneratedRegex(@"^#\s+(?<command>curl .*?)\s+# (?<status>\d{3})(?: (?<code>[a-z]+_[a-z_]+))?", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^#\s+(?<command>curl .*?)\s+# (?<status>\d{3})(?: (?<code>[a-z]+_[a-z_]+))?(?<words>.*)$", RegexOptions.Multiline)]
     private static partial Regex Promises();
 
     [GeneratedRegex(@"^#\s+export (.+)$", RegexOptions.Multiline)]

@@ -5,146 +5,125 @@ using Tidegate.Exchanges;
 namespace Tidegate.Testing;
 
 /// <summary>
-/// A provider made from its pack: it counts in the plain way that its dialect suggests, tells of it in the fields that the pack names, and remembers every call
-/// that went beyond. Its clock is its own.
+/// A provider made from its pack: it holds every call to all the limits that the pack publishes and to the windows of an account, tokens among them, counts in the plain way that its dialect
+/// suggests, tells of it in the fields that the pack names, and remembers every call that went beyond. Its clock is its own.
 /// </summary>
-internal sealed class ProviderSimulator(ProviderPackConfig pack, ProviderAccount account, TimeProvider time, TimeSpan clockSkew)
+internal sealed class ProviderSimulator
 {
-    private readonly Queue<DateTimeOffset> _log = new();
-    private DateTimeOffset _windowEnd = DateTimeOffset.MinValue;
-    private DateTimeOffset _refilled = time.GetUtcNow();
-    private double _level = account.Amount;
-    private long _used;
-    private int _inFlight;
+    private readonly ProviderPackConfig _pack;
+    private readonly ProviderAccount _account;
+    private readonly TimeProvider _time;
+    private readonly TimeSpan _clockSkew;
+    private readonly List<ProviderMeter> _meters;
+
+    public ProviderSimulator(ProviderPackConfig pack, ProviderAccount account, TimeProvider time, TimeSpan clockSkew)
+    {
+        _pack = pack;
+        _account = account;
+        _time = time;
+        _clockSkew = clockSkew;
+        var started = time.GetUtcNow();
+
+        // What the account is told of in fields takes the place of the pack's limit about the same.
+        _meters =
+        [
+            .. account.Windows.Select(window => new ProviderMeter(window, started)),
+            .. pack.Limits.Select(limit => new ProviderWindow(limit, account.CallTime)).Where(window => account.Windows.All(own => own.Name != window.Name)).Select(window => new ProviderMeter(window, started)),
+        ];
+    }
+
+    /// <summary>Calls that went beyond a window, by its name.</summary>
+    public List<string> Violations { get; } = [];
 
     /// <summary>Calls that were served.</summary>
     public long Served { get; private set; }
 
-    /// <summary>Calls that went beyond the account.</summary>
-    public long Violations { get; private set; }
-
-    /// <summary>A call arrives after its way; the answer stands on the exchange.</summary>
-    public void Serve(Exchange exchange, TimeSpan way)
+    /// <summary>A call arrives after its way; the head of its answer stands on the exchange.</summary>
+    public void Serve(Exchange exchange, ProviderUsage usage, TimeSpan way)
     {
-        var now = time.GetUtcNow() + way;
-        var isServed = TryCount(now);
-        Served += isServed ? 1 : 0;
-        Violations += isServed ? 0 : 1;
-        _inFlight++;
-        exchange.Answer(Outcome.Forwarded, isServed ? 200 : 429);
-        exchange.ResponseHeaders.Add(KnownHeader.Date, (now + clockSkew).ToString("R", CultureInfo.InvariantCulture));
-        if (!isServed)
+        var now = _time.GetUtcNow() + way;
+        var full = _meters.Find(meter => !meter.HasRoom(exchange, usage, now));
+        foreach (var meter in full is null ? _meters : [])
         {
+            meter.Take(exchange, usage, now);
+        }
+
+        Served += full is null ? 1 : 0;
+        exchange.Answer(Outcome.Forwarded, full is null ? 200 : 429);
+        exchange.ResponseHeaders.Add(KnownHeader.Date, (now + _clockSkew).ToString("R", CultureInfo.InvariantCulture));
+        if (full is not null)
+        {
+            Violations.Add(full.Window.Name);
             exchange.ResponseHeaders.Add(KnownHeader.RetryAfter, "1");
         }
 
-        Tell(exchange.ResponseHeaders, now);
+        Tell(exchange, now);
     }
 
-    /// <summary>A call's answer is over.</summary>
-    public void Ended() => _inFlight--;
-
-    /// <summary>What the account lets pass in a time.</summary>
-    public double Allowance(TimeSpan within) => account.Counting switch
+    /// <summary>A served call's answer is over.</summary>
+    public void Ended(Exchange exchange, ProviderUsage usage)
     {
-        ProviderCounting.Bucket => account.Amount + (account.Amount * (within / account.Period)),
-        ProviderCounting.Concurrency => account.Amount * (within / account.Period),
-        _ => account.Amount * Math.Max(1, within / account.Period),
-    };
-
-    private bool TryCount(DateTimeOffset now)
-    {
-        switch (account.Counting)
+        foreach (var meter in exchange.ResponseStatus == 200 ? _meters : [])
         {
-            case ProviderCounting.Bucket:
-                _level = Math.Min(account.Amount, _level + (account.Amount * ((now - _refilled) / account.Period)));
-                _refilled = now;
-                if (_level < 1 - 1e-6)
-                {
-                    return false;
-                }
-
-                _level = Math.Max(0, _level - 1);
-                return true;
-            case ProviderCounting.Log:
-                while (_log.TryPeek(out var oldest) && oldest <= now - account.Period)
-                {
-                    _log.Dequeue();
-                }
-
-                if (_log.Count >= account.Amount)
-                {
-                    return false;
-                }
-
-                _log.Enqueue(now);
-                return true;
-            case ProviderCounting.Concurrency:
-                return _inFlight < account.Amount;
-            default:
-                if (now >= _windowEnd)
-                {
-                    _windowEnd = now + account.Period;
-                    _used = 0;
-                }
-
-                return ++_used <= account.Amount;
+            meter.Settle(exchange, usage, _time.GetUtcNow());
         }
     }
 
-    private void Tell(HeaderList fields, DateTimeOffset now)
+    /// <summary>How much of its allowance was used of the window of which most was.</summary>
+    public (double Share, string Window) Utilisation(TimeSpan within) => _meters.Select(meter => (meter.Used / meter.Allowance(within), meter.Window.Name)).Max();
+
+    private void Tell(Exchange exchange, DateTimeOffset now)
     {
-        var isBucket = account.Counting == ProviderCounting.Bucket;
-        var remaining = isBucket ? (long)_level : Math.Max(0, account.Amount - _used);
-        var untilFull = isBucket ? account.Period * ((account.Amount - _level) / account.Amount) : _windowEnd - now;
-        if (account.Counting is ProviderCounting.Log or ProviderCounting.Concurrency)
+        var fields = exchange.ResponseHeaders;
+        foreach (var meter in _meters.Where(meter => meter.Window.Counting is ProviderCounting.Bucket or ProviderCounting.Window))
         {
-            return;
-        }
+            var (remaining, reset) = meter.Tell(exchange, now);
+            var amount = ((long)meter.Window.Amount).ToString(CultureInfo.InvariantCulture);
+            var left = remaining.ToString(CultureInfo.InvariantCulture);
+            if (_pack.Windows.FirstOrDefault(window => window.Name == meter.Window.Name) is { } told)
+            {
+                Add(fields, told.Limit, amount);
+                Add(fields, told.Remaining, left);
+                Add(fields, told.UsedOfLimit, $"{(_pack.Name == "salesforce" ? "api-usage=" : "")}{(long)meter.Window.Amount - remaining}/{amount}");
+                Add(fields, told.Reset, Reset(now + reset, reset));
+                continue;
+            }
 
-        foreach (var window in pack.Windows.Where(window => window.Unit == Policies.Limits.Signals.SignalUnit.Requests).Take(1))
-        {
-            Add(fields, window.Limit, account.Amount.ToString(CultureInfo.InvariantCulture));
-            Add(fields, window.Remaining, remaining.ToString(CultureInfo.InvariantCulture));
-            Add(fields, window.UsedOfLimit, $"{(pack.Name == "salesforce" ? "api-usage=" : "")}{account.Amount - remaining}/{account.Amount}");
-            Add(fields, window.Reset, Reset(now + untilFull, untilFull));
-            return;
-        }
+            switch (_account.Fields)
+            {
+                case ProviderFields.Structured:
+                    fields.Add("RateLimit-Policy", $"\"default\";q={amount};w={meter.Window.Period.TotalSeconds:0}");
+                    fields.Add("RateLimit", $"\"default\";r={left};t={Math.Ceiling(reset.TotalSeconds):0}");
+                    break;
+                case ProviderFields.XRateLimit:
+                    fields.Add("X-RateLimit-Limit", amount);
+                    fields.Add("X-RateLimit-Remaining", left);
+                    fields.Add("X-RateLimit-Reset", Reset(now + reset, reset));
+                    if (_pack.Bucket?.Header is { } bucket)
+                    {
+                        fields.Add(bucket, "core");
+                    }
 
-        switch (account.Fields)
-        {
-            case ProviderFields.Structured:
-                fields.Add("RateLimit-Policy", $"\"default\";q={account.Amount};w={account.Period.TotalSeconds:0}");
-                fields.Add("RateLimit", $"\"default\";r={remaining};t={Math.Ceiling(untilFull.TotalSeconds):0}");
-                break;
-            case ProviderFields.XRateLimit:
-                fields.Add("X-RateLimit-Limit", account.Amount.ToString(CultureInfo.InvariantCulture));
-                fields.Add("X-RateLimit-Remaining", remaining.ToString(CultureInfo.InvariantCulture));
-                fields.Add("X-RateLimit-Reset", Reset(now + untilFull, untilFull));
-                if (pack.Bucket?.Header is { } bucket)
-                {
-                    fields.Add(bucket, "core");
-                }
-
-                break;
-            case ProviderFields.ResetAfter:
-                fields.Add("X-RateLimit-Limit", account.Amount.ToString(CultureInfo.InvariantCulture));
-                fields.Add("X-RateLimit-Remaining", remaining.ToString(CultureInfo.InvariantCulture));
-                fields.Add("X-RateLimit-Reset-After", untilFull.TotalSeconds.ToString("0.###", CultureInfo.InvariantCulture));
-                fields.Add(pack.Bucket!.Header!, "abcd1234");
-                break;
-            case ProviderFields.Requests:
-                fields.Add("x-ratelimit-limit-requests", account.Amount.ToString(CultureInfo.InvariantCulture));
-                fields.Add("x-ratelimit-remaining-requests", remaining.ToString(CultureInfo.InvariantCulture));
-                fields.Add("x-ratelimit-reset-requests", Reset(now + untilFull, untilFull));
-                break;
+                    break;
+                case ProviderFields.ResetAfter:
+                    fields.Add("X-RateLimit-Limit", amount);
+                    fields.Add("X-RateLimit-Remaining", left);
+                    fields.Add("X-RateLimit-Reset-After", reset.TotalSeconds.ToString("0.###", CultureInfo.InvariantCulture));
+                    fields.Add(_pack.Bucket!.Header!, "abcd1234");
+                    break;
+                case ProviderFields.Named:
+                    fields.Add($"x-ratelimit-limit-{meter.Window.Name}", amount);
+                    fields.Add($"x-ratelimit-remaining-{meter.Window.Name}", left);
+                    fields.Add($"x-ratelimit-reset-{meter.Window.Name}", Reset(now + reset, reset));
+                    break;
+            }
         }
     }
 
-    private string Reset(DateTimeOffset at, TimeSpan after) => account.Reset switch
+    private string Reset(DateTimeOffset at, TimeSpan after) => _account.Reset switch
     {
-        ProviderReset.EpochSeconds => ((long)Math.Ceiling((at + clockSkew - DateTimeOffset.UnixEpoch).TotalSeconds)).ToString(CultureInfo.InvariantCulture),
-        ProviderReset.Rfc3339 => DateTimeOffset.FromUnixTimeSeconds((long)Math.Ceiling((at + clockSkew - DateTimeOffset.UnixEpoch).TotalSeconds)).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
+        ProviderReset.EpochSeconds => ((long)Math.Ceiling((at + _clockSkew - DateTimeOffset.UnixEpoch).TotalSeconds)).ToString(CultureInfo.InvariantCulture),
+        ProviderReset.Rfc3339 => DateTimeOffset.FromUnixTimeSeconds((long)Math.Ceiling((at + _clockSkew - DateTimeOffset.UnixEpoch).TotalSeconds)).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
         ProviderReset.Duration => $"{(int)after.TotalMinutes}m{Math.Ceiling((after.TotalSeconds - ((int)after.TotalMinutes * 60)) * 1000) / 1000:0.###}s",
         _ => Math.Ceiling(after.TotalSeconds).ToString("0", CultureInfo.InvariantCulture),
     };
@@ -158,27 +137,14 @@ internal sealed class ProviderSimulator(ProviderPackConfig pack, ProviderAccount
     }
 }
 
-/// <summary>What one account may do.</summary>
-/// <param name="Amount">So many calls.</param>
-/// <param name="Period">In such a time; of concurrency, how long a call takes.</param>
-/// <param name="Counting">Counted so.</param>
+/// <summary>What one account may do beside what the pack publishes.</summary>
+/// <param name="Windows">Its own; one with the name of a limit of the pack takes its place.</param>
 /// <param name="Fields">Told so, where the pack has no fields of its own.</param>
 /// <param name="Reset">With the reset so.</param>
-internal sealed record ProviderAccount(long Amount, TimeSpan Period, ProviderCounting Counting, ProviderFields Fields = ProviderFields.None, ProviderReset Reset = ProviderReset.Seconds);
-
-internal enum ProviderCounting
+internal sealed record ProviderAccount(IReadOnlyList<ProviderWindow> Windows, ProviderFields Fields = ProviderFields.None, ProviderReset Reset = ProviderReset.Seconds)
 {
-    /// <summary>A window begins with the first call after the last one ended.</summary>
-    Window,
-
-    /// <summary>Every call of the last period is remembered.</summary>
-    Log,
-
-    /// <summary>A bucket that refills evenly.</summary>
-    Bucket,
-
-    /// <summary>So many at once.</summary>
-    Concurrency,
+    /// <summary>How long an answer takes to its end, where calls in flight are counted.</summary>
+    public TimeSpan CallTime { get; init; } = TimeSpan.FromSeconds(0.3);
 }
 
 internal enum ProviderFields
@@ -187,7 +153,9 @@ internal enum ProviderFields
     Structured,
     XRateLimit,
     ResetAfter,
-    Requests,
+
+    /// <summary>With the window's name at the end.</summary>
+    Named,
 }
 
 internal enum ProviderReset

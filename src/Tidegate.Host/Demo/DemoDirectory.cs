@@ -43,6 +43,7 @@ internal sealed class DemoDirectory : IDisposable
             Write($"keys/{name}-provider", DemoKeys.Provider(name));
         }
 
+        Write("keys/catalogue-hooks", DemoKeys.CatalogueHooks);
         CertificateAuthority.Create(Authority, time).Dispose();
     }
 

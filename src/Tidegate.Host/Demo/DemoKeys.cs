@@ -10,6 +10,9 @@ internal static class DemoKeys
     /// <summary>Third parties that want a key of ours.</summary>
     public static IReadOnlyList<string> Providers { get; } = ["payments", "shipping", "assistant", "assistant-spare"];
 
+    /// <summary>What the catalogue signs its webhooks with.</summary>
+    public const string CatalogueHooks = "catalogue-hooks-demo-key";
+
     /// <summary>What a consumer shows to the gateway.</summary>
     public static string Consumer(string name) => name + "-demo-key";
 

@@ -134,7 +134,8 @@ internal sealed class DemoProcess : IAsyncDisposable
         [
             new PaymentApi(_time, new DemoRandom(_settings.Seed + 1)),
             new ShippingApi(Clock, _time, new DemoRandom(_settings.Seed + 2)),
-            new CatalogueApi(Clock, _time, new DemoRandom(_settings.Seed + 3)),
+            new CatalogueApi("catalogue", Clock, _time, new DemoRandom(_settings.Seed + 3)),
+            new CatalogueApi("catalogue-us", Clock, _time, new DemoRandom(_settings.Seed + 7)),
             new AssistantApi(Clock, _time, new DemoRandom(_settings.Seed + 4)),
             new OrdersService(1, _time, new DemoRandom(_settings.Seed + 5), numbers, () => _ordersClient!),
             new OrdersService(2, _time, new DemoRandom(_settings.Seed + 6), numbers, () => _ordersClient!),

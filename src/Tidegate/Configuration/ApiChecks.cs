@@ -109,16 +109,7 @@ internal sealed class ApiChecks(ConfigPositions positions, List<ConfigProblem> p
         }
     }
 
-    private void Methods(object record, IReadOnlyList<string> methods)
-    {
-        for (var i = 0; i < methods.Count; i++)
-        {
-            if (methods[i].Length == 0 || methods[i].Any(letter => !char.IsAsciiLetterUpper(letter) && letter != '-'))
-            {
-                problems.Add(new ConfigProblem(positions.Of(record, "methods", i), ConfigSeverity.Error, $"'{methods[i]}' is no method; methods are written in capitals, for example GET"));
-            }
-        }
-    }
+    private void Methods(object record, IReadOnlyList<string> methods) => new MethodChecks(positions, problems).Check(record, methods);
 
     private void Problem(object record, string? key, string message) => problems.Add(new ConfigProblem(positions.Of(record, key), ConfigSeverity.Error, message));
 }

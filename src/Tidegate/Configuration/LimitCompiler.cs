@@ -1,7 +1,6 @@
 using Tidegate.Exchanges;
 using Tidegate.Policies;
 using Tidegate.Policies.Limits;
-using Tidegate.Policies.Limits.Costs;
 using Tidegate.Policies.Limits.Learning;
 
 namespace Tidegate.Configuration;
@@ -14,7 +13,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
 
     private static readonly HashSet<KeyPartKind> TellCallersApart = [KeyPartKind.Consumer, KeyPartKind.Tenant, KeyPartKind.Environment, KeyPartKind.ClientAddress, KeyPartKind.Header];
 
-    private readonly LimitAmounts _amounts = new(positions, problems);
+    private readonly LimitSettingsCompiler _settings = new(positions, problems, consumers);
 
     private readonly Dictionary<LimitConfig, Limit> _made = new(ReferenceEqualityComparer.Instance);
 
@@ -26,7 +25,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
     }
 
     /// <summary>Whether a limit's counts outlive the process.</summary>
-    private static bool IsKept(LimitConfig limit) =>
+    public static bool IsKept(LimitConfig limit) =>
         IsKept(limit.Rate, limit.Burst, limit.Quota) || limit.Overrides.Any(other => IsKept(other.Rate, other.Burst ?? limit.Burst, other.Quota));
 
     private static bool IsKept(string? rate, int? burst, string? quota) =>
@@ -73,7 +72,7 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
         var names = new HashSet<string>();
         foreach (var config in configs)
         {
-            if (Settings(api, config, names, match) is not { } settings)
+            if (_settings.Compile(api, config, names, match) is not { } settings)
             {
                 continue;
             }
@@ -99,135 +98,6 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
         return limit;
     }
 
-    private LimitSettings? Settings(ApiConfig api, LimitConfig config, HashSet<string> names, MatchConfig? match)
-    {
-        if (LimitAmounts.KindOf(config.Rate, config.Quota, config.Concurrency) is not { } kind)
-        {
-            Problem(config, null, "a limit has exactly one of rate, quota and concurrency");
-            return null;
-        }
-
-        var settings = _amounts.Compile(config);
-        Misplaced(config, kind);
-        var name = config.Name ?? NameFor(kind.ToString().ToLowerInvariant(), names);
-        if (!names.Add(name))
-        {
-            Problem(config, "name", $"there are two limits named '{name}' here");
-        }
-
-        if (config.Per.Contains("credential") && (api.Credential is not { Keys.Count: > 0 } || config.Count == LimitCount.Exchanges))
-        {
-            var index = config.Per.ToList().IndexOf("credential");
-            Add(config, "per", index, config.Count == LimitCount.Exchanges ? "which key it is, is known with each attempt; remove count: exchanges" : "'credential' tells the API's own keys apart: list several under credential.keys");
-        }
-
-        var per = config.Per.Select((text, i) => Part(text, api.Path, match, config, "per", i)).OfType<KeyPart>().ToArray();
-        if (settings is null)
-        {
-            return null;
-        }
-
-        var overrides = new OverrideCompiler(positions, problems, consumers).Compile(api, config, per, settings, _amounts);
-        var shares = config.Shares is { } shared && By(api, shared, match) is { } by ? new ShareCompiler(positions, problems).Compile(config, shared, by, settings) : null;
-        return settings with
-        {
-            Name = name,
-            Overrides = overrides,
-            Shares = shares,
-            Text = shares is null ? settings.Text : $"{settings.Text} shared by {shares.By.Text}",
-            Per = per,
-            Cost = Cost(config, settings, overrides),
-            WhenExceeded = config.WhenExceeded,
-            OnError = config.OnError,
-            MaxWait = config.MaxWait ?? DefaultMaxWait,
-            Mode = config.Mode,
-        };
-    }
-
-    private KeyPart? By(ApiConfig api, SharesConfig shares, MatchConfig? match) => Part(shares.By, api.Path, match, shares, "by", null);
-
-    private static string NameFor(string kind, HashSet<string> names)
-    {
-        var name = kind;
-        for (var number = 2; names.Contains(name); number++)
-        {
-            name = $"{kind}-{number}";
-        }
-
-        return name;
-    }
-
-    private void Misplaced(LimitConfig config, LimitKind kind)
-    {
-        if (config.Burst is not null && kind != LimitKind.Rate)
-        {
-            Problem(config, "burst", "burst belongs to a rate");
-        }
-
-        if ((config.TimeZone is not null || config.ResetDay is not null) && kind != LimitKind.Quota)
-        {
-            Problem(config, config.TimeZone is not null ? "time_zone" : "reset_day", "time_zone and reset_day belong to a quota");
-        }
-        else if (config.ResetDay is not null && RateText.TryParse(config.Quota!, out var quota) && quota.Calendar is { } unit && unit != CalendarUnit.Month)
-        {
-            Problem(config, "reset_day", "reset_day belongs to a quota of a month");
-        }
-
-        if (config.OnError == OnError.Deny && !IsKept(config))
-        {
-            Problem(config, "on_error", "on_error belongs to a limit whose counts outlive a restart: a quota from an hour up, or a rate over more than a minute");
-        }
-
-        if (config.Per.Count > Limit.MaxParts)
-        {
-            Problem(config, "per", $"at most {Limit.MaxParts} things can be told apart together");
-        }
-
-        if (config.MaxWait is not null && config.WhenExceeded == WhenExceeded.Reject)
-        {
-            Problem(config, "max_wait", "max_wait belongs to when_exceeded: queue");
-        }
-    }
-
-    private LimitCost Cost(LimitConfig config, LimitSettings settings, IReadOnlyList<LimitOverride> overrides)
-    {
-        if (config.Cost is not { } cost)
-        {
-            return LimitCost.One;
-        }
-
-        if (settings.Unit != LimitUnit.Points)
-        {
-            Problem(config, "cost", "cost belongs to a limit of points: write the amount as in 2000 points/m");
-        }
-
-        foreach (var amount in (LimitSettings[])[settings, .. overrides.Select(other => other.Settings)])
-        {
-            if (cost.Points > (amount.Kind == LimitKind.TokenBucket ? amount.Burst : amount.Amount))
-            {
-                Problem(cost, "points", $"no request would ever pass: it costs {cost.Points}, and the limit lets {amount.Text} pass");
-            }
-        }
-
-        if (cost.OnUnread == OnUnread.Deny && cost.Json is null)
-        {
-            Problem(cost, "on_unread", "on_unread belongs to json: it is about what is read there");
-        }
-
-        return new LimitCost(cost.Points ?? 1, cost.Header?.ToLowerInvariant(), cost.ResponseHeader?.ToLowerInvariant(), Pointer(cost, "json", cost.Json), Pointer(cost, "response_json", cost.ResponseJson), cost.OnUnread);
-    }
-
-    private JsonPointer? Pointer(LimitCostConfig cost, string key, string? text)
-    {
-        var pointer = text is null ? null : JsonPointer.TryParse(text);
-        if (text is not null && pointer is null)
-        {
-            Problem(cost, key, $"'{text}' is no JSON pointer to a field; write /usage/total_tokens, with at most {JsonPointer.MaxSegments} parts");
-        }
-
-        return pointer;
-    }
-
     private QueueSettings Queue(QueueConfig? config)
     {
         if (config is null)
@@ -243,49 +113,10 @@ internal sealed class LimitCompiler(ConfigPositions positions, List<ConfigProble
         return new QueueSettings
         {
             Capacity = config.Capacity ?? QueueSettings.DefaultCapacity,
-            FairBy = (config.FairBy is { } fair ? Part(fair, "", null, config, "fair_by", null) : null) ?? QueueSettings.Default.FairBy,
-            WeightBy = config.WeightBy is { } by ? Part(by, "", null, config, "weight_by", null) : null,
+            FairBy = (config.FairBy is { } fair ? _settings.Part(fair, LimitPlace.Nowhere, config, "fair_by") : null) ?? QueueSettings.Default.FairBy,
+            WeightBy = config.WeightBy is { } by ? _settings.Part(by, LimitPlace.Nowhere, config, "weight_by") : null,
             Weights = config.Weights.DistinctBy(weight => weight.Value).ToDictionary(weight => weight.Value, weight => weight.Weight),
         };
-    }
-
-    private KeyPart? Part(string text, string apiPath, MatchConfig? match, object record, string key, int? index)
-    {
-        var colon = text.IndexOf(':', StringComparison.Ordinal);
-        var (word, name) = colon < 0 ? (text, "") : (text[..colon], text[(colon + 1)..]);
-        switch (word)
-        {
-            case "header" when name.Length > 0:
-                return new KeyPart(KeyPartKind.Header, name.ToLowerInvariant());
-            case "path" when name.Length > 0:
-                // Targets have the API's own path before the endpoint's.
-                string[] segments = [.. Segments(apiPath), .. Segments(match?.Path ?? "")];
-                var segment = Array.IndexOf(segments, "{" + name + "}");
-                if (segment >= 0)
-                {
-                    return new KeyPart(KeyPartKind.Path, name, segment);
-                }
-
-                // An API's limit holds for all of its endpoints, and only some have such a segment.
-                Add(record, key, index, $"'{text}' needs a {{{name}}} in the path of the endpoint that the limit is written for");
-                return null;
-            case "credential" when key == "per" && name.Length == 0:
-                return new KeyPart(KeyPartKind.Credential);
-            case "consumer" or "tenant" or "environment" or "endpoint" or "host" or "client_address" when name.Length == 0:
-                return new KeyPart(Enum.Parse<KeyPartKind>(word.Replace("_", "", StringComparison.Ordinal), ignoreCase: true));
-            default:
-                var meant = Suggestion.For(word, ["consumer", "tenant", "environment", "endpoint", "host", "client_address", "header", "path"]);
-                Add(record, key, index, $"'{text}' is not known here; use consumer, tenant, environment, endpoint, host, client_address, header:NAME or path:NAME" + (meant is null ? "" : $" (did you mean '{meant}'?)"));
-                return null;
-        }
-    }
-
-    private static string[] Segments(string path) => path.Split('/', StringSplitOptions.RemoveEmptyEntries);
-
-    private void Add(object record, string key, int? index, string message)
-    {
-        var position = index is { } i ? positions.Of(record, key, i) : positions.Of(record, key);
-        problems.Add(new ConfigProblem(position, ConfigSeverity.Error, message));
     }
 
     private void Problem(object record, string? key, string message) => problems.Add(new ConfigProblem(positions.Of(record, key), ConfigSeverity.Error, message));

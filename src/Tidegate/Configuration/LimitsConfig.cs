@@ -26,8 +26,17 @@ internal sealed record LimitConfig
     [Doc("How many in flight at once.")]
     public int? Concurrency { get; init; }
 
-    [Doc("What has a count of its own: consumer, tenant, environment, endpoint, host, client_address (of IPv6 its /64), credential (which of the API's keys), header:NAME, path:NAME (a {NAME} of the endpoint's path). Default: one count for all.")]
+    [Doc("What has a count of its own: consumer, tenant, environment, endpoint, host, method, path (the whole of it), client_address (of IPv6 its /64), credential (which of the API's keys), header:NAME, path:NAME (a {NAME} of the limit's path or of the endpoint's). Default: one count for all.")]
     public IReadOnlyList<string> Per { get; init; } = [];
+
+    [Doc("Only calls to one of these paths, as an endpoint's match.path is written but always from the target's root: /v1/*/search. Default: every path.")]
+    public IReadOnlyList<string> Path { get; init; } = [];
+
+    [Doc("No calls to one of these paths.")]
+    public IReadOnlyList<string> ExceptPath { get; init; } = [];
+
+    [Doc("Only calls with one of these methods. Default: every method.")]
+    public IReadOnlyList<string> Methods { get; init; } = [];
 
     [Doc("Other amounts for some values of per. Default: the same for all.")]
     public IReadOnlyList<LimitOverrideConfig> Overrides { get; init; } = [];
@@ -92,6 +101,9 @@ internal sealed record LimitCostConfig
     [Doc("Of a request that says nothing else. Default: 1.")]
     public int? Points { get; init; }
 
+    [Doc("What requests with some methods cost instead of points.")]
+    public IReadOnlyList<LimitMethodCostConfig> ByMethod { get; init; } = [];
+
     [Doc("A field of the request that holds its points.")]
     public string? Header { get; init; }
 
@@ -106,6 +118,15 @@ internal sealed record LimitCostConfig
 
     [Doc("Where in the answer's JSON, or in the last event of a stream that has it, stands what was really charged: /usage/total_tokens. Looked for while the answer passes; the upstream is asked for content without compression.")]
     public string? ResponseJson { get; init; }
+}
+
+internal sealed record LimitMethodCostConfig
+{
+    [Doc("The methods.")]
+    public required IReadOnlyList<string> Methods { get; init; }
+
+    [Doc("What a request with one of them costs.")]
+    public required int Points { get; init; }
 }
 
 internal sealed record SharesConfig

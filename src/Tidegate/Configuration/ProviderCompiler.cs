@@ -43,15 +43,25 @@ internal sealed class ProviderCompiler(ConfigPositions positions, List<ConfigPro
 
     /// <summary>The provider's limits as an API would write them. They wait for room rather than refuse: nobody asked for refusals.</summary>
     public static IReadOnlyList<LimitConfig> LimitsOf(ProviderPackConfig pack) =>
-        [.. pack.Limits.Select(limit => new LimitConfig
-        {
-            Name = limit.Name,
-            Rate = limit.Rate,
-            Burst = limit.Burst,
-            Concurrency = limit.Concurrency,
-            Per = limit.Per,
-            WhenExceeded = WhenExceeded.Queue,
-        })];
+        [.. pack.Limits.Select(LimitOf)];
+
+    /// <summary>One of them.</summary>
+    public static LimitConfig LimitOf(ProviderLimitConfig limit) => new()
+    {
+        Name = limit.Name,
+        Rate = limit.Rate,
+        Burst = limit.Burst,
+        Quota = limit.Quota,
+        TimeZone = limit.TimeZone,
+        ResetDay = limit.ResetDay,
+        Concurrency = limit.Concurrency,
+        Per = limit.Per,
+        Path = limit.Path,
+        ExceptPath = limit.ExceptPath,
+        Methods = limit.Methods,
+        Cost = limit.Cost,
+        WhenExceeded = WhenExceeded.Queue,
+    };
 
     /// <summary>The API's limits, or its provider's where it has none.</summary>
     public IReadOnlyList<LimitConfig> LimitsOf(ApiConfig api) =>

@@ -18,7 +18,7 @@ internal sealed record ProviderPackConfig
     [Doc("What whoever reads the file should know.")]
     public string? Note { get; init; }
 
-    [Doc("Limits that the provider publishes and that hold for every call. They hold where the API has none of its own.")]
+    [Doc("Limits that the provider publishes. They hold where the API has none of its own.")]
     public IReadOnlyList<ProviderLimitConfig> Limits { get; init; } = [];
 
     [Doc("In which fields of its answers the provider tells of its windows, beside those that many share.")]
@@ -55,7 +55,7 @@ internal enum ProviderConfidence
 
 internal sealed record ProviderLimitConfig
 {
-    [Doc("Stands in refusals. Default: rate or concurrency.")]
+    [Doc("Stands in refusals. Default: rate, quota or concurrency.")]
     public string? Name { get; init; }
 
     [Doc("As in an API's limits.")]
@@ -65,10 +65,31 @@ internal sealed record ProviderLimitConfig
     public int? Burst { get; init; }
 
     [Doc("As in an API's limits.")]
-    public int? Concurrency { get; init; }
+    public string? Quota { get; init; }
 
     [Doc("As in an API's limits.")]
+    public string? TimeZone { get; init; }
+
+    [Doc("As in an API's limits.")]
+    public int? ResetDay { get; init; }
+
+    [Doc("As in an API's limits.")]
+    public int? Concurrency { get; init; }
+
+    [Doc("As in an API's limits, but for credential.")]
     public IReadOnlyList<string> Per { get; init; } = [];
+
+    [Doc("As in an API's limits.")]
+    public IReadOnlyList<string> Path { get; init; } = [];
+
+    [Doc("As in an API's limits.")]
+    public IReadOnlyList<string> ExceptPath { get; init; } = [];
+
+    [Doc("As in an API's limits.")]
+    public IReadOnlyList<string> Methods { get; init; } = [];
+
+    [Doc("As in an API's limits.")]
+    public LimitCostConfig? Cost { get; init; }
 
     [Doc("Where the figure is from.")]
     public required string Source { get; init; }

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Tidegate.Exchanges;
 using Tidegate.Policies.Limits.Costs;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
@@ -85,12 +86,9 @@ internal sealed class ProviderPacks
         var positions = new ConfigPositions();
         var found = problems.Count;
         var pack = (ProviderPackConfig?)new ConfigBinder(file, new SecretReferences(static _ => null), positions, problems).BindRecord(typeof(ProviderPackConfig), stream.Documents[0].RootNode);
-        foreach (var limit in pack?.Limits ?? [])
+        if (pack is not null)
         {
-            if ((limit.Rate is null) == (limit.Concurrency is null) || (limit.Rate is { } rate && !(RateText.TryParse(rate, out var parsed) && parsed.Period is not null)))
-            {
-                problems.Add(new ConfigProblem(positions.Of(limit, limit.Rate is null ? null : "rate"), ConfigSeverity.Error, "a provider's limit has either a rate, for example 100/s, or a concurrency"));
-            }
+            Check(pack, positions, problems);
         }
 
         foreach (var error in pack?.Errors.Where(error => error is { Path: not null, Code: null }) ?? [])
@@ -110,6 +108,26 @@ internal sealed class ProviderPacks
         }
 
         return problems.Count == found ? pack : null;
+    }
+
+    /// <summary>Holds the limits to what an API's are held to, and says what is wrong at its place in this file.</summary>
+    private static void Check(ProviderPackConfig pack, ConfigPositions positions, List<ConfigProblem> problems)
+    {
+        var settings = new LimitSettingsCompiler(positions, problems, []);
+        var names = new HashSet<string>();
+        foreach (var written in pack.Limits)
+        {
+            var limit = ProviderCompiler.LimitOf(written);
+            positions.Alias(limit, written);
+            if (written.Per.ToList().IndexOf("credential") is >= 0 and var index)
+            {
+                problems.Add(new ConfigProblem(positions.Of(written, "per", index), ConfigSeverity.Error, "credential tells an API's own keys apart, of which a provider's file knows nothing; write such a limit at the API"));
+            }
+            else
+            {
+                settings.Compile(new ApiConfig { Name = pack.Name, Direction = Direction.Egress }, limit, names, match: null);
+            }
+        }
     }
 
     private static bool Fits(string pattern, string host) =>

@@ -27,11 +27,11 @@ public sealed class ProviderConfigTests : IDisposable
         StringComparison.Ordinal);
 
     [Theory]
-    [InlineData("hosts: [api.stripe.com]", "rate", "learns from stripe's answers for each credential, queues up to 10 s")]
-    [InlineData("hosts: [api.stripe.com], credential: { header: Authorization, value: \"${env:KEY}\" }", "rate", "learns from stripe's answers, queues up to 10 s")]
-    [InlineData("hosts: [other.test], provider: stripe", "rate", "learns from stripe's answers")]
+    [InlineData("hosts: [api.stripe.com]", "rate endpoint files search", "learns from stripe's answers for each credential, queues up to 10 s")]
+    [InlineData("hosts: [api.stripe.com], credential: { header: Authorization, value: \"${env:KEY}\" }", "rate endpoint files search", "learns from stripe's answers, queues up to 10 s")]
+    [InlineData("hosts: [other.test], provider: stripe", "rate endpoint files search", "learns from stripe's answers")]
     [InlineData("hosts: [api.stripe.com], limits: [{ rate: 5/s, name: mine }]", "mine", "learns from stripe's answers for each credential")]
-    [InlineData("hosts: [api.github.com], learn: observe", "rate concurrency", "learns from github's answers for each credential, queues up to 10 s, observe")]
+    [InlineData("hosts: [api.github.com], learn: observe", "rate concurrency points graphql_points content content_hour", "learns from github's answers for each credential, queues up to 10 s, observe")]
     [InlineData("hosts: [shop.myshopify.com]", "", "learns from shopify's answers")]
     [InlineData("hosts: [a.test], limits: [{ rate: 5/s }]", "rate", "learns from answers for each credential")]
     [InlineData("hosts: [a.test], learn: on", "", "learns from answers for each credential")]
@@ -105,8 +105,19 @@ public sealed class ProviderConfigTests : IDisposable
     }
 
     [Theory]
-    [InlineData("name: x\nlimits: [{ rate: 0/s, source: s, as_of: a, confidence: low }]", "pack.yaml:2:18 error: a provider's limit has either a rate")]
-    [InlineData("name: x\nlimits: [{ source: s, as_of: a, confidence: low }]", "pack.yaml:2:10 error: a provider's limit has either a rate")]
+    [InlineData("name: x\nlimits: [{ rate: 0/s, source: s, as_of: a, confidence: low }]", "pack.yaml:2:18 error: '0/s' is no rate")]
+    [InlineData("name: x\nlimits: [{ source: s, as_of: a, confidence: low }]", "pack.yaml:2:10 error: a limit has exactly one of rate, quota and concurrency")]
+    [InlineData("name: x\nlimits: [{ rate: 5/s, quota: 5/day, source: s, as_of: a, confidence: low }]", "pack.yaml:2:10 error: a limit has exactly one of rate, quota and concurrency")]
+    [InlineData("name: x\nlimits: [{ quota: 5/fortnight, source: s, as_of: a, confidence: low }]", "pack.yaml:2:19 error: '5/fortnight' is no quota")]
+    [InlineData("name: x\nlimits: [{ quota: 5/day, time_zone: Mars/Olympus, source: s, as_of: a, confidence: low }]", "pack.yaml:2:37 error: there is no time zone 'Mars/Olympus'")]
+    [InlineData("name: x\nlimits: [{ rate: 5/s, path: [/a, /b*], source: s, as_of: a, confidence: low }]", "pack.yaml:2:34 error: '/b*' does not match what it seems to")]
+    [InlineData("name: x\nlimits: [{ rate: 5/s, except_path: a, source: s, as_of: a, confidence: low }]", "pack.yaml:2:36 error: 'a' must start with '/'")]
+    [InlineData("name: x\nlimits: [{ rate: 5/s, methods: [get], source: s, as_of: a, confidence: low }]", "pack.yaml:2:33 error: 'get' is no method")]
+    [InlineData("name: x\nlimits: [{ rate: 5/s, path: ['/{a}', '/b/{a}'], per: 'path:a', source: s, as_of: a, confidence: low }]", "pack.yaml:2:54 error: 'path:a' needs a {a} in the limit's path")]
+    [InlineData("name: x\nlimits: [{ rate: 5/s, per: [credential], source: s, as_of: a, confidence: low }]", "pack.yaml:2:29 error: credential tells an API's own keys apart")]
+    [InlineData("name: x\nlimits: [{ rate: 5/s, cost: { points: 2 }, source: s, as_of: a, confidence: low }]", "pack.yaml:2:29 error: cost belongs to a limit of points")]
+    [InlineData("name: x\nlimits: [{ rate: 5 points/s, cost: { by_method: [{ methods: [POST], points: 6 }] }, source: s, as_of: a, confidence: low }]", "error: no such request would ever pass: it costs 6")]
+    [InlineData("name: x\nlimits: [{ rate: 5 points/s, cost: { response_json: usage }, source: s, as_of: a, confidence: low }]", "error: 'usage' is no JSON pointer")]
     [InlineData("name: x\nerrors: [{ status: 429, kind: throttel, source: s, as_of: a }]", "(did you mean 'throttle'?)")]
     [InlineData("hosts: [a.test]", "the key 'name' is missing")]
     [InlineData("name: [", "this is not YAML")]
@@ -116,6 +127,27 @@ public sealed class ProviderConfigTests : IDisposable
         File.WriteAllText(Path.Combine(_directory, "pack.yaml"), pack);
         var problems = await ProblemsAsync("providers: pack.yaml\nlisteners: { egress: { address: 127.0.0.1:0 } }");
         Assert.Contains(expected, Assert.Single(problems), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_providers_limits_are_written_as_an_apis_are()
+    {
+        File.WriteAllText(Path.Combine(_directory, "acme.yaml"), """
+            name: acme
+            hosts: [api.acme.example]
+            limits:
+              - { name: month, quota: 10000/month, time_zone: Europe/Berlin, reset_day: 15, source: "https://a.test", as_of: "2026-11-27", confidence: low }
+              - { name: points, rate: 100 points/s, burst: 1000, path: /v1/graphql, methods: [POST], cost: { points: 50, response_json: /cost/actual, by_method: [{ methods: [GET], points: 1 }] }, source: "https://a.test", as_of: "2026-11-27", confidence: low }
+              - { name: each, rate: 5/s, path: "/v1/{resource}/**", except_path: /v1/graphql, per: [method, "path:resource"], source: "https://a.test", as_of: "2026-11-27", confidence: low }
+            """);
+
+        var limits = Assert.Single((await CompileAsync("providers: acme.yaml\nlisteners: { egress: { address: 127.0.0.1:0 } }\napis: [{ name: a, direction: egress, hosts: [api.acme.example] }]")).Snapshot.Plans[0].Pipeline.Policies.OfType<LimitsPolicy>()).Limits;
+
+        Assert.Equal(
+            ["month: 10000/month Quota", "points: 100 points/s for POST /v1/graphql TokenBucket", "each: 5/s for /v1/{resource}/** except /v1/graphql Rate per method, path:resource"],
+            limits.Select(limit => $"{limit.Settings.Name}: {limit.Settings.Text} {limit.Settings.Kind}" + (limit.Settings.Per.Count > 0 ? " per " + string.Join(", ", limit.Settings.Per.Select(part => part.Text)) : "")));
+        Assert.Equal((15, "Europe/Berlin"), (limits[0].Settings.Calendar!.ResetDay, limits[0].Settings.Calendar!.Zone.Id));
+        Assert.Equal((50, 1, "/cost/actual"), (limits[1].Settings.Cost.Of("POST"), limits[1].Settings.Cost.Of("GET"), limits[1].Settings.Cost.ResponseJson!.Text));
     }
 
     [Fact]

@@ -24,7 +24,7 @@ public sealed class DemoHistoryTests
         Assert.All(records, record => Assert.InRange(record.Started, Now.AddHours(-1), Now));
         Assert.True(records.Zip(records.Skip(1)).All(pair => pair.First.Started <= pair.Second.Started));
         Assert.Equal(records.Count, records.Select(record => record.Id).Distinct().Count());
-        Assert.Equal(["", "assistant", "catalogue", "orders-api", "payments", "shipping"], records.Select(record => record.Api).Distinct().Order(StringComparer.Ordinal));
+        Assert.Equal(["", "assistant", "catalogue", "hooks", "orders-api", "payments", "shipping"], records.Select(record => record.Api).Distinct().Order(StringComparer.Ordinal));
         foreach (var outcome in (Outcome[])[Outcome.Forwarded, Outcome.ServedFromCache, Outcome.ServedFromFallback, Outcome.Rejected, Outcome.Failed])
         {
             Assert.Contains(records, record => record.Outcome == outcome);
@@ -39,7 +39,11 @@ public sealed class DemoHistoryTests
         Assert.Contains(records, record => record is { Code: "credential_unknown", Direction: Direction.Ingress });
 
         // Called as the gateway itself calls it, or a chart of reasons shows what happened before the start and after it as two things.
-        Assert.All(records.Where(record => record.Outcome == Outcome.Rejected), record => Assert.Contains(record.Reason, (string[])["routing", "authenticate", "access", "limits", "circuit_breaker", "adaptive_throttle", "adaptive_concurrency"]));
+        Assert.All(records.Where(record => record.Outcome == Outcome.Rejected), record => Assert.Contains(record.Reason, (string[])["routing", "authenticate", "access", "limits", "circuit_breaker", "adaptive_throttle", "adaptive_concurrency", "webhook"]));
+
+        Assert.Contains(records, record => record is { Api: "catalogue", Attempts: 2, Status: 200 });
+        Assert.Contains(records, record => record is { Api: "hooks", Status: 204, Consumer.Name: "anonymous" });
+        Assert.Contains(records, record => record is { Api: "hooks", Code: "webhook_signature_wrong" });
         Assert.DoesNotContain(records, record => record.Outcome == Outcome.ServedFromCache && record.Cache == CacheResult.Hit && record.Cost != ExchangeCost.None);
     }
 
@@ -58,7 +62,7 @@ public sealed class DemoHistoryTests
         using var directory = new DemoDirectory();
         directory.Create(time);
         var port = 1;
-        foreach (var name in (string[])["payments", "shipping", "catalogue", "assistant", "orders-1", "orders-2", "egress", "ingress", "admin"])
+        foreach (var name in (string[])["payments", "shipping", "catalogue", "catalogue-us", "assistant", "orders-1", "orders-2", "egress", "ingress", "admin"])
         {
             directory.WritePort(name, port++);
         }

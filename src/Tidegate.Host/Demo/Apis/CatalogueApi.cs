@@ -4,14 +4,17 @@ using Microsoft.AspNetCore.Http;
 namespace Tidegate.Host.Demo.Apis;
 
 /// <summary>A catalogue whose answers may be cached: Cache-Control, ETag, 304, and pages that link to the next.</summary>
-internal sealed class CatalogueApi(MorningClock clock, TimeProvider time, DemoRandom random) : ISimulatedApi
+internal sealed class CatalogueApi(string name, MorningClock clock, TimeProvider time, DemoRandom random) : ISimulatedApi
 {
+    /// <summary>The share of calls that the first region answers with 503. The second is always there.</summary>
+    public static readonly Rhythm FirstRegionDown = new("07:20 0, 07:21 1, 07:26 1, 07:27 0, 08:50 0, 08:51 1, 08:56 1, 08:57 0, 09:31 0, 09:32 1, 09:40 1, 09:41 0, 10:30 0, 10:31 1, 10:36 1, 10:37 0, 11:40 0, 11:41 1, 11:46 1, 11:47 0");
+
     public const int Products = 400;
     private const int PageSize = 20;
     private static readonly string[] Adjectives = ["folding", "oak", "waterproof", "small", "blue", "enamel", "woollen", "steel"];
     private static readonly string[] Nouns = ["lantern", "kettle", "rucksack", "bench", "blanket", "compass", "mug", "oar", "tent", "stove"];
 
-    public string Name => "catalogue";
+    public string Name => name;
 
     public string Host => "api.catalogue.example";
 
@@ -22,6 +25,12 @@ internal sealed class CatalogueApi(MorningClock clock, TimeProvider time, DemoRa
         {
             response.StatusCode = StatusCodes.Status405MethodNotAllowed;
             response.Headers.Allow = "GET, HEAD";
+            return;
+        }
+
+        if (name == "catalogue" && random.Chance(FirstRegionDown[clock.Now]))
+        {
+            response.StatusCode = StatusCodes.Status503ServiceUnavailable;
             return;
         }
 
@@ -66,6 +75,14 @@ internal sealed class CatalogueApi(MorningClock clock, TimeProvider time, DemoRa
     }
 
     private object Product(int id) => new { id, name = $"{Adjectives[id % Adjectives.Length]} {Nouns[id % Nouns.Length]} no. {id}", price = Price(id) / 100.0, stock = id * 7 % 90 };
+
+    /// <summary>A product whose price is another one in this hour than in the last.</summary>
+    public static int Changed(int hour, DemoRandom random)
+    {
+        // Those that became dearer, and those that did so an hour ago and are as before.
+        var lastDigit = (20 - hour + random.Below(2)) % 10;
+        return lastDigit == 0 ? 10 * (1 + random.Below(Products / 10)) : lastDigit + (10 * random.Below(Products / 10));
+    }
 
     // Every hour of the morning a few prices change, and with them the tags.
     private int Price(int id) => 990 + (id * 137 % 9_000) + ((id + Hour) % 10 == 0 ? Hour * 10 : 0);

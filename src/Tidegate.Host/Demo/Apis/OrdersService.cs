@@ -22,6 +22,7 @@ internal sealed class OrdersService(int instance, TimeProvider time, DemoRandom 
             ("GET", ["", "orders"]) => response.WriteAsJsonAsync(new { orders = Enumerable.Range(Math.Max(1, numbers.Last - 9), 10).Select(Order) }),
             ("GET", ["", "orders", var text]) when int.TryParse(text, out var id) && id > 0 && id <= numbers.Last => response.WriteAsJsonAsync(Order(id)),
             ("POST", ["", "orders"]) => PlaceAsync(context),
+            ("POST", ["", "hooks", "catalogue"]) => NotedAsync(response),
             _ => NotFoundAsync(response),
         });
     }
@@ -38,6 +39,13 @@ internal sealed class OrdersService(int instance, TimeProvider time, DemoRandom 
         context.Response.StatusCode = charge.IsSuccessStatusCode ? StatusCodes.Status201Created : StatusCodes.Status202Accepted;
         context.Response.Headers.Location = $"/orders/{id}";
         await context.Response.WriteAsJsonAsync(new { id, paid = charge.IsSuccessStatusCode, shipping = rates.IsSuccessStatusCode ? "quoted" : "pending" });
+    }
+
+    /// <summary>That a product has changed is for the gateway's cache; the shop itself has nothing to do.</summary>
+    private static Task NotedAsync(HttpResponse response)
+    {
+        response.StatusCode = StatusCodes.Status204NoContent;
+        return Task.CompletedTask;
     }
 
     private static Task NotFoundAsync(HttpResponse response)

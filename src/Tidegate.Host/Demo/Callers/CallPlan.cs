@@ -7,7 +7,7 @@ internal sealed class CallPlan(int seed, IReadOnlyList<ICallerGroup> groups)
     public const int MaxCallsPerSecond = 52;
 
     /// <summary>Everybody, in a fixed order.</summary>
-    public static IReadOnlyList<ICallerGroup> Everybody { get; } = [new Storefronts(), new Checkouts(), new Warehouse(), new SupportDesk(), new Reports(), new Partners(), new Developers()];
+    public static IReadOnlyList<ICallerGroup> Everybody { get; } = [new Storefronts(), new Checkouts(), new Warehouse(), new SupportDesk(), new Reports(), new Partners(), new Developers(), new CatalogueHooks()];
 
     /// <summary>The calls of one second of a morning, with the share of the second that has passed then.</summary>
     /// <param name="day">From 1.</param>

@@ -25,6 +25,9 @@ internal sealed record DemoCall(string Caller, CallRoute Route, string Method, s
     /// <summary>JSON.</summary>
     public string? Content { get; init; }
 
+    /// <summary>A field with the signature of the content; null for none.</summary>
+    public (string Name, string Value)? Signature { get; init; }
+
     /// <summary>Whether the caller remembers ETags and asks again with If-None-Match.</summary>
     public bool Remembers { get; init; }
 

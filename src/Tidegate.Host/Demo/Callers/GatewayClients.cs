@@ -32,6 +32,11 @@ internal sealed class GatewayClients(IPEndPoint egress, IPEndPoint ingress, stri
             request.Content = new StringContent(content, Encoding.UTF8, "application/json");
         }
 
+        if (call.Signature is var (name, value))
+        {
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
         if (call.Route == CallRoute.Proxy)
         {
             request.Headers.TryAddWithoutValidation("Proxy-Authorization", Basic(call.Key));

@@ -103,7 +103,7 @@ internal sealed class DemoHistory
             Cache = answer.Cache,
             Attempts = answer.Attempts,
             Cost = answer.Cost,
-            Destination = answer.Attempts == 0 ? "" : plan!.Upstream.Destinations is { Count: > 0 } destinations ? destinations[(int)(_id % (ulong)destinations.Count)].ToString() : exchange.Target.ToString(),
+            Destination = answer.Attempts == 0 ? "" : plan!.Upstream.Destinations is { Count: > 0 } destinations ? destinations[answer.Region ?? (int)(_id % (ulong)destinations.Count)].ToString() : exchange.Target.ToString(),
             UpstreamProtocol = answer.Attempts == 0 ? ProtocolVersion.None : ProtocolVersion.Http11,
             Auth = answer.Attempts > 0 && exchange.Direction == Direction.Egress && exchange.ApiName != "catalogue" ? exchange.ApiName == "shipping" ? AuthFields.Key : AuthFields.Authorization : AuthFields.None,
             RequestBytes = call.Content?.Length ?? 0,
@@ -118,7 +118,7 @@ internal sealed class DemoHistory
     /// <summary>As the policies would refuse it; null when they would not.</summary>
     private PastAnswer? Access(Exchange exchange, bool isKnown, bool hasKey, DemoRandom random)
     {
-        if (!isKnown)
+        if (!isKnown && exchange.ApiName != "hooks")
         {
             return PastAnswer.Refused(401, "authenticate", hasKey ? "credential_unknown" : "credential_missing", random);
         }

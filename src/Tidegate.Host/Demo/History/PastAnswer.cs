@@ -17,6 +17,9 @@ internal sealed record PastAnswer(int Status, Outcome Outcome, TimeSpan Took)
 
     public TimeSpan Queue { get; init; }
 
+    /// <summary>Which destination it came from, where they do not take turns.</summary>
+    public int? Region { get; init; }
+
     public long Bytes { get; init; } = 240;
 
     /// <summary>Nothing was sent.</summary>

@@ -24,19 +24,22 @@ internal sealed class PastAnswers
 
     public PastAnswer Of(Exchange exchange, RoutePlan plan, DemoCall call, DateTimeOffset started, TimeOnly clock, DemoRandom random) => exchange.ApiName switch
     {
-        "catalogue" => Catalogue(exchange, started, random),
+        "catalogue" => Catalogue(exchange, started, clock, random),
+        "hooks" => Hooks(exchange, call, started, random),
         "payments" => Payments(exchange, plan, started, random),
         "shipping" => Shipping(exchange, plan, clock, random),
         "assistant" => Assistant(exchange, plan, call, clock, random),
         _ => Orders(exchange, random),
     };
 
-    private PastAnswer Catalogue(Exchange exchange, DateTimeOffset started, DemoRandom random)
+    private PastAnswer Catalogue(Exchange exchange, DateTimeOffset started, TimeOnly clock, DemoRandom random)
     {
+        var isFirstDown = random.Chance(CatalogueApi.FirstRegionDown[clock]);
+        var (attempts, region) = isFirstDown ? (2, 1) : (1, 0);
         var key = exchange.Target.PathAndQuery;
         if (exchange.Target.Path.Split('/') is ["", "v1", "products", var number] && int.TryParse(number, out var id) && id > CatalogueApi.Products)
         {
-            return new PastAnswer(404, Outcome.Forwarded, random.Duration(6)) { Cache = CacheResult.Miss, Bytes = 31 };
+            return new PastAnswer(404, Outcome.Forwarded, random.Duration(6)) { Cache = CacheResult.Miss, Bytes = 31, Attempts = attempts, Region = region };
         }
 
         if (_stored.TryGetValue(key, out var until) && until > started)
@@ -45,8 +48,25 @@ internal sealed class PastAnswers
         }
 
         var isValidated = until != default && random.Chance(0.8);
-        _stored[key] = started.AddSeconds(exchange.Target.Query is null ? 30 : 10);
-        return new PastAnswer(200, isValidated ? Outcome.ServedFromCache : Outcome.Forwarded, random.Duration(isValidated ? 9 : 36)) { Cache = isValidated ? CacheResult.HitValidated : CacheResult.Miss, Bytes = exchange.Target.Query is null ? 120 : 2_100 };
+        _stored[key] = started.AddSeconds(exchange.Target.Query is null ? 7_200 : 10);
+        return new PastAnswer(200, isValidated ? Outcome.ServedFromCache : Outcome.Forwarded, random.Duration(isValidated ? 9 : 36)) { Cache = isValidated ? CacheResult.HitValidated : CacheResult.Miss, Bytes = exchange.Target.Query is null ? 120 : 2_100, Attempts = attempts, Region = region };
+    }
+
+    /// <summary>What is signed drops what is stored of its product; what is not is refused.</summary>
+    private PastAnswer Hooks(Exchange exchange, DemoCall call, DateTimeOffset started, DemoRandom random)
+    {
+        if (!CatalogueHooks.IsSigned(call))
+        {
+            return PastAnswer.Refused(403, "webhook", "webhook_signature_wrong", random);
+        }
+
+        var product = call.Content![(call.Content!.LastIndexOf(':') + 1)..^1];
+        if (_stored.ContainsKey($"/v1/products/{product}"))
+        {
+            _stored[$"/v1/products/{product}"] = started;
+        }
+
+        return new PastAnswer(204, Outcome.Forwarded, random.Duration(9)) { Bytes = 0 };
     }
 
     private PastAnswer Payments(Exchange exchange, RoutePlan plan, DateTimeOffset started, DemoRandom random)

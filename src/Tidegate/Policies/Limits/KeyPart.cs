@@ -31,6 +31,7 @@ internal sealed record KeyPart(KeyPartKind Kind, string Name = "", int Segment =
         KeyPartKind.ClientAddress => "client_address",
         KeyPartKind.Header => "header:" + Name,
         KeyPartKind.Path => "path:" + Name,
+        KeyPartKind.WholePath => "path",
         _ => Kind.ToString().ToLowerInvariant(),
     };
 
@@ -55,6 +56,10 @@ internal sealed record KeyPart(KeyPartKind Kind, string Name = "", int Segment =
                 return Write(exchange.EndpointName, destination);
             case KeyPartKind.Host:
                 return Write(exchange.Target.Host, destination);
+            case KeyPartKind.Method:
+                return Write(exchange.Method, destination);
+            case KeyPartKind.WholePath:
+                return Write(exchange.Target.Path, destination);
             case KeyPartKind.Header:
                 exchange.RequestHeaders.TryGet(_name, out var value);
                 return Write(value, destination);
@@ -151,7 +156,13 @@ internal enum KeyPartKind
     /// <summary>The client's address, of IPv6 its /64.</summary>
     ClientAddress,
     Header,
+
+    /// <summary>One segment of the path.</summary>
     Path,
+
+    /// <summary>All of the path.</summary>
+    WholePath,
+    Method,
 
     /// <summary>Which of an API's several keys it is sent with.</summary>
     Credential,

@@ -75,6 +75,9 @@ internal sealed class Limit
     /// <summary>Its count, when it has only one.</summary>
     public UInt128 OnlyKey => _onlyKey;
 
+    /// <summary>Whether the exchange is of those that it limits.</summary>
+    public bool IsFor(Exchange exchange) => Settings.IsFor is not { } isFor || isFor(exchange);
+
     /// <summary>Whether what was taken is given back when the answer ends.</summary>
     public bool IsHeld => Settings.Kind == LimitKind.Concurrency;
 
@@ -140,7 +143,7 @@ internal sealed class Limit
         LimitUnit.Bytes => Math.Max(1, exchange.RequestBody.Length ?? 0),
         LimitUnit.Points when _requestCost is not null && TryCost(exchange.RequestHeaders, _requestCost, out var cost) => cost,
         LimitUnit.Points when Settings.Cost.RequestJson is { } pointer && exchange.RequestBody is CostedRequest content && content.TryGet(pointer, out var cost) => cost,
-        LimitUnit.Points => Settings.Cost.Constant,
+        LimitUnit.Points => Settings.Cost.Of(exchange.Method),
         _ => 1,
     };
 

@@ -151,6 +151,23 @@ internal sealed class LimitLease : IAnswerEnding
     /// <summary>Nothing was sent after all: everything is as it was before.</summary>
     public void GiveBack() => GiveBack(Count, _store.Time.GetTimestamp());
 
+    /// <summary>Whether the content of the answer says what something cost.</summary>
+    public bool ReadsAnswer
+    {
+        get
+        {
+            for (var i = 0; i < Count; i++)
+            {
+                if (_charges[i].Limit.Settings.Cost.ResponseJson is not null)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>The answer's head is there: where its content says what it cost, that is looked for while it passes.</summary>
     public void Tap(Exchange exchange)
     {

@@ -1,3 +1,5 @@
+using System.Collections.Frozen;
+using Tidegate.Exchanges;
 using Tidegate.Policies.Limits.Costs;
 using Tidegate.Policies.Limits.Shares;
 
@@ -25,6 +27,9 @@ internal sealed record LimitSettings
 
     /// <summary>What shares one count; empty means: everything that the limit is written for.</summary>
     public IReadOnlyList<KeyPart> Per { get; init; } = [];
+
+    /// <summary>Which calls it is for; null when it is for all of its route.</summary>
+    public Func<Exchange, bool>? IsFor { get; init; }
 
     /// <summary>Other amounts for some values of <see cref="Per"/>.</summary>
     public IReadOnlyList<LimitOverride> Overrides { get; init; } = [];
@@ -128,8 +133,12 @@ internal enum WhenExceeded
 /// <param name="RequestJson">A number in the request's content that says so; null when none does.</param>
 /// <param name="ResponseJson">A number in the answer's content with the true cost.</param>
 /// <param name="OnUnread">What happens when the request's content was to say it, and does not.</param>
-internal sealed record LimitCost(long Constant, string? RequestHeader = null, string? ResponseHeader = null, JsonPointer? RequestJson = null, JsonPointer? ResponseJson = null, OnUnread OnUnread = OnUnread.Charge)
+/// <param name="ByMethod">What the constant is for some methods; null when it is the same for all.</param>
+internal sealed record LimitCost(long Constant, string? RequestHeader = null, string? ResponseHeader = null, JsonPointer? RequestJson = null, JsonPointer? ResponseJson = null, OnUnread OnUnread = OnUnread.Charge, FrozenDictionary<string, long>? ByMethod = null)
 {
+    /// <summary>What a request costs when nothing in it says otherwise.</summary>
+    public long Of(string method) => ByMethod is not null && ByMethod.TryGetValue(method, out var points) ? points : Constant;
+
     /// <summary>Every request is one.</summary>
     public static readonly LimitCost One = new(1);
 }

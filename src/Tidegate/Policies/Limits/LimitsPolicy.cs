@@ -40,8 +40,10 @@ internal sealed class LimitsPolicy : IPolicy
     {
         _isRefusedBehind = isRefusedBehind;
         Stage = stage;
-        _limits = [.. limits];
-        _alike = [.. _limits.Select((limit, i) => limit.HasOverrides ? -1 : Array.FindIndex(_limits, 0, i, limit.IsAlike))];
+
+        // Those for some calls only come last: the places of the others in a lease are then the same for every exchange.
+        _limits = [.. limits.OrderBy(limit => limit.Settings.IsFor is not null)];
+        _alike = [.. _limits.Select((limit, i) => limit.HasOverrides || limit.Settings.IsFor is not null ? -1 : Array.FindIndex(_limits, 0, i, limit.IsAlike))];
         _store = store;
         _queueSettings = queueSettings;
         _learning = learning;
@@ -78,7 +80,20 @@ internal sealed class LimitsPolicy : IPolicy
             return default;
         }
 
-        return _contentCosts.Length > 0 && !exchange.IsTunnel ? ReadAndTakeAsync(exchange, next) : Take(exchange, next, content: null);
+        return _contentCosts.Length > 0 && !exchange.IsTunnel && ReadsContent(exchange) ? ReadAndTakeAsync(exchange, next) : Take(exchange, next, content: null);
+    }
+
+    private bool ReadsContent(Exchange exchange)
+    {
+        foreach (var limit in _limits)
+        {
+            if (limit.Settings.Cost.RequestJson is not null && limit.IsFor(exchange))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
@@ -87,7 +102,7 @@ internal sealed class LimitsPolicy : IPolicy
         var content = await CostedRequest.ReadAsync(exchange, _contentCosts);
         foreach (var limit in _limits)
         {
-            if (!limit.IsUnread(exchange, content))
+            if (!limit.IsFor(exchange) || !limit.IsUnread(exchange, content))
             {
                 continue;
             }
@@ -130,6 +145,11 @@ internal sealed class LimitsPolicy : IPolicy
         var first = lease.Count;
         for (var i = 0; i < _limits.Length; i++)
         {
+            if (!_limits[i].IsFor(exchange))
+            {
+                continue;
+            }
+
             lease.Add(_limits[i], exchange, _alike[i] is >= 0 and var alike ? first + alike : -1);
         }
 
@@ -177,6 +197,11 @@ internal sealed class LimitsPolicy : IPolicy
         var now = _store.Time.GetTimestamp();
         var parts = _limits.Select(written =>
         {
+            if (!written.IsFor(exchange))
+            {
+                return $"{written.Settings.Name} ({written.Settings.Text}): not for this call";
+            }
+
             var limit = written.Of(exchange, out var key);
             var per = limit.Settings.Per.Count == 0 ? "" : " per " + string.Join(", ", limit.Settings.Per.Select(part => part.Text));
             var used = _store.Cells.Used(limit.Algorithm, key, now);
@@ -212,13 +237,14 @@ internal sealed class LimitsPolicy : IPolicy
             lease.Return();
         }
 
-        if ((_hasAnswerCosts || lease.Learned is { Content: not null }) && !exchange.IsTunnel)
+        var isTapped = _hasAnswerCosts && !exchange.IsTunnel && lease.ReadsAnswer;
+        if (isTapped || (lease.Learned is { Content: not null } && !exchange.IsTunnel))
         {
             // Of content in a coding nothing could be read.
             exchange.RequestHeaders.Set(KnownHeader.AcceptEncoding, "identity");
         }
 
-        if (_hasAnswerCosts && !exchange.IsTunnel)
+        if (isTapped)
         {
             return PassAndTapAsync(exchange, lease, next);
         }

@@ -9,6 +9,10 @@ namespace Tidegate.Policies.Limits.Learning;
 /// The rule: never more in flight than is left. What was answered is in what the provider said, what is in flight may not be; so after "r left" at most r more
 /// are counted there, whatever order answers come back in. Within a window what is left only falls: a late answer, which knows less, raises nothing.
 /// </para>
+/// <para>
+/// Of tokens and points nobody knows before what a request takes, and providers give back what it did not: each is taken to need as much as the largest of late, and a bucket is raised again
+/// to what an answer says, less what those may have taken that were answered since it was sent.
+/// </para>
 /// </summary>
 /// <param name="ticksPerSecond">Of the clock that timestamps are from.</param>
 /// <param name="content">Where content tells of it, and of which calls; null where fields do, of all others.</param>
@@ -16,6 +20,12 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
 {
     // Long enough that what is called once in a while is not forgotten in between.
     private const int MinutesOfCharges = 10;
+
+    // The largest of some is seldom the largest of all: without room for more the next that is larger would be refused.
+    private const int RoomDivisor = 4;
+
+    // Whoever has more than so many answered while one is under way is not raised by what that one says, until fewer are in flight.
+    private const int RememberedAnswers = 64;
 
     // Providers write resets in whole seconds, by clocks that are seconds apart: two that are nearer than this are the same one.
     private const int SameResetSeconds = 2;
@@ -38,6 +48,11 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
     private long _largest;
     private long _largestBefore;
     private long _largestSince;
+    private long _told;
+    private long _toldAt;
+    private long _takenSinceTold;
+    private long[]? _answeredAt;
+    private int _answers;
 
     /// <summary>Where content tells of it, and of which calls; null where fields do, of all others.</summary>
     public WindowContent? Content => content;
@@ -55,7 +70,12 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
         {
             cell.IdleAt = now;
             var wait = WaitFor(cost, now);
-            _inFlight += wait == 0 ? cost : 0;
+            if (wait == 0)
+            {
+                _inFlight += cost;
+                _takenSinceTold += cost;
+            }
+
             return wait;
         }
     }
@@ -65,6 +85,7 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
         lock (_gate)
         {
             _inFlight += cost;
+            _takenSinceTold += cost;
         }
     }
 
@@ -76,6 +97,7 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
         lock (_gate)
         {
             _inFlight = Math.Max(0, _inFlight - cost);
+            _takenSinceTold = Math.Max(0, _takenSinceTold - cost);
         }
     }
 
@@ -113,6 +135,7 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
         {
             _inFlight = Math.Max(0, _inFlight - cost);
             Pass(now);
+            Note(now);
             if (_isKnown)
             {
                 // The provider may have counted it.
@@ -136,12 +159,15 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
             _limit = window.Limit;
             if (window.Refills)
             {
-                LearnBucket(in window, cost, now - sent, now);
+                LearnBucket(in window, cost, sent, now);
             }
             else
             {
                 LearnWindow(in window, now);
             }
+
+            (_told, _toldAt, _takenSinceTold) = (window.Remaining, now, 0);
+            Note(now);
         }
     }
 
@@ -164,7 +190,7 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
         }
     }
 
-    private void LearnBucket(in SignalWindow window, long cost, long age, long now)
+    private void LearnBucket(in SignalWindow window, long cost, long sent, long now)
     {
         _ticksPerUnit = TicksPerUnit(in window);
         if (!_isKnown || !_refills)
@@ -174,14 +200,19 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
         }
         else if (!_countsRequests || cost == 0)
         {
-            // What we did not count here is only in what the provider says.
+            // What we did not count here is only in what the provider says. Those in flight are counted apart, so what it says is short only of those that were answered meanwhile.
             LowerTo(window.Remaining, now);
+            if (cost > 0 && AnsweredSince(sent) is >= 0 and var others)
+            {
+                var least = window.Remaining - (others * _unitsPerRequest);
+                (_remaining, _asOf) = least > _remaining ? (least, now) : (_remaining, _asOf);
+            }
         }
         else
         {
             // Our own count, in which this one has now arrived, is exact while nobody else takes. What came in since the provider spoke is at most this.
             _remaining = Math.Max(0, _remaining - cost);
-            LowerTo(window.Remaining + DivideUp(age, _ticksPerUnit), now);
+            LowerTo(window.Remaining + DivideUp(now - sent, _ticksPerUnit), now);
         }
 
         _isKnown = true;
@@ -232,12 +263,36 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
             Remember(window.Charged, now);
             _unitsPerRequest = Math.Max(1, Math.Max(_largest, _largestBefore));
         }
-        else if (_isKnown && window.Remaining < _remaining)
+        else if (_isKnown && Expected(now) - window.Remaining is > 0 and var taken)
         {
-            // An average that follows within a few answers, and a large one at once.
-            var taken = _remaining - window.Remaining;
-            _unitsPerRequest = Math.Max(1, Math.Max(taken, ((_unitsPerRequest * 3) + taken) / 4));
+            Remember(DivideUp(taken, _takenSinceTold), now);
+            var largest = Math.Max(_largest, _largestBefore);
+            _unitsPerRequest = largest + (largest / RoomDivisor);
         }
+    }
+
+    /// <summary>What would be left if nobody had taken anything since the provider spoke last.</summary>
+    private long Expected(long now) => _refills && _ticksPerUnit > 0 ? Math.Min(_limit, _told + ((now - _toldAt) / _ticksPerUnit)) : _told;
+
+    /// <summary>Somebody was answered.</summary>
+    private void Note(long now)
+    {
+        if (!_countsRequests)
+        {
+            (_answeredAt ??= new long[RememberedAnswers])[_answers++ & (RememberedAnswers - 1)] = now;
+        }
+    }
+
+    /// <summary>How many were answered since a time; -1 when they are too many to remember.</summary>
+    private int AnsweredSince(long time)
+    {
+        var count = 0;
+        foreach (var at in _answeredAt ?? [])
+        {
+            count += at > time ? 1 : 0;
+        }
+
+        return count < RememberedAnswers ? count : -1;
     }
 
     private void Remember(long charged, long now)

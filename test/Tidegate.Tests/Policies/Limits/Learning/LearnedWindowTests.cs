@@ -103,13 +103,65 @@ public sealed class LearnedWindowTests
     }
 
     [Fact]
-    public void Of_tokens_a_request_is_taken_to_need_as_many_as_the_last_ones_did()
+    public void Of_tokens_a_request_is_taken_to_need_as_many_as_the_largest_of_late_and_a_quarter_more()
     {
         Take();
         Answer(remaining: 10_000, resetSeconds: 60, limit: 10_000, unit: SignalUnit.Tokens);
         Take();
-        Answer(remaining: 7_000, resetSeconds: 60, limit: 10_000, unit: SignalUnit.Tokens);
-        Assert.Equal(2, Enumerable.Range(0, 10).Count(_ => Take() == 0));
+        Answer(remaining: 8_000, resetSeconds: 60, limit: 10_000, unit: SignalUnit.Tokens);
+        Take();
+        Answer(remaining: 7_900, resetSeconds: 60, limit: 10_000, unit: SignalUnit.Tokens);
+        Assert.Equal(3, Enumerable.Range(0, 10).Count(_ => Take() == 0));
+    }
+
+    [Fact]
+    public void What_several_took_together_is_not_what_one_takes()
+    {
+        Take();
+        Answer(remaining: 10_000, resetSeconds: 60, limit: 10_000, unit: SignalUnit.Tokens);
+        for (var i = 0; i < 4; i++)
+        {
+            Take();
+        }
+
+        Answer(remaining: 6_000, resetSeconds: 60, limit: 10_000, unit: SignalUnit.Tokens);
+
+        // Three are in flight, each of 1250 at most.
+        Assert.Equal(1, Enumerable.Range(0, 10).Count(_ => Take() == 0));
+    }
+
+    [Fact]
+    public void Tokens_that_a_provider_gives_back_may_be_used()
+    {
+        Take();
+        Answer(remaining: 10_000, resetSeconds: 0, limit: 10_000, refills: true, unit: SignalUnit.Tokens, periodSeconds: 10_000);
+        Take();
+        Answer(remaining: 2_000, resetSeconds: 0, limit: 10_000, refills: true, unit: SignalUnit.Tokens, periodSeconds: 10_000);
+        Assert.Equal(2_000, _window.Remaining(_now));
+
+        // It was charged 8000 and took 1000: the next answer says so. Nobody was answered meanwhile.
+        _now++;
+        Take();
+        _now++;
+        Answer(remaining: 8_000, resetSeconds: 0, limit: 10_000, refills: true, unit: SignalUnit.Tokens, periodSeconds: 10_000, sentBefore: 1);
+        Assert.Equal(8_000, _window.Remaining(_now));
+    }
+
+    [Fact]
+    public void But_not_what_others_may_have_taken_that_were_answered_since_it_was_sent()
+    {
+        Take();
+        Answer(remaining: 10_000, resetSeconds: 0, limit: 10_000, refills: true, unit: SignalUnit.Tokens, periodSeconds: 10_000);
+        Take();
+        Answer(remaining: 6_000, resetSeconds: 0, limit: 10_000, refills: true, unit: SignalUnit.Tokens, periodSeconds: 10_000);
+        Take();
+        Answer(remaining: 2_000, resetSeconds: 0, limit: 10_000, refills: true, unit: SignalUnit.Tokens, periodSeconds: 10_000);
+        _window.Charge(ref _cell, 1, _now);
+
+        // Sent before the last answer came: that call may have taken its 5000 after the provider said this.
+        _now++;
+        Answer(remaining: 9_000, resetSeconds: 0, limit: 10_000, refills: true, unit: SignalUnit.Tokens, periodSeconds: 10_000, sentBefore: 2);
+        Assert.InRange(_window.Remaining(_now), 2_000, 4_001);
     }
 
     [Fact]
@@ -148,11 +200,11 @@ public sealed class LearnedWindowTests
         }
     }
 
-    private static SignalWindow Reading(long remaining, int resetSeconds, long limit = SignalWindow.Unknown, bool refills = false, SignalUnit unit = SignalUnit.Requests) =>
-        new() { Limit = limit, Remaining = remaining, ResetTicks = TimeSpan.FromSeconds(resetSeconds).Ticks, PeriodTicks = SignalWindow.Unknown, Refills = refills, Unit = unit };
+    private static SignalWindow Reading(long remaining, int resetSeconds, long limit = SignalWindow.Unknown, bool refills = false, SignalUnit unit = SignalUnit.Requests, int? periodSeconds = null) =>
+        new() { Limit = limit, Remaining = remaining, ResetTicks = TimeSpan.FromSeconds(resetSeconds).Ticks, PeriodTicks = periodSeconds is { } period ? TimeSpan.FromSeconds(period).Ticks : SignalWindow.Unknown, Refills = refills, Unit = unit };
 
     private long Take() => _window.Take(ref _cell, 1, _now);
 
-    private void Answer(long remaining, int resetSeconds, long limit = SignalWindow.Unknown, bool refills = false, SignalUnit unit = SignalUnit.Requests) =>
-        _window.Learn(Reading(remaining, resetSeconds, limit, refills, unit), cost: 1, sent: _now, _now);
+    private void Answer(long remaining, int resetSeconds, long limit = SignalWindow.Unknown, bool refills = false, SignalUnit unit = SignalUnit.Requests, int? periodSeconds = null, long sentBefore = 0) =>
+        _window.Learn(Reading(remaining, resetSeconds, limit, refills, unit, periodSeconds), cost: 1, sent: _now - sentBefore, _now);
 }
