@@ -263,7 +263,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
     /// <summary>Memory has lost it, and the disk has it: it is read into memory, and used from there. A large one is used while it comes.</summary>
     private async ValueTask AnswerFromDiskAsync(Exchange exchange, ExchangeHandler next, CacheKey key, RequestTerms request, DiskTier disk, DiskEntry entry, int loadsLeft)
     {
-        var load = await disk.LoadAsync(entry);
+        var load = await disk.LoadAsync(entry, exchange.RequestHeaders);
         if (load is { Completion.IsCompleted: false })
         {
             try
