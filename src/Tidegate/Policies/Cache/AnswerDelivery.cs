@@ -343,8 +343,9 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
 
     private void FailLike(Exchange exchange, Exchange source, in Wanted wanted)
     {
-        // An open circuit is the same failure, known beforehand (RFC 5861 4).
-        if ((source.Failure is { Source: FailureSource.Upstream } || source.Rejection is { Code: "circuit_open" }) && TryReplace(exchange, wanted, settings.StaleOnFailure, "upstream-failed"u8))
+        // An open circuit is the same failure, known beforehand. Who was spared the call for another reason can be reached, and is in trouble: RFC 5861 4 alone holds.
+        var isGone = source.Failure is { Source: FailureSource.Upstream } || source.Rejection is { Code: "circuit_open" };
+        if ((isGone || source.Rejection is { SparesUpstream: true }) && TryReplace(exchange, wanted, isGone ? settings.StaleOnFailure : TimeSpan.Zero, isGone ? "upstream-failed"u8 : "stale-if-error"u8))
         {
             return;
         }
