@@ -149,13 +149,15 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
     }
 
     /// <summary>An answer that is passed on, with what the cache has to say of it.</summary>
-    public void Finish(Exchange exchange, CacheResult miss, int status, bool isStored, string detail)
+    public void Finish(Exchange exchange, CacheResult miss, int status, bool isStored, string detail, bool isOverridden = false)
     {
         exchange.ResponseHeaders.Remove(TargetedControl.OwnName);
+        exchange.IsCacheOverridden = isOverridden;
         if (settings.Mode == CacheMode.Standard)
         {
             Span<byte> word = stackalloc byte[64];
-            CacheStatusField.AddForward(exchange.ResponseHeaders, miss, status, isStored, isCollapsed: false, word[..System.Text.Encoding.ASCII.GetBytes(detail.AsSpan(0, Math.Min(detail.Length, 64)), word)]);
+            var length = System.Text.Encoding.ASCII.GetBytes(detail.AsSpan(0, Math.Min(detail.Length, 64)), word);
+            CacheStatusField.AddForward(exchange.ResponseHeaders, miss, status, isStored, isCollapsed: false, new CacheStatusDetail(word[..length], isOverridden));
         }
     }
 
@@ -271,7 +273,7 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
             source.ResponseHeaders.Release();
         }
 
-        Finish(exchange, wanted.Miss, source.ResponseStatus, answer.Content.IsKept, answer.IsOverridden ? "ttl-override" : "");
+        Finish(exchange, wanted.Miss, source.ResponseStatus, answer.Content.IsKept, "", answer.IsOverridden);
         exchange.ResponseBody = reader;
         exchange.Answer(Outcome.Forwarded, source.ResponseStatus);
     }
@@ -472,19 +474,20 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
         Span<byte> age = stackalloc byte[20];
         System.Buffers.Text.Utf8Formatter.TryFormat((long)answer.Age(now, cache.Time).TotalSeconds, age, out var digits);
         fields.Add(KnownHeader.Age, age[..digits]);
+        var why = new CacheStatusDetail(detail, answer.IsOverridden);
         switch (result)
         {
             case CacheResult.HitValidated:
-                CacheStatusField.AddForward(fields, result, 304, isStored: true, isCollapsed: false, detail);
+                CacheStatusField.AddForward(fields, result, 304, isStored: true, isCollapsed: false, why);
                 break;
             case CacheResult.Collapsed:
-                CacheStatusField.AddForward(fields, miss == CacheResult.Collapsed ? CacheResult.Miss : miss, 0, isStored: false, isCollapsed: true, detail);
+                CacheStatusField.AddForward(fields, miss == CacheResult.Collapsed ? CacheResult.Miss : miss, 0, isStored: false, isCollapsed: true, why);
                 break;
             case CacheResult.Hit or CacheResult.HitStale:
-                CacheStatusField.AddHit(fields, answer.FreshFor(now, cache.Time), answer.IsOverridden && detail.IsEmpty ? "ttl-override"u8 : detail);
+                CacheStatusField.AddHit(fields, answer.FreshFor(now, cache.Time), why);
                 break;
             default:
-                CacheStatusField.AddForward(fields, result, answer.Status, isStored: true, isCollapsed: false, detail);
+                CacheStatusField.AddForward(fields, result, answer.Status, isStored: true, isCollapsed: false, why);
                 break;
         }
     }

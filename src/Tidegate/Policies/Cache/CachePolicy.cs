@@ -242,12 +242,13 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
                 gap!.Fill(exchange);
             }
 
-            _delivery.Finish(exchange, miss, status, isStored, filled switch
+            var detail = filled switch
             {
                 GapAnswer.Missing => "gap",
                 GapAnswer.Other => isStored ? "" : whyNot,
                 _ => "gap-changed",
-            });
+            };
+            _delivery.Finish(exchange, miss, status, isStored, detail, isStored && part!.IsOverridden);
         }
     }
 
