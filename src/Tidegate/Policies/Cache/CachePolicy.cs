@@ -166,7 +166,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         // HEAD brings no content to store, and a part is not stored as the whole.
         if (exchange.Method == "HEAD")
         {
-            return PassAsync(exchange, next, miss, "");
+            return stored is null ? PassAsync(exchange, next, miss, "") : PassHeadAsync(exchange, next, miss, new HeadAnswer(exchange, cache, settings, key, request, stored));
         }
 
         if (request.HasRange && stored?.HasValidator != true)
@@ -181,6 +181,15 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         return _delivery.FetchAsync(exchange, next, new Wanted(key, request, stored, miss));
+    }
+
+    private async ValueTask PassHeadAsync(Exchange exchange, ExchangeHandler next, CacheResult miss, HeadAnswer answer)
+    {
+        await PassAsync(exchange, next, miss, "");
+        if (exchange.Outcome == Outcome.Forwarded)
+        {
+            answer.Apply(exchange);
+        }
     }
 
     /// <param name="exchange">Which asks for a range.</param>
