@@ -25,7 +25,8 @@ public sealed class HeadTests
 
         _bench.Time.Advance(TimeSpan.FromSeconds(50));
         var hit = await _bench.CallAsync();
-        Assert.Equal((true, "content", "head", "50"), (hit.IsFromStore, hit.Content, hit["X-Said"], hit["Age"]));
+        Assert.Equal((true, "content", "head", "50", "tidegate; hit; ttl=10"), (hit.IsFromStore, hit.Content, hit["X-Said"], hit["Age"], hit["Cache-Status"]));
+        Assert.Equal(1, hit.Exchange.ResponseHeaders.CountOf(KnownHeader.ETag) + (stored.Contains("ETag", StringComparison.Ordinal) ? 0 : 1));
         _bench.Time.Advance(TimeSpan.FromSeconds(11));
         Assert.False((await _bench.CallAsync()).IsFromStore);
         Assert.Empty(_bench.Bugs);

@@ -184,6 +184,28 @@ internal sealed class DiskTier : IAsyncDisposable
         }
     }
 
+    /// <summary>An answer without its content, for whoever only wants to know of it; null when it cannot be read.</summary>
+    public async ValueTask<StoredAnswer?> PeekAsync(DiskEntry entry)
+    {
+        if (!entry.Segment.TryUse())
+        {
+            return null;
+        }
+
+        try
+        {
+            return (await _reads.RunAsync((Tier: this, entry), static read => read.Tier.Read(read.entry, isWhole: false))).Answer;
+        }
+        catch (OffloadFullException)
+        {
+            return null;
+        }
+        finally
+        {
+            entry.Segment.Release();
+        }
+    }
+
     /// <summary>Waits, and goes on where it came from.</summary>
     public static async ValueTask WaitAsync(Task task)
     {
