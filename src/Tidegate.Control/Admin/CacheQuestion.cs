@@ -5,7 +5,6 @@ using Microsoft.AspNetCore.Http.Features;
 using Tidegate.Edge;
 using Tidegate.Exchanges;
 using Tidegate.Policies.Cache;
-using Tidegate.Recording;
 
 namespace Tidegate.Control.Admin;
 

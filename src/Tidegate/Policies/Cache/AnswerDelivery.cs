@@ -474,22 +474,7 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
         Span<byte> age = stackalloc byte[20];
         System.Buffers.Text.Utf8Formatter.TryFormat((long)answer.Age(now, cache.Time).TotalSeconds, age, out var digits);
         fields.Add(KnownHeader.Age, age[..digits]);
-        var why = new CacheStatusDetail(detail, answer.IsOverridden);
-        switch (result)
-        {
-            case CacheResult.HitValidated:
-                CacheStatusField.AddForward(fields, result, 304, isStored: true, isCollapsed: false, why);
-                break;
-            case CacheResult.Collapsed:
-                CacheStatusField.AddForward(fields, miss == CacheResult.Collapsed ? CacheResult.Miss : miss, 0, isStored: false, isCollapsed: true, why);
-                break;
-            case CacheResult.Hit or CacheResult.HitStale:
-                CacheStatusField.AddHit(fields, answer.FreshFor(now, cache.Time), why);
-                break;
-            default:
-                CacheStatusField.AddForward(fields, result, answer.Status, isStored: true, isCollapsed: false, why);
-                break;
-        }
+        CacheStatusField.AddServed(fields, result, miss, answer.Status, answer.FreshFor(now, cache.Time), new CacheStatusDetail(detail, answer.IsOverridden));
     }
 
     private ContentReader Reader(Exchange exchange)

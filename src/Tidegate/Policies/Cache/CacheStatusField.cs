@@ -12,7 +12,7 @@ internal static class CacheStatusField
     /// <param name="fields">The answer's.</param>
     /// <param name="freshFor">How long it is fresh yet; negative when it is stale.</param>
     /// <param name="detail">Why it is used though it is not fresh, and who says how long it is.</param>
-    public static void AddHit(HeaderList fields, TimeSpan freshFor, CacheStatusDetail detail)
+    private static void AddHit(HeaderList fields, TimeSpan freshFor, CacheStatusDetail detail)
     {
         Span<byte> value = stackalloc byte[MaxBytes];
         var writer = new Writer(value);
@@ -20,6 +20,32 @@ internal static class CacheStatusField
         writer.Add((long)Math.Floor(freshFor.TotalSeconds));
         writer.AddDetail(detail);
         fields.Add("Cache-Status"u8, writer.Written);
+    }
+
+    /// <summary>An answer of the store was used, however it came there.</summary>
+    /// <param name="fields">The answer's.</param>
+    /// <param name="result">How it came to this exchange.</param>
+    /// <param name="miss">Why it was not there before.</param>
+    /// <param name="status">The answer's.</param>
+    /// <param name="freshFor">How long it is fresh yet; negative when it is stale.</param>
+    /// <param name="detail">More on it.</param>
+    public static void AddServed(HeaderList fields, CacheResult result, CacheResult miss, int status, TimeSpan freshFor, CacheStatusDetail detail)
+    {
+        switch (result)
+        {
+            case CacheResult.HitValidated:
+                AddForward(fields, result, 304, isStored: true, isCollapsed: false, detail);
+                break;
+            case CacheResult.Collapsed:
+                AddForward(fields, miss == CacheResult.Collapsed ? CacheResult.Miss : miss, 0, isStored: false, isCollapsed: true, detail);
+                break;
+            case CacheResult.Hit or CacheResult.HitStale:
+                AddHit(fields, freshFor, detail);
+                break;
+            default:
+                AddForward(fields, result, status, isStored: true, isCollapsed: false, detail);
+                break;
+        }
     }
 
     /// <summary>The request went on.</summary>
