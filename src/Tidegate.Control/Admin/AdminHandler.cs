@@ -20,7 +20,7 @@ internal sealed class AdminHandler(
     public static readonly IReadOnlyList<string> Paths =
     [
         "/livez", "/readyz", "/metrics", OpenApiPath, "/api/v1/status", "/api/v1/config", "/api/v1/apis", InventoryDocument.Path, ExchangesPath, PastExchanges.SearchPath, TailDocument.Path, ExchangesPath + "/{id}", ExchangesPath + "/{id}" + HarDocument.Suffix,
-        PastExchanges.SeriesPath, CacheDocuments.AdvicePath, CacheDocuments.ExplainPath, AuditDocument.Path, CachePurge.Path,
+        PastExchanges.SeriesPath, CacheDocuments.AdvicePath, CacheQuestion.Path, AuditDocument.Path, CachePurge.Path,
     ];
 
     public async Task HandleAsync(HttpContext context)
@@ -81,7 +81,8 @@ internal sealed class AdminHandler(
             return CachePurge.Refuse(context);
         }
 
-        if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method))
+        // A question about a call with content has that content. It changes nothing either.
+        if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method) && !(HttpMethods.IsPost(request.Method) && request.Path.Value == CacheQuestion.Path))
         {
             context.Response.Headers.Allow = "GET, HEAD";
             return AdminReply.ProblemAsync(context, 405, "method_not_allowed", "The admin API only reads, a purge aside: use GET.");
@@ -114,7 +115,7 @@ internal sealed class AdminHandler(
         "/api/v1/apis" => AdminReply.JsonAsync(context, 200, apis.Write),
         InventoryDocument.Path => inventory.AnswerAsync(context),
         CacheDocuments.AdvicePath => AdminReply.JsonAsync(context, 200, json => CacheDocuments.WriteAdvice(json, gateway.Cache)),
-        CacheDocuments.ExplainPath => CacheDocuments.ExplainAsync(context, gateway),
+        CacheQuestion.Path => CacheQuestion.AnswerAsync(context, gateway),
         CachePurge.Path => CachePurge.AnswerAsync(context, gateway, audit),
         AuditDocument.Path => AuditDocument.AnswerAsync(context, audit),
         ExchangesPath => ExchangesAsync(context),

@@ -8,7 +8,7 @@ internal static class AdminPermissions
     {
         PastExchanges.SeriesPath or PastExchanges.SearchPath or AdminHandler.ExchangesPath => true,
         _ when path.StartsWith(AdminHandler.ExchangesPath + "/", StringComparison.Ordinal) => true,
-        "/api/v1/config" or CachePurge.Path or CacheDocuments.ExplainPath => caller.SeesConfiguration,
+        "/api/v1/config" or CachePurge.Path or CacheQuestion.Path => caller.SeesConfiguration,
         AuditDocument.Path => caller.SeesAudit,
 
         // What is no single tenant's: state, metrics, counters of whole APIs.

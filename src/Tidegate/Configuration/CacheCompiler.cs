@@ -7,7 +7,7 @@ using Tidegate.Policies.Cache;
 namespace Tidegate.Configuration;
 
 /// <summary>Compiles what an API, or one of its endpoints in its place, says about caching.</summary>
-internal sealed class CacheCompiler(ConfigPositions positions, List<ConfigProblem> problems, HttpCache cache)
+internal sealed class CacheCompiler(ConfigPositions positions, List<ConfigProblem> problems, HttpCache cache, ProviderCompiler providers)
 {
     /// <summary>8 MB: an eighth of the default store.</summary>
     public const long DefaultMaxEntryBytes = 8 << 20;
@@ -50,6 +50,7 @@ internal sealed class CacheCompiler(ConfigPositions positions, List<ConfigProble
                 Query = Query(config),
                 ApiQueries = Queries(api),
                 KeyHeaders = (byte[][])[.. (config.Key?.Headers ?? []).Select(Encoding.ASCII.GetBytes)],
+                AllowanceFields = providers.LimitFieldsOf(api),
                 KeysBody = config.Key?.Body == true,
             },
             cache);

@@ -16,7 +16,7 @@ internal sealed record FallbackConfig
     [Doc("A file that has the content instead, up to 1MB. Read again when it changes."), Path]
     public string? File { get; init; }
 
-    [Doc("What it stands in for: failure (no answer, 502, 503, 504, after every retry), circuit_open (nothing is sent, or less: circuit breaker and adaptive limits), limit (a limit's refusal), and statuses of the upstream. Default: failure and circuit_open.")]
+    [Doc("What it stands in for: failure (no answer, 502, 503, 504, after every retry), circuit_open (nothing is sent, or less: circuit breaker, adaptive limits, and a provider's cool-down), limit (a limit's refusal), and statuses of the upstream. Default: failure and circuit_open.")]
     public IReadOnlyList<string> When { get; init; } = [];
 
     [Doc("enforce or observe: callers get what there is, and the record says where the fixed answer would have stood in. Default: enforce.")]

@@ -78,6 +78,9 @@ internal sealed class ProviderCompiler(ConfigPositions positions, List<ConfigPro
         return learning;
     }
 
+    /// <summary>The fields in which the API's provider tells of its limits; none where nothing more is known of it than of others.</summary>
+    public IReadOnlyList<byte[]> LimitFieldsOf(ApiConfig api) => PackOf(api) is { } pack ? DialectOf(pack).FieldNames : [];
+
     private LearningSettings? Learning(ApiConfig api, IReadOnlyList<LimitConfig> limits)
     {
         var pack = PackOf(api);

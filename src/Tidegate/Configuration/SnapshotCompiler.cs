@@ -151,7 +151,7 @@ internal sealed class SnapshotCompiler
         _providers.Check(api);
         var limits = new LimitCompiler(_positions, _problems, _services.Limits, _providers, _config.Consumers);
         var adaptive = new AdaptiveCompiler(_positions, _problems, _services);
-        var cache = new CacheCompiler(_positions, _problems, _services.Cache);
+        var cache = new CacheCompiler(_positions, _problems, _services.Cache, _providers);
         var injected = new CredentialCompiler(_positions, _problems, _services, _effects);
         injected.Check(api);
         var hedges = new HedgeCompiler(_positions, _problems, _services, _effects);

@@ -11,6 +11,9 @@ public sealed record Rejection(string Policy, string Code, int Status, string De
     /// <summary>The reply must be followed by closing the connection, because the request's framing cannot be trusted.</summary>
     public bool ClosesConnection { get; init; }
 
+    /// <summary>The upstream is in trouble, or has asked for a pause, and was spared the call: asked, it would have given one more error. What stands in for its errors stands in for this.</summary>
+    public bool SparesUpstream { get; init; }
+
     /// <summary>The <c>WWW-Authenticate</c> or <c>Proxy-Authenticate</c> challenge that goes with 401 and 407.</summary>
     public string? Challenge { get; init; }
 

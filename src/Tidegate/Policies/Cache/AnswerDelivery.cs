@@ -10,8 +10,8 @@ namespace Tidegate.Policies.Cache;
 /// </summary>
 internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
 {
-    // One flight may fail and one may be withdrawn, more than once each only by coincidence: then it is quicker to ask.
-    private const int MaxWaits = 4;
+    // One flight may be for another variant, one may fail and one may be withdrawn, more than once each only by coincidence: then it is quicker to ask.
+    private const int MaxWaits = 6;
 
     private static readonly Failure ClientLeft = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "The client went away while another exchange asked for the same answer.");
 
@@ -26,6 +26,9 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
 
         /// <summary>That one failed; somebody must ask again.</summary>
         AskAgain,
+
+        /// <summary>That answer was chosen by fields that this request has others of. Who has the same is waited for, or asked for.</summary>
+        AskForVariant,
 
         /// <summary>That answer is not for this request, and neither will be the next.</summary>
         AskAlone,
@@ -89,10 +92,10 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     public async ValueTask FetchAsync(Exchange exchange, ExchangeHandler next, Wanted wanted)
     {
-        var key = wanted.Key.Value;
-        if (MustAskAlone(wanted))
+        var place = PlaceOf(exchange, wanted);
+        if (MustAskAlone(wanted, place))
         {
-            await AskAsync(exchange, next, new Flight(cache, settings, exchange, wanted, exchange.Client), wanted);
+            await AskAsync(exchange, next, new Flight(cache, settings, exchange, wanted, exchange.Client, place), wanted);
             return;
         }
 
@@ -100,12 +103,19 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
         for (var waits = 0; waits < MaxWaits; waits++)
         {
             // :: Step 1: Somebody else asks already. When that fails, one of those who waited asks again; nobody waits for a third.
-            if (cache.Flights.TryJoin(key) is { } seat)
+            if (cache.Flights.TryJoin(place) is { } seat)
             {
                 var followed = await FollowAsync(exchange, seat, wanted, isLast: hasFailed);
                 if (followed == Followed.Answered || (followed == Followed.LookAgain && TryServeNew(exchange, wanted)))
                 {
                     return;
+                }
+
+                if (followed == Followed.AskForVariant)
+                {
+                    var known = place;
+                    place = VaryKey.VariantOf(wanted.Key.Value, seat.Flight.Answer!.Vary, exchange.RequestHeaders);
+                    followed = place == known || cache.Uncacheable.Contains(place) ? Followed.AskAlone : followed;
                 }
 
                 if (followed == Followed.AskAlone)
@@ -118,7 +128,7 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
             }
 
             // :: Step 2: Nobody does. From here on others may wait for this one.
-            var flight = new Flight(cache, settings, exchange, wanted, exchange.Client);
+            var flight = new Flight(cache, settings, exchange, wanted, exchange.Client, place);
             if (!cache.Flights.TryAdd(flight))
             {
                 continue;
@@ -135,17 +145,19 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
             return;
         }
 
-        await AskAsync(exchange, next, new Flight(cache, settings, exchange, wanted, exchange.Client), wanted);
+        await AskAsync(exchange, next, new Flight(cache, settings, exchange, wanted, exchange.Client, place), wanted);
     }
 
     /// <summary>An answer that is passed on, with what the cache has to say of it.</summary>
-    public void Finish(Exchange exchange, CacheResult miss, int status, bool isStored, string detail)
+    public void Finish(Exchange exchange, CacheResult miss, int status, bool isStored, string detail, bool isOverridden = false)
     {
         exchange.ResponseHeaders.Remove(TargetedControl.OwnName);
+        exchange.IsCacheOverridden = isOverridden;
         if (settings.Mode == CacheMode.Standard)
         {
             Span<byte> word = stackalloc byte[64];
-            CacheStatusField.AddForward(exchange.ResponseHeaders, miss, status, isStored, isCollapsed: false, word[..System.Text.Encoding.ASCII.GetBytes(detail.AsSpan(0, Math.Min(detail.Length, 64)), word)]);
+            var length = System.Text.Encoding.ASCII.GetBytes(detail.AsSpan(0, Math.Min(detail.Length, 64)), word);
+            CacheStatusField.AddForward(exchange.ResponseHeaders, miss, status, isStored, isCollapsed: false, new CacheStatusDetail(word[..length], isOverridden));
         }
     }
 
@@ -166,8 +178,15 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
     /// In observe mode nobody waits for another. A client's own condition is about what that client has, no-cache wants an answer that nobody asked for before;
     /// and what could not be stored last time need not be waited for.
     /// </summary>
-    private bool MustAskAlone(in Wanted wanted) =>
-        settings.Mode == CacheMode.Observe || wanted.Request.Control.NoCache || (wanted.Validated is null && wanted.Request.IsConditional) || cache.Uncacheable.Contains(wanted.Key.Value);
+    private bool MustAskAlone(in Wanted wanted, UInt128 place) =>
+        settings.Mode == CacheMode.Observe || wanted.Request.Control.NoCache || (wanted.Validated is null && wanted.Request.IsConditional) || cache.Uncacheable.Contains(place);
+
+    /// <summary>Where those meet who want the same: at the key, or, where what is stored says by what answers vary, at the key and the variant.</summary>
+    private UInt128 PlaceOf(Exchange exchange, in Wanted wanted)
+    {
+        var known = wanted.Stored ?? (wanted.Miss == CacheResult.VaryMiss ? cache.Store.FindAny(wanted.Key.Value) : null);
+        return known is null ? wanted.Key.Value : VaryKey.VariantOf(wanted.Key.Value, known.Vary, exchange.RequestHeaders);
+    }
 
     [AsyncMethodBuilder(typeof(PooledAsyncValueTaskMethodBuilder))]
     private async ValueTask AskAsync(Exchange exchange, ExchangeHandler next, Flight flight, Wanted wanted)
@@ -254,7 +273,7 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
             source.ResponseHeaders.Release();
         }
 
-        Finish(exchange, wanted.Miss, source.ResponseStatus, answer.Content.IsKept, answer.IsOverridden ? "ttl-override" : "");
+        Finish(exchange, wanted.Miss, source.ResponseStatus, answer.Content.IsKept, "", answer.IsOverridden);
         exchange.ResponseBody = reader;
         exchange.Answer(Outcome.Forwarded, source.ResponseStatus);
     }
@@ -298,6 +317,8 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
                 return Followed.Answered;
             case FlightResult.Failed:
                 return Followed.AskAgain;
+            case FlightResult.Stored or FlightResult.Validated when !VaryKey.Matches(flight.Answer!.Vary, exchange.RequestHeaders):
+                return Followed.AskForVariant;
             default:
                 return Followed.AskAlone;
         }
@@ -343,8 +364,9 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
 
     private void FailLike(Exchange exchange, Exchange source, in Wanted wanted)
     {
-        // An open circuit is the same failure, known beforehand (RFC 5861 4).
-        if ((source.Failure is { Source: FailureSource.Upstream } || source.Rejection is { Code: "circuit_open" or "destinations_set_aside" }) && TryReplace(exchange, wanted, settings.StaleOnFailure, "upstream-failed"u8))
+        // An open circuit, and destinations that are all set aside, are the same failure, known beforehand. Who was spared the call for another reason can be reached, and is in trouble: RFC 5861 4 alone holds.
+        var isGone = source.Failure is { Source: FailureSource.Upstream } || source.Rejection is { Code: "circuit_open" or "destinations_set_aside" };
+        if ((isGone || source.Rejection is { SparesUpstream: true }) && TryReplace(exchange, wanted, isGone ? settings.StaleOnFailure : TimeSpan.Zero, isGone ? "upstream-failed"u8 : "stale-if-error"u8))
         {
             return;
         }
@@ -368,12 +390,13 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
     /// <summary>One for all: when somebody asks already, nothing is done.</summary>
     private void Refresh(Exchange exchange, ExchangeHandler next, in Wanted wanted)
     {
-        if (cache.Flights.Contains(wanted.Key.Value) || !cache.Refreshes.TryBegin())
+        var place = PlaceOf(exchange, wanted);
+        if (cache.Flights.Contains(place) || !cache.Refreshes.TryBegin())
         {
             return;
         }
 
-        var flight = new Flight(cache, settings, exchange, wanted, client: null);
+        var flight = new Flight(cache, settings, exchange, wanted, client: null, place);
         if (cache.Flights.TryAdd(flight))
         {
             flight.AskInBackground(next);
@@ -451,21 +474,7 @@ internal sealed class AnswerDelivery(CacheSettings settings, HttpCache cache)
         Span<byte> age = stackalloc byte[20];
         System.Buffers.Text.Utf8Formatter.TryFormat((long)answer.Age(now, cache.Time).TotalSeconds, age, out var digits);
         fields.Add(KnownHeader.Age, age[..digits]);
-        switch (result)
-        {
-            case CacheResult.HitValidated:
-                CacheStatusField.AddForward(fields, result, 304, isStored: true, isCollapsed: false, detail);
-                break;
-            case CacheResult.Collapsed:
-                CacheStatusField.AddForward(fields, miss == CacheResult.Collapsed ? CacheResult.Miss : miss, 0, isStored: false, isCollapsed: true, detail);
-                break;
-            case CacheResult.Hit or CacheResult.HitStale:
-                CacheStatusField.AddHit(fields, answer.FreshFor(now, cache.Time), answer.IsOverridden && detail.IsEmpty ? "ttl-override"u8 : detail);
-                break;
-            default:
-                CacheStatusField.AddForward(fields, result, answer.Status, isStored: true, isCollapsed: false, detail);
-                break;
-        }
+        CacheStatusField.AddServed(fields, result, miss, answer.Status, answer.FreshFor(now, cache.Time), new CacheStatusDetail(detail, answer.IsOverridden));
     }
 
     private ContentReader Reader(Exchange exchange)

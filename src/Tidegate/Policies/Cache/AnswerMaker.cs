@@ -47,7 +47,7 @@ internal static class AnswerMaker
         }
 
         var packed = content.PackedBytes;
-        if (StoredHead.Encode(fields, terms.UnstoredFields, cache.Time.GetUtcNow(), tags, vary, packed) is not { } block)
+        if (StoredHead.Encode(fields, terms.UnstoredFields, settings.AllowanceFields, cache.Time.GetUtcNow(), tags, vary, packed) is not { } block)
         {
             whyNot = "head-too-large";
             return null;

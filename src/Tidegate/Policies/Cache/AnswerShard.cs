@@ -13,7 +13,6 @@ internal sealed class AnswerShard
     private const int SmallShare = 10;
     private const byte MaxFrequency = 3;
 
-
     private readonly Lock _gate = new();
     private readonly AnswerQueue _small = new(AnswerPlace.Small);
     private readonly AnswerQueue _main = new(AnswerPlace.Main);
@@ -46,6 +45,15 @@ internal sealed class AnswerShard
             }
 
             return null;
+        }
+    }
+
+    /// <summary>The newest answer of a key, whatever requests it is for.</summary>
+    public StoredAnswer? FindAny(UInt128 key)
+    {
+        lock (_gate)
+        {
+            return _index.First(key);
         }
     }
 

@@ -39,6 +39,9 @@ internal sealed class AnswerStore
 
     public StoredAnswer? Find(UInt128 key, HeaderList request, out bool hasOthers) => Shard(key).Find(key, request, out hasOthers);
 
+    /// <summary>The newest answer of a key, whatever requests it is for.</summary>
+    public StoredAnswer? FindAny(UInt128 key) => Shard(key).FindAny(key);
+
     /// <summary>Takes room for content that comes in; what is used least goes.</summary>
     /// <returns>False when there is none: everything is content that comes in.</returns>
     public bool TryReserve(UInt128 near, long bytes)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.CompilerServices;
 using Tidegate.Exchanges;
 using Tidegate.Policies.Cache.Disk;
@@ -53,62 +52,17 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         return AnswerAsync(exchange, next, key, request, loadsLeft: MaxLoads);
     }
 
-    public PolicyExplanation Explain(Exchange exchange)
+    public PolicyExplanation Explain(Exchange exchange) => CacheExplanation.Of(exchange, settings, cache, KeyParts(), content: default, onDisk: null);
+
+    /// <summary>As <see cref="Explain"/>, and with what only the disk has.</summary>
+    /// <param name="exchange">What would be asked.</param>
+    /// <param name="content">The request's.</param>
+    public async ValueTask<PolicyExplanation> ExplainAsync(Exchange exchange, ReadOnlyMemory<byte> content)
     {
-        if (exchange.IsTunnel || exchange.UpgradeProtocol is not null)
-        {
-            return new PolicyExplanation("skipped: a tunnel or upgrade has no answer to store");
-        }
-
-        if (exchange.Method is not ("GET" or "HEAD") && !(settings.KeysBody && exchange.Method == "POST"))
-        {
-            return new PolicyExplanation($"{exchange.Method} is forwarded; when it succeeds, what is stored of this URL is invalid");
-        }
-
-        if (settings.Mode == CacheMode.Off)
-        {
-            return new PolicyExplanation("off");
-        }
-
-        var request = RequestTerms.Read(exchange, settings, settings.KeysBody);
-        var isKeyed = CacheKey.Of(exchange, settings, KeyParts());
-        if (request.Bypass is not null || isKeyed is not { } key)
-        {
-            return new PolicyExplanation($"bypassed: {request.Bypass ?? "key-too-large"}");
-        }
-
-        var whose = settings.Partition switch
-        {
-            CachePartition.None => "shared by all callers",
-            CachePartition.Consumer => $"kept for consumer {exchange.Consumer.Name}",
-            _ => key.IsPrivate ? "kept for calls with the same credential" : "shared by calls without a credential",
-        };
-        var text = $"{(settings.Mode == CacheMode.Observe ? "observes, " : "")}key {(ulong)(key.Value >> 64):x16} ({whose})";
-        if (cache.Store.Find(key.Value, exchange.RequestHeaders, out var hasOthers) is not { } stored)
-        {
-            if (cache.Store.Find(CacheKey.OfParts(key.Value), exchange.RequestHeaders, out _) is { Content.Parts: { } parts } held)
-            {
-                return new PolicyExplanation(string.Create(CultureInfo.InvariantCulture, $"{text}; {parts.HeldBytes} of {parts.Total} bytes stored, fresh for {held.FreshFor(cache.Time.GetTimestamp(), cache.Time).TotalSeconds:0} s: used for ranges within, and for the ends of others"));
-            }
-
-            var disk = cache.Disk?.Find(key.Value, exchange.RequestHeaders) is { } entry ? string.Create(CultureInfo.InvariantCulture, $"; on disk, {entry.ContentBytes} bytes: is read, and used when it is fresh and not purged") : null;
-            return new PolicyExplanation(text + (disk ?? (hasOthers ? "; stored for other requests only" : "; nothing stored")));
-        }
-
-        var now = cache.Time.GetTimestamp();
-        var vary = stored.Vary.IsEmpty ? "" : $", varies by {VaryKey.Describe(stored.Vary)}";
-        var use = cache.Epochs.IsPurged(stored, key, exchange.Target, now) ? "purged, so the upstream is asked" : Describe(stored.UseFor(request.Control, now, cache.Time), stored.HasValidator);
-        return new PolicyExplanation(string.Create(CultureInfo.InvariantCulture, $"{text}; stored {stored.Status} of {stored.Content.Length} bytes{vary}, age {stored.Age(now, cache.Time).TotalSeconds:0} s, fresh for {stored.FreshFor(now, cache.Time).TotalSeconds:0} s: {use}"));
+        var key = CacheExplanation.KeyOf(exchange, settings, KeyParts(), content.Span);
+        var onDisk = key is not null && cache.Disk?.Find(key.Value.Value, exchange.RequestHeaders) is { } entry ? await cache.Disk.PeekAsync(entry) : null;
+        return CacheExplanation.Of(exchange, settings, cache, KeyParts(), content, onDisk);
     }
-
-    private static string Describe(StoredUse use, bool hasValidator) => use switch
-    {
-        StoredUse.Fresh => "fresh, used as it is",
-        StoredUse.Stale => "stale, used as it is because the request takes stale answers",
-        StoredUse.StaleWhileRevalidate => "stale, used as it is while the upstream is asked behind it",
-        StoredUse.ValidateForRequest => "not used, because the request wants a newer one; the upstream is asked",
-        _ => hasValidator ? "not used before the upstream has confirmed it" : "not used, because it is stale and has nothing to be confirmed by; the upstream is asked",
-    };
 
     /// <summary>From the store when that may be, and that without waiting; else from the upstream.</summary>
     private ValueTask AnswerAsync(Exchange exchange, ExchangeHandler next, CacheKey key, in RequestTerms asked, int loadsLeft)
@@ -166,7 +120,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         // HEAD brings no content to store, and a part is not stored as the whole.
         if (exchange.Method == "HEAD")
         {
-            return PassAsync(exchange, next, miss, "");
+            return stored is null ? PassAsync(exchange, next, miss, "") : PassHeadAsync(exchange, next, miss, new HeadAnswer(exchange, cache, settings, key, request, stored));
         }
 
         if (request.HasRange && stored?.HasValidator != true)
@@ -181,6 +135,19 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         }
 
         return _delivery.FetchAsync(exchange, next, new Wanted(key, request, stored, miss));
+    }
+
+    private async ValueTask PassHeadAsync(Exchange exchange, ExchangeHandler next, CacheResult miss, HeadAnswer answer)
+    {
+        exchange.RequestBodyBytes = 0;
+        _delivery.Note(exchange, miss);
+        await next(exchange);
+        if (exchange.Outcome == Outcome.Forwarded)
+        {
+            // As it came: what is said of this exchange alone is not stored.
+            answer.Apply(exchange);
+            _delivery.Finish(exchange, miss, exchange.ResponseStatus, isStored: false, "");
+        }
     }
 
     /// <param name="exchange">Which asks for a range.</param>
@@ -242,12 +209,13 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
                 gap!.Fill(exchange);
             }
 
-            _delivery.Finish(exchange, miss, status, isStored, filled switch
+            var detail = filled switch
             {
                 GapAnswer.Missing => "gap",
                 GapAnswer.Other => isStored ? "" : whyNot,
                 _ => "gap-changed",
-            });
+            };
+            _delivery.Finish(exchange, miss, status, isStored, detail, isStored && part!.IsOverridden);
         }
     }
 
@@ -263,7 +231,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
     /// <summary>Memory has lost it, and the disk has it: it is read into memory, and used from there. A large one is used while it comes.</summary>
     private async ValueTask AnswerFromDiskAsync(Exchange exchange, ExchangeHandler next, CacheKey key, RequestTerms request, DiskTier disk, DiskEntry entry, int loadsLeft)
     {
-        var load = await disk.LoadAsync(entry);
+        var load = await disk.LoadAsync(entry, exchange.RequestHeaders);
         if (load is { Completion.IsCompleted: false })
         {
             try

@@ -63,6 +63,9 @@ internal sealed record CacheSettings
     /// <summary>Request fields that the answer depends on though its Vary does not say so.</summary>
     public IReadOnlyList<byte[]> KeyHeaders { get; init; } = [];
 
+    /// <summary>Answer fields in which the API's provider tells how much may still be called, beside those whose names say so: true for one call only, and not stored.</summary>
+    public IReadOnlyList<byte[]> AllowanceFields { get; init; } = [];
+
     /// <summary>POST is a read here: its content is a part of the key.</summary>
     public bool KeysBody { get; init; }
 

@@ -13,6 +13,16 @@ internal static class FieldNames
     private static readonly SearchValues<string> CredentialParts = SearchValues.Create(
         ["key", "token", "auth", "secret", "session", "signature", "cookie", "credential", "password", "jwt", "bearer"], StringComparison.OrdinalIgnoreCase);
 
+    // X-HubSpot-RateLimit-Remaining, anthropic-ratelimit-tokens-reset: whoever tells it in a field of his own calls it so, nearly always.
+    private static readonly SearchValues<string> AllowanceParts = SearchValues.Create(["ratelimit", "rate-limit", "rate_limit"], StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Whether an answer's field tells, by its name, how much somebody may still call.</summary>
+    public static bool IsAllowance(ReadOnlySpan<byte> name)
+    {
+        Span<char> text = stackalloc char[byte.MaxValue];
+        return name.Length <= text.Length && text[..Encoding.Latin1.GetChars(name, text)].ContainsAny(AllowanceParts);
+    }
+
     /// <summary>Whether a field carries what tells one caller from another.</summary>
     public static bool IsCredential(HeaderField field) =>
         field.Known is KnownHeader.Authorization or KnownHeader.Cookie or KnownHeader.XApiKey || (field.Known == KnownHeader.None && IsCredential(field.Name));

@@ -42,8 +42,10 @@ internal sealed class Flight
     /// <param name="exchange">On whose behalf; what matters of it is copied.</param>
     /// <param name="wanted">What it wants.</param>
     /// <param name="client">Where interim answers go; null when nobody wants them, because the request is made in the background.</param>
-    public Flight(HttpCache cache, CacheSettings settings, Exchange exchange, in Wanted wanted, ClientResponseWriter? client)
+    /// <param name="place">Where others meet it; null: at the key, whatever its answer varies by.</param>
+    public Flight(HttpCache cache, CacheSettings settings, Exchange exchange, in Wanted wanted, ClientResponseWriter? client, UInt128? place = null)
     {
+        Key = place ?? wanted.Key.Value;
         _cache = cache;
         _settings = settings;
         _key = wanted.Key;
@@ -63,7 +65,7 @@ internal sealed class Flight
     }
 
     /// <summary>Who wants this one, wants the same.</summary>
-    public UInt128 Key => _key.Value;
+    public UInt128 Key { get; }
 
     /// <summary>The request and, after <see cref="AskAsync"/>, its answer.</summary>
     public Exchange Exchange { get; }

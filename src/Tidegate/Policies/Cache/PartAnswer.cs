@@ -31,6 +31,9 @@ internal sealed class PartAnswer
         _epoch = cache.Epochs.Current;
     }
 
+    /// <summary>The configuration says how long what is stored is fresh, against what the answer says.</summary>
+    public bool IsOverridden { get; private set; }
+
     /// <summary>What must be known before the request goes on; null when its answer will not be stored in any case.</summary>
     public static PartAnswer? Expect(Exchange exchange, HttpCache cache, CacheSettings settings, in CacheKey key, in RequestTerms request) =>
         settings.Mode == CacheMode.Standard && exchange.Method == "GET" && request is { HasRange: true, IsPost: false } ? new PartAnswer(exchange, cache, settings, key, request) : null;
@@ -150,7 +153,12 @@ internal sealed class PartAnswer
         _cache.Store.Find(CacheKey.OfParts(_key.Value), _requested, out _) is { Content.Parts: { } parts } held && parts.Total == total && StoredHead.TryGet(held.Head, KnownHeader.ETag, out var known)
         && EntityTags.StronglyEqual(tag, known) && !_cache.Epochs.IsPurged(held, _key, _target, _cache.Time.GetTimestamp()) && !held.IsSoftPurged ? held : null;
 
-    private AnswerTerms Read(HeaderList fields) => AnswerTerms.Read(_settings, 200, fields, _request, _cache.Time.GetElapsedTime(_asked, _received), _cache.Time.GetUtcNow());
+    private AnswerTerms Read(HeaderList fields)
+    {
+        var terms = AnswerTerms.Read(_settings, 200, fields, _request, _cache.Time.GetElapsedTime(_asked, _received), _cache.Time.GetUtcNow());
+        IsOverridden = terms.IsOverridden;
+        return terms;
+    }
 
     /// <summary>Nobody validates parts: stale ones are of no use.</summary>
     private static bool IsUsable(in AnswerTerms terms) => terms is { IsStorable: true, NeedsValidation: false } && terms.Lifetime > terms.InitialAge;

@@ -17,11 +17,12 @@ internal static class StoredHead
     /// <summary>An answer's block; null when the head is too large.</summary>
     /// <param name="fields">The answer's.</param>
     /// <param name="unstored">Names of fields that must not be stored.</param>
+    /// <param name="allowances">Names of fields in which the API's provider tells how much somebody may still call.</param>
     /// <param name="now">When it came.</param>
     /// <param name="tags">What it can be purged by.</param>
     /// <param name="vary">The request fields that it was chosen by.</param>
     /// <param name="contentBytes">Room behind the head.</param>
-    public static AnswerBlock? Encode(HeaderList fields, string? unstored, DateTimeOffset now, ReadOnlySpan<ulong> tags, ReadOnlySpan<byte> vary, int contentBytes)
+    public static AnswerBlock? Encode(HeaderList fields, string? unstored, IReadOnlyList<byte[]> allowances, DateTimeOffset now, ReadOnlySpan<ulong> tags, ReadOnlySpan<byte> vary, int contentBytes)
     {
         if (fields.ByteCount > MaxBytes)
         {
@@ -34,7 +35,7 @@ internal static class StoredHead
         for (var i = 0; i < fields.Count; i++)
         {
             var field = fields[i];
-            if (field.Name.Length <= byte.MaxValue && IsStored(field, unstored))
+            if (field.Name.Length <= byte.MaxValue && IsStored(field, unstored, allowances))
             {
                 length += Write(bytes.AsSpan(length), field.Known, field.Name, field.Value);
             }
@@ -130,14 +131,14 @@ internal static class StoredHead
         return 4 + nameLength + value.Length;
     }
 
-    private static bool IsStored(HeaderField field, string? unstored)
+    private static bool IsStored(HeaderField field, string? unstored, IReadOnlyList<byte[]> allowances)
     {
         switch (field.Known)
         {
             case KnownHeader.Connection or KnownHeader.KeepAlive or KnownHeader.ProxyAuthenticate or KnownHeader.ProxyAuthorization or KnownHeader.ProxyConnection
                 or KnownHeader.TE or KnownHeader.TransferEncoding or KnownHeader.Upgrade or KnownHeader.Trailer or KnownHeader.Age or KnownHeader.ContentLength:
                 return false;
-            case KnownHeader.None when Ascii.EqualsIgnoreCase(field.Name, "Proxy-Authentication-Info"u8) || IsAllowance(field.Name):
+            case KnownHeader.None when Ascii.EqualsIgnoreCase(field.Name, "Proxy-Authentication-Info"u8) || IsAllowance(field.Name, allowances):
                 return false;
             default:
                 return unstored is null || !IsNamed(unstored, field.Name);
@@ -145,10 +146,18 @@ internal static class StoredHead
     }
 
     /// <summary>How much somebody may still call was true for one call only.</summary>
-    private static bool IsAllowance(ReadOnlySpan<byte> name) =>
-        StartsWith(name, "ratelimit"u8) || StartsWith(name, "x-ratelimit"u8) || StartsWith(name, "x-rate-limit"u8) || StartsWith(name, "rate-limit"u8);
+    private static bool IsAllowance(ReadOnlySpan<byte> name, IReadOnlyList<byte[]> allowances)
+    {
+        for (var i = 0; i < allowances.Count; i++)
+        {
+            if (Ascii.EqualsIgnoreCase(name, allowances[i]))
+            {
+                return true;
+            }
+        }
 
-    private static bool StartsWith(ReadOnlySpan<byte> name, ReadOnlySpan<byte> prefix) => name.Length >= prefix.Length && Ascii.EqualsIgnoreCase(name[..prefix.Length], prefix);
+        return FieldNames.IsAllowance(name);
+    }
 
     private static bool IsNamed(string names, ReadOnlySpan<byte> name)
     {

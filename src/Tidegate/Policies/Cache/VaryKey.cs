@@ -98,6 +98,41 @@ internal static class VaryKey
         return true;
     }
 
+    /// <summary>A place for all requests that are answered the same, told by the names in a key and their own values.</summary>
+    /// <param name="place">Where the key's answers are; what nobody outside knows.</param>
+    /// <param name="key">Of an answer; empty when answers do not vary.</param>
+    /// <param name="request">Whose values count.</param>
+    /// <returns>The place itself where answers do not vary, or where the request is one that nothing is stored for.</returns>
+    public static UInt128 VariantOf(UInt128 place, ReadOnlySpan<byte> key, HeaderList request)
+    {
+        if (key.IsEmpty)
+        {
+            return place;
+        }
+
+        var variant = place;
+        var value = ArrayPool<byte>.Shared.Rent(MaxValueBytes);
+        for (var rest = key; !rest.IsEmpty;)
+        {
+            var name = rest.Slice(1, rest[0]);
+            rest = rest[(1 + name.Length)..];
+            var stored = BinaryPrimitives.ReadUInt16LittleEndian(rest);
+            rest = rest[(sizeof(ushort) + (stored == AbsentValue ? 0 : stored))..];
+            var length = Normalize(request, name, value.AsSpan(0, MaxValueBytes));
+            if (length == TooLong)
+            {
+                variant = place;
+                break;
+            }
+
+            // Nothing and an empty value are two things.
+            variant = SipHash.Compute(SipHash.Compute(variant, name) ^ (length == NotThere ? 1u : 0u), value.AsSpan(0, Math.Max(0, length)));
+        }
+
+        ArrayPool<byte>.Shared.Return(value, clearArray: true);
+        return variant;
+    }
+
     /// <summary>The names in a key, for people.</summary>
     public static string Describe(ReadOnlySpan<byte> key)
     {

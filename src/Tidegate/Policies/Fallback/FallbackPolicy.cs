@@ -32,7 +32,7 @@ internal sealed class FallbackPolicy(FallbackSettings settings, TimeProvider tim
             return new PolicyExplanation("skipped: a tunnel or upgrade cannot be answered in another's place");
         }
 
-        string[] when = [.. settings.OnFailure ? ["no answer, 502, 503, 504"] : (string[])[], .. settings.OnCircuitOpen ? ["an open circuit"] : (string[])[], .. settings.OnLimit ? ["a limit's refusal"] : (string[])[], .. settings.Statuses.Order().Select(status => status.ToString(CultureInfo.InvariantCulture))];
+        string[] when = [.. settings.OnFailure ? ["no answer, 502, 503, 504"] : (string[])[], .. settings.OnCircuitOpen ? ["an open circuit, an adaptive limit or a cool-down"] : (string[])[], .. settings.OnLimit ? ["a limit's refusal"] : (string[])[], .. settings.Statuses.Order().Select(status => status.ToString(CultureInfo.InvariantCulture))];
         return new PolicyExplanation($"{settings.Status} with {settings.Content.Length} bytes of {settings.ContentType}, marked {MarkName}, in place of {string.Join(", ", when)}{(settings.Mode == PolicyMode.Observe ? " (observe)" : "")}");
     }
 
@@ -63,7 +63,7 @@ internal sealed class FallbackPolicy(FallbackSettings settings, TimeProvider tim
 
     private bool StandsInFor(Exchange exchange) => exchange.Outcome switch
     {
-        Outcome.Rejected => (settings.OnCircuitOpen && exchange.Rejection!.Policy is "circuit_breaker" or "ejection" or "adaptive_throttle" or "adaptive_concurrency") || (settings.OnLimit && exchange.Rejection!.Policy == "limits"),
+        Outcome.Rejected => (settings.OnCircuitOpen && exchange.Rejection!.SparesUpstream) || (settings.OnLimit && exchange.Rejection!.Policy == "limits"),
         Outcome.Failed => settings.OnFailure && exchange.Failure!.Source == FailureSource.Upstream,
         Outcome.Forwarded => (settings.OnFailure && exchange.ResponseStatus is 502 or 503 or 504) || settings.Statuses.Contains(exchange.ResponseStatus),
         _ => false,

@@ -367,8 +367,8 @@ internal sealed class LimitsPolicy : IPolicy
         var wait = waitTicks == LimitAlgorithm.UntilReleased ? UnknownWait : TimeSpan.FromSeconds(waitTicks / (double)_store.Time.TimestampFrequency);
         return settings.Kind switch
         {
-            LimitKind.CoolDown => new Rejection(Name, "provider_cooling_down", 429, "The provider refused calls and asked for a pause, so it is not called before that is over. Try again after the time in Retry-After.", wait),
-            LimitKind.Learned => new Rejection(Name, "provider_cooling_down", 429, "The provider said that nothing is left of its limit, so it is not called before there is. Try again after the time in Retry-After.", wait),
+            LimitKind.CoolDown => new Rejection(Name, "provider_cooling_down", 429, "The provider refused calls and asked for a pause, so it is not called before that is over. Try again after the time in Retry-After.", wait) { SparesUpstream = true },
+            LimitKind.Learned => new Rejection(Name, "provider_cooling_down", 429, "The provider said that nothing is left of its limit, so it is not called before there is. Try again after the time in Retry-After.", wait) { SparesUpstream = true },
             LimitKind.Concurrency => new Rejection(Name, "too_many_in_flight", 429, $"Limit {settings.Name} ({settings.Text}) has as many exchanges in flight as it lets be. Try again when one has ended.", wait),
             LimitKind.Quota => new Rejection(Name, "quota_used_up", 429, $"Limit {settings.Name} ({settings.Text}) is used up until its period ends.", wait),
             _ => new Rejection(Name, "rate_limited", 429, $"Limit {settings.Name} ({settings.Text}) has no room now. Try again after the time in Retry-After.", wait),

@@ -107,7 +107,7 @@ public sealed class AdaptiveConcurrencyTests
         var working = Enumerable.Range(0, 3).Select(_ => Begin(policy)).ToList();
         var refused = Call();
         await policy.InvokeAsync(refused, Good);
-        Assert.Equal(("adaptive_concurrency", "limited_adaptively", 503), (refused.Rejection!.Policy, refused.Rejection!.Code, refused.Rejection!.Status));
+        Assert.Equal(("adaptive_concurrency", "limited_adaptively", 503, true), (refused.Rejection!.Policy, refused.Rejection!.Code, refused.Rejection!.Status, refused.Rejection!.SparesUpstream));
 
         working[0].Answers.SetResult();
         await working[0].Running;

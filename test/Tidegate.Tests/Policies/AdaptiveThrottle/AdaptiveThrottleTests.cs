@@ -144,6 +144,7 @@ public sealed class AdaptiveThrottleTests
 
         var refused = calls.First(call => call.Rejection is not null).Rejection!;
         Assert.Equal(("adaptive_throttle", "throttled_adaptively", 503, TimeSpan.FromSeconds(1)), (refused.Policy, refused.Code, refused.Status, refused.RetryAfter!.Value));
+        Assert.True(refused.SparesUpstream);
     }
 
     private async Task RunAsync(AdaptiveThrottlePolicy policy, int seconds, int perSecond, Func<int, int> status)

@@ -349,7 +349,7 @@ public sealed class CachePolicyTests
         bench.Time.Advance(TimeSpan.FromSeconds(20));
         bench.Upstream = asked =>
         {
-            asked.Reject(new Rejection("circuit_breaker", "circuit_open", 503, "open", TimeSpan.FromSeconds(5)));
+            asked.Reject(new Rejection("circuit_breaker", "circuit_open", 503, "open", TimeSpan.FromSeconds(5)) { SparesUpstream = true });
             return Task.CompletedTask;
         };
         Assert.Equal((Outcome.ServedFromCache, CacheResult.HitStale), ((await bench.CallAsync()).Exchange.Outcome, (await bench.CallAsync()).Exchange.Cache));

@@ -103,6 +103,36 @@ public sealed class DiskTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(1_000)]
+    [InlineData(1_200_000)]
+    public async Task Whoever_looked_into_memory_just_before_a_load_ended_does_not_read_the_disk_again(int length)
+    {
+        var content = new string('x', length);
+        var bench = Bench();
+        bench.Upstream = asked => CacheBench.Answer(asked, 200, "Cache-Control: max-age=60\nVary: Accept-Language", content);
+        await using (await OpenAsync(bench))
+        {
+            await bench.CallAsync(fields: "Accept-Language: de");
+            await IdleAsync(bench);
+        }
+
+        var again = Bench();
+        await using (var disk = await OpenAsync(again))
+        {
+            var late = CacheBench.Request(fields: "Accept-Language: de");
+            var key = CacheKey.Of(late, Shared, CacheKeyParts.Of(Shared, again.Cache.Secret))!.Value.Value;
+            Assert.Null(again.Cache.Store.Find(key, late.RequestHeaders, out _));
+            var entry = disk.Find(key, late.RequestHeaders)!;
+
+            // Between the look and the load, another's begins and ends.
+            Assert.Equal(content, (await again.CallAsync(fields: "Accept-Language: de")).Content);
+            var load = await disk.LoadAsync(entry, late.RequestHeaders);
+            Assert.True(load!.Completion.IsCompleted);
+            Assert.Equal(1, disk.Reads);
+        }
+    }
+
     [Fact]
     public async Task A_client_that_reads_slowly_what_memory_cannot_hold_keeps_nobody_waiting()
     {

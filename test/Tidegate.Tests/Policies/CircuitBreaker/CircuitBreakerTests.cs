@@ -31,7 +31,7 @@ public sealed class CircuitBreakerTests
         _time.Advance(TimeSpan.FromSeconds(5));
         var refused = await CallAsync(policy, 200);
 
-        Assert.Equal((503, "circuit_open"), (refused.Rejection!.Status, refused.Rejection.Code));
+        Assert.Equal((503, "circuit_open", true), (refused.Rejection!.Status, refused.Rejection.Code, refused.Rejection.SparesUpstream));
         Assert.Equal(TimeSpan.FromSeconds(10), refused.Rejection.RetryAfter);
         Assert.Equal(20, _reached);
         Assert.Equal(1, _circuit.Opened);

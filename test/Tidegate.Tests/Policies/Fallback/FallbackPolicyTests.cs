@@ -13,8 +13,9 @@ public sealed class FallbackPolicyTests
 {
     private static readonly Failure Down = new(FailureSource.Upstream, FailureKind.ConnectFailed, Retryable: true, "down");
     private static readonly Failure Left = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "left");
-    private static readonly Rejection CircuitOpen = new("circuit_breaker", "circuit_open", 503, "open", TimeSpan.FromSeconds(7.2));
+    private static readonly Rejection CircuitOpen = new("circuit_breaker", "circuit_open", 503, "open", TimeSpan.FromSeconds(7.2)) { SparesUpstream = true };
     private static readonly Rejection Limited = new("limits", "rate_limited", 429, "full", TimeSpan.FromSeconds(1));
+    private static readonly Rejection CoolingDown = new("limits", "provider_cooling_down", 429, "later", TimeSpan.FromSeconds(1)) { SparesUpstream = true };
     private static readonly Rejection Forbidden = new("access", "consumer_not_allowed", 403, "no");
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -45,6 +46,10 @@ public sealed class FallbackPolicyTests
     [InlineData("circuit_open", "adaptive_throttle", true)]
     [InlineData("limit", "adaptive_throttle", false)]
     [InlineData("limit", "limit", true)]
+    [InlineData("circuit_open", "limit", false)]
+    [InlineData("circuit_open", "cool_down", true)]
+    [InlineData("limit", "cool_down", true)]
+    [InlineData("failure", "cool_down", false)]
     [InlineData("limit", "circuit_open", false)]
     [InlineData("500", "500", true)]
     [InlineData("500", "503", false)]
@@ -75,10 +80,13 @@ public sealed class FallbackPolicyTests
                     asked.Reject(CircuitOpen);
                     break;
                 case "adaptive_throttle":
-                    asked.Reject(new Rejection("adaptive_throttle", "throttled_adaptively", 503, "less"));
+                    asked.Reject(new Rejection("adaptive_throttle", "throttled_adaptively", 503, "less") { SparesUpstream = true });
                     break;
                 case "limit":
                     asked.Reject(Limited);
+                    break;
+                case "cool_down":
+                    asked.Reject(CoolingDown);
                     break;
                 case "access":
                     asked.Reject(Forbidden);

@@ -150,8 +150,10 @@ internal sealed class DiskTier : IAsyncDisposable
     }
 
     /// <summary>Reads an answer, once for all who want it: whole, or its head while the rest comes behind it.</summary>
+    /// <param name="entry">Where it is.</param>
+    /// <param name="request">Fields of a request that it is for.</param>
     /// <returns>Null when it cannot be read: somebody must be asked.</returns>
-    public async ValueTask<DiskLoad?> LoadAsync(DiskEntry entry)
+    public async ValueTask<DiskLoad?> LoadAsync(DiskEntry entry, HeaderList request)
     {
         var own = new TaskCompletionSource<DiskLoad?>(TaskCreationOptions.RunContinuationsAsynchronously);
         var others = _loads.GetOrAdd(entry, own.Task);
@@ -165,7 +167,10 @@ internal sealed class DiskTier : IAsyncDisposable
         DiskLoad? load = null;
         try
         {
-            load = entry.Segment.TryUse() ? await BeginAsync(entry, own.Task) : null;
+            // A load that ended after the caller had looked into memory has brought it there: whatever loads puts the answer into memory before it leaves the table.
+            load = _cache.Store.Find(entry.Key, request, out _) is { } come ? DiskLoad.Of(come)
+                : entry.Segment.TryUse() ? await BeginAsync(entry, own.Task)
+                : null;
             return load;
         }
         finally
@@ -176,6 +181,28 @@ internal sealed class DiskTier : IAsyncDisposable
             {
                 _loads.TryRemove(KeyValuePair.Create(entry, own.Task));
             }
+        }
+    }
+
+    /// <summary>An answer without its content, for whoever only wants to know of it; null when it cannot be read.</summary>
+    public async ValueTask<StoredAnswer?> PeekAsync(DiskEntry entry)
+    {
+        if (!entry.Segment.TryUse())
+        {
+            return null;
+        }
+
+        try
+        {
+            return (await _reads.RunAsync((Tier: this, entry), static read => read.Tier.Read(read.entry, isWhole: false))).Answer;
+        }
+        catch (OffloadFullException)
+        {
+            return null;
+        }
+        finally
+        {
+            entry.Segment.Release();
         }
     }
 

@@ -52,6 +52,9 @@ internal sealed class SignalDialect
 
     public ErrorClass[] Errors { get; }
 
+    /// <summary>The names of all fields that are read.</summary>
+    public byte[][] FieldNames => [.. _byLength.SelectMany(static entries => entries).Select(static entry => entry.Name)];
+
     /// <summary>Whether some error class needs the content of an answer.</summary>
     public bool ReadsContent { get; }
 
