@@ -183,7 +183,8 @@ internal sealed class LimitsPolicy : IPolicy
             var exceeded = limit.Settings.WhenExceeded == WhenExceeded.Queue ? $", queues up to {limit.Settings.MaxWait.TotalSeconds:0.###} s" : "";
             return $"{limit.Settings.Name} ({limit.Settings.Text}{per}{exceeded}{(limit.Settings.Mode == PolicyMode.Observe ? ", observe" : "")}): {used} of {limit.Settings.Amount} used{Share(limit, exchange, key, now)}, costs {limit.CostOf(exchange)}";
         });
-        return new PolicyExplanation(string.Join("; ", _learning is null ? parts : parts.Append(_learning.Explain())));
+        var refused = _deniesUnkept && _store.IsLedgerDown ? "refused now, because counts cannot be saved (on_error: deny); " : "";
+        return new PolicyExplanation(refused + string.Join("; ", _learning is null ? parts : parts.Append(_learning.Explain())));
     }
 
     private string Share(Limit limit, Exchange exchange, UInt128 key, long now)
