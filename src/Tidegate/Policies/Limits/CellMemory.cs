@@ -4,5 +4,8 @@ namespace Tidegate.Policies.Limits;
 internal abstract class CellMemory
 {
     /// <summary>About how much it takes.</summary>
-    public int Bytes { get; protected set; }
+    public abstract int Bytes { get; }
+
+    /// <summary>What was taken when, of a rate that has more to remember than one run.</summary>
+    public abstract RunLog? Log { get; }
 }
