@@ -7,7 +7,7 @@ using Tidegate.Policies.Limits;
 namespace Tidegate.Control.Ledger;
 
 /// <summary>
-/// Saves the counts of quotas and long rates each second, so that a restart in the middle of a month does not give the month again. A process that is killed loses at
+/// Saves the counts of quotas and long rates, and a provider's long cool-downs, each second, so that a restart in the middle of a month does not give the month again. A process that is killed loses at
 /// most what was counted since the last time. When the disk fails traffic goes on with what is in memory, and the trouble is told and counted.
 /// </summary>
 internal sealed class LimitLedger : IAsyncDisposable
@@ -144,7 +144,14 @@ internal sealed class LimitLedger : IAsyncDisposable
             }
 
             _changed.Clear();
-            if (!_isOpen && !((_isNeeded || _pending.Values.Any(count => count.Runs.Count > 0)) && TryOpen()))
+            if (!_isOpen && !_isNeeded && !_pending.Values.Any(count => count.Runs.Count > 0))
+            {
+                // Cool-downs that are over soon are no reason to make a file.
+                _pending.Clear();
+                return;
+            }
+
+            if (!_isOpen && !TryOpen())
             {
                 return;
             }

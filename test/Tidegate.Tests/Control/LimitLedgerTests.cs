@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Time.Testing;
 using Tidegate.Control.Ledger;
 using Tidegate.Policies.Limits;
+using Tidegate.Policies.Limits.Learning;
 using Xunit;
 
 namespace Tidegate.Tests.Control;
@@ -203,6 +204,44 @@ public sealed class LimitLedgerTests : IDisposable
         Assert.True(ledger.Store.IsLedgerDown);
         Assert.Contains("another process", Assert.Single(_log), StringComparison.Ordinal);
         Assert.Equal(1, Rows("SELECT COUNT(*) FROM limit_counts"));
+    }
+
+    [Fact]
+    public async Task A_providers_long_cool_down_goes_on_after_a_restart_and_a_short_one_makes_no_file()
+    {
+        var settings = new LearningSettings();
+        var time = Clock();
+        await using (var ledger = LimitLedger.Open(_directory.FullName, _log.Add, time, isNeeded: false))
+        {
+            ledger.Store.ProviderOf("short").ScopeOf(0, settings).Cool(TimeSpan.FromSeconds(30), time.GetTimestamp());
+        }
+
+        Assert.Empty(_directory.GetFiles());
+        await using (var ledger = LimitLedger.Open(_directory.FullName, _log.Add, time, isNeeded: false))
+        {
+            ledger.Store.ProviderOf("api").ScopeOf(0, settings).Cool(TimeSpan.FromHours(20), time.GetTimestamp());
+            ledger.Store.ProviderOf("short").ScopeOf(0, settings).Cool(TimeSpan.FromSeconds(30), time.GetTimestamp());
+        }
+
+        var later = Clock(minutes: 60);
+        await using (var next = LimitLedger.Open(_directory.FullName, _log.Add, later, isNeeded: false))
+        {
+            Assert.Equal(19 * 3_600, Cooling(next, "api", later), 1);
+            Assert.Equal(19 * 3_600, next.Store.ProviderOf("api").CoolingSeconds(), 1);
+            Assert.Equal(0, Cooling(next, "short", later));
+            Assert.Equal(0, Cooling(next, "other", later));
+        }
+
+        var over = Clock(minutes: 21 * 60);
+        await using var last = LimitLedger.Open(_directory.FullName, _log.Add, over, isNeeded: false);
+        Assert.Equal(0, Cooling(last, "api", over));
+        Assert.Empty(_log);
+
+        double Cooling(LimitLedger ledger, string api, FakeTimeProvider clock)
+        {
+            var limit = ledger.Store.ProviderOf(api).ScopeOf(0, settings).Limits(settings)[0];
+            return ledger.Store.Cells.Take(limit.Algorithm, limit.OnlyKey, 1, clock.GetTimestamp()) / (double)clock.TimestampFrequency;
+        }
     }
 
     [Fact]

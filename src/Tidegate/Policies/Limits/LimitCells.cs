@@ -56,7 +56,7 @@ internal sealed class LimitCells
             ref var cell = ref shard.CellOf(key, algorithm, now);
             var before = cell.Memory?.Bytes ?? 0;
             var wait = algorithm.Take(ref cell, cost, now);
-            shard.Note(ref cell, algorithm, isChanged: wait == 0, before, now);
+            shard.Note(ref cell, algorithm, isChanged: wait == 0 && algorithm is not CoolDown, before, now);
             return wait;
         }
         finally
@@ -108,7 +108,7 @@ internal sealed class LimitCells
             ref var cell = ref shard.CellOf(key, algorithm, now);
             var before = cell.Memory?.Bytes ?? 0;
             algorithm.Give(ref cell, cost, takenAt, now);
-            shard.Note(ref cell, algorithm, isChanged: true, before, now);
+            shard.Note(ref cell, algorithm, isChanged: algorithm is not CoolDown, before, now);
         }
         finally
         {
