@@ -8,7 +8,7 @@ namespace Tidegate.Policies.Limits;
 /// <typeparam name="TTimes">Places of 16-bit times.</typeparam>
 /// <typeparam name="TCounts">As many places of counts.</typeparam>
 /// <typeparam name="TCount">A count.</typeparam>
-internal sealed class RunLog<TTimes, TCounts, TCount>(int unit) : RunLog(unit)
+internal sealed class RunLog<TTimes, TCounts, TCount> : RunLog
     where TTimes : unmanaged
     where TCounts : unmanaged
     where TCount : unmanaged, IBinaryInteger<TCount>
@@ -19,7 +19,8 @@ internal sealed class RunLog<TTimes, TCounts, TCount>(int unit) : RunLog(unit)
     private TTimes _times;
     private TCounts _counts;
 
-    public override int Bytes => BareBytes + Unsafe.SizeOf<TTimes>() + Unsafe.SizeOf<TCounts>();
+    public RunLog(int unit)
+        : base(unit) => Bytes = BareBytes + Unsafe.SizeOf<TTimes>() + Unsafe.SizeOf<TCounts>();
 
     private static int Capacity => Unsafe.SizeOf<TTimes>() / sizeof(ushort);
 

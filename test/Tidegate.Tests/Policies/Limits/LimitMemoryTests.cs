@@ -16,6 +16,36 @@ public sealed class LimitMemoryTests
     [Fact]
     public void A_million_busy_keys_take_less_than_two_hundred_megabytes_and_none_is_evicted() => Holds(new SlidingWindow(100, 3_600 * TimeProvider.System.TimestampFrequency), takings: 20);
 
+    [Theory]
+    [InlineData(4, 1, 48)]
+    [InlineData(16, 1, 96)]
+    [InlineData(4, 100_000, 72)]
+    [InlineData(16, 100_000, 192)]
+    public void A_log_takes_what_it_says(int runs, int each, int expected)
+    {
+        const int Logs = 100_000;
+        var (logs, bytes) = RetainedMemory.Measure(Fill, (_, bytes) => IsExpected(bytes));
+        Assert.Equal(expected, logs[0].Bytes);
+        Assert.True(IsExpected(bytes), $"{bytes / (double)Logs} bytes each");
+
+        bool IsExpected(long bytes) => Math.Abs((bytes / (double)Logs) - IntPtr.Size - expected) < 2;
+
+        RunLog[] Fill()
+        {
+            var logs = new RunLog[Logs];
+            for (var i = 0; i < Logs; i++)
+            {
+                logs[i] = RunLog.Start(0);
+                for (var run = 1; run <= runs; run++)
+                {
+                    logs[i] = logs[i].Add(run, each, run * each);
+                }
+            }
+
+            return logs;
+        }
+    }
+
     private static void Holds(SlidingWindow window, int takings)
     {
         var (cells, bytes) = RetainedMemory.Measure(Fill, (_, bytes) => bytes < 200_000_000);

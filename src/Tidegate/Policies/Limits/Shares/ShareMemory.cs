@@ -18,10 +18,6 @@ internal sealed class ShareMemory(SharedCount shape, RunLog? runs) : CellMemory
     /// <summary>Which horizon <see cref="ShareState.High"/> is of; of a quota, when its period ends.</summary>
     public long Slot;
 
-    private int _bytes;
-
-    public override int Bytes => _bytes;
-
     public override RunLog? Log => Runs;
 
     /// <summary>Some of the runs may have become more.</summary>
@@ -33,7 +29,7 @@ internal sealed class ShareMemory(SharedCount shape, RunLog? runs) : CellMemory
             bytes += state.Count.Memory?.Bytes ?? 0;
         }
 
-        _bytes = bytes;
+        Bytes = bytes;
     }
 }
 
