@@ -203,6 +203,12 @@ internal sealed class GatewayProcess : IGatewayView, IAsyncDisposable
             return Told(_control.Reloads.Add(isInForce: false, problems, $"A certificate cannot be used: {unusable.Message}"));
         }
 
+        if (LimitCompiler.HasKept(loaded))
+        {
+            // Before the first exchange meets a limit that a restart must not forget: what cannot be kept is known then, and on_error decides.
+            _ledger?.Need();
+        }
+
         compiled.TakeEffect();
         _snapshots.Current = compiled.Snapshot;
         _services.Cache.Store.MaxBytes = compiled.Config.Cache.Memory ?? AnswerStore.DefaultMaxBytes;

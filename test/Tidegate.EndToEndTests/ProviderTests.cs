@@ -31,7 +31,9 @@ public sealed class ProviderTests
         var metrics = new PrometheusScrape(await first.GetStringAsync($"http://{gateway["admin"]}/metrics", Cancellation));
         Assert.Equal(1, metrics.Sum("tidegate_provider_throttled_total", "api=\"provider\"", "kind=\"throttle\""));
         Assert.InRange(metrics.Sum("tidegate_provider_cooling_seconds", "api=\"provider\""), 15, 30);
-        Assert.Equal(1, (await gateway.RecordsAsync(2, Cancellation)).Count(record => record is { Outcome: Outcome.Rejected, Code: "provider_cooling_down", Attempts: 0 }));
+        var records = await gateway.RecordsAsync(2, Cancellation);
+        Assert.Equal(1, records.Count(record => record is { Outcome: Outcome.Rejected, Code: "provider_cooling_down", Attempts: 0, ProviderSignal: ProviderSignal.None }));
+        Assert.Equal(1, records.Count(record => record is { Outcome: Outcome.Forwarded, ProviderSignal: ProviderSignal.Throttle }));
     }
 
     [Fact]

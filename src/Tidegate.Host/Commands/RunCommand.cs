@@ -41,8 +41,8 @@ internal static class RunCommand
 
         var forwarder = new Forwarder(time, upstreams);
         var loaded = file is null ? ConfigurationLoader.LoadText(LearningConfiguration, "learning mode") with { Files = [] } : ConfigurationLoader.Load(file);
-        var ledger = loaded is { HasErrors: false, Config: { } config } && LimitCompiler.HasKept(loaded)
-            ? LimitLedger.Open(StateDirectory.Of(config, file, loaded.Environment), log.WriteLine, time)
+        var ledger = file is not null && loaded is { HasErrors: false, Config: { } config }
+            ? LimitLedger.Open(StateDirectory.Of(config, file, loaded.Environment), log.WriteLine, time, isNeeded: LimitCompiler.HasKept(loaded))
             : null;
         var services = new CompilerServices(forwarder, time) { Limits = ledger?.Store ?? new LimitStore(time) };
         var (compiled, problems) = SnapshotCompiler.Compile(loaded, services);

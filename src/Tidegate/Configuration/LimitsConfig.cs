@@ -155,13 +155,13 @@ internal sealed record QueueConfig
     [Doc("Exchanges of this API that may wait. Default: 1000, ten seconds' worth at a hundred a second.")]
     public int? Capacity { get; init; }
 
-    [Doc("Callers with the same value stand in one line, and lines are served in turn; the words of per. Default: consumer.")]
+    [Doc("Callers with the same value stand in one line, and the lines of a class are served in turn; the words of per. Default: consumer.")]
     public string? FairBy { get; init; }
 
-    [Doc("What decides how often a line is served; the words of per. Default: none, all alike.")]
+    [Doc("Callers with the same value are a class, and classes are served by their weights, however many wait of each; the words of per. Default: none, all are one class.")]
     public string? WeightBy { get; init; }
 
-    [Doc("How often, by value of weight_by; what is not named has 1.")]
+    [Doc("How often a class is served, by value of weight_by; what is not named has 1.")]
     public IReadOnlyList<QueueWeightConfig> Weights { get; init; } = [];
 }
 
@@ -170,6 +170,6 @@ internal sealed record QueueWeightConfig
     [Doc("A value of weight_by, for example production.")]
     public required string Value { get; init; }
 
-    [Doc("How often its lines are served for each turn of a line with 1.")]
+    [Doc("How often it is served for each turn of a class with 1.")]
     public required int Weight { get; init; }
 }

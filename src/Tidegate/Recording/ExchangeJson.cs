@@ -67,6 +67,11 @@ internal static class ExchangeJson
             json.WriteNumber(Names.QueuePosition, record.QueuePosition);
         }
 
+        if (record.ProviderSignal != ProviderSignal.None)
+        {
+            json.WriteString(Names.ProviderRefusal, ExchangeWords.Of(record.ProviderSignal));
+        }
+
         WriteUnlessEmpty(json, Names.CostUnread, record.UnreadCosts switch
         {
             UnreadCosts.None => "",
@@ -252,6 +257,7 @@ internal static class ExchangeJson
         public static readonly JsonEncodedText Auth = JsonEncodedText.Encode("auth");
         public static readonly JsonEncodedText RequestBytes = JsonEncodedText.Encode("request_bytes");
         public static readonly JsonEncodedText ResponseBytes = JsonEncodedText.Encode("response_bytes");
+        public static readonly JsonEncodedText ProviderRefusal = JsonEncodedText.Encode("provider_refusal");
         public static readonly JsonEncodedText QueuePosition = JsonEncodedText.Encode("queue_position");
         public static readonly JsonEncodedText QueueMs = JsonEncodedText.Encode("queue_ms");
         public static readonly JsonEncodedText PoliciesMs = JsonEncodedText.Encode("policies_ms");

@@ -70,6 +70,9 @@ public readonly record struct ExchangeRecord()
     /// <summary>Which place in line it had where it waited for a limit, from 1; 0 when it did not wait.</summary>
     public int QueuePosition { get; init; }
 
+    /// <summary>What the provider's answer, the last one, meant when it refused; of APIs that learn.</summary>
+    public ProviderSignal ProviderSignal { get; init; }
+
     /// <summary>Where a limit was to find what the exchange costs, and did not: the constant was charged.</summary>
     public UnreadCosts UnreadCosts { get; init; }
 

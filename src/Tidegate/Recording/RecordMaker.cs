@@ -48,6 +48,7 @@ internal sealed class RecordMaker(TimeProvider time, bool keepQueryValues)
             Cache = exchange.Cache,
             IsCacheOverridden = exchange.IsCacheOverridden,
             QueuePosition = exchange.QueuePosition,
+            ProviderSignal = exchange.Signal,
             UnreadCosts = exchange.UnreadCosts,
             CachePurges = exchange.CachePurges,
             Attempts = exchange.Attempts,

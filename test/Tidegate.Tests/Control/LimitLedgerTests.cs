@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Time.Testing;
 using Tidegate.Control.Ledger;
 using Tidegate.Policies.Limits;
+using Tidegate.Policies.Limits.Learning;
 using Xunit;
 
 namespace Tidegate.Tests.Control;
@@ -143,6 +144,104 @@ public sealed class LimitLedgerTests : IDisposable
         Assert.True(ledger.Store.IsLedgerDown);
         Assert.Equal(1, ledger.Failures);
         Assert.Equal(10, Take(ledger, "quota", time, 20));
+    }
+
+    [Fact]
+    public async Task What_a_reload_needs_first_is_saved_from_then_on()
+    {
+        var time = Clock();
+        await using (var ledger = LimitLedger.Open(_directory.FullName, _log.Add, time, isNeeded: false))
+        {
+            Assert.False(File.Exists(Path.Combine(_directory.FullName, LimitLedger.FileName)));
+            ledger.Need();
+            Assert.Equal(7, Take(ledger, "quota", time, 7));
+        }
+
+        // The next one does not need it yet either, and finds the same keys all the same.
+        var later = Clock(minutes: 1);
+        await using var next = LimitLedger.Open(_directory.FullName, _log.Add, later, isNeeded: false);
+        next.Need();
+        Assert.Equal(3, Take(next, "quota", later, 20));
+        Assert.Empty(_log);
+    }
+
+    [Fact]
+    public async Task What_a_reload_needs_and_cannot_be_opened_is_told_counted_and_tried_again()
+    {
+        var time = Clock();
+        var path = Path.Combine(_directory.FullName, "state");
+        await File.WriteAllTextAsync(path, "no directory", TestContext.Current.CancellationToken);
+        await using var ledger = LimitLedger.Open(path, _log.Add, time, isNeeded: false);
+        ledger.Start();
+        Assert.False(ledger.Store.IsLedgerDown);
+
+        ledger.Need();
+        Assert.True(ledger.Store.IsLedgerDown);
+        Assert.Equal(1, ledger.Failures);
+        Assert.Contains("cannot be used", Assert.Single(_log), StringComparison.Ordinal);
+
+        File.Delete(path);
+        for (var started = TimeProvider.System.GetTimestamp(); ledger.Store.IsLedgerDown; await Task.Delay(10, TestContext.Current.CancellationToken))
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(started) < TimeSpan.FromSeconds(20), "It was not tried again.");
+            time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.Equal("Limits: counts are saved again.", _log[^1]);
+    }
+
+    [Fact]
+    public async Task Counts_of_another_processs_keys_are_not_written_over()
+    {
+        var time = Clock();
+        await using var ledger = LimitLedger.Open(_directory.FullName, _log.Add, time, isNeeded: false);
+        await using (var other = LimitLedger.Open(_directory.FullName, _log.Add, time))
+        {
+            Take(other, "quota", time, 7);
+        }
+
+        ledger.Need();
+        Assert.True(ledger.Store.IsLedgerDown);
+        Assert.Contains("another process", Assert.Single(_log), StringComparison.Ordinal);
+        Assert.Equal(1, Rows("SELECT COUNT(*) FROM limit_counts"));
+    }
+
+    [Fact]
+    public async Task A_providers_long_cool_down_goes_on_after_a_restart_and_a_short_one_makes_no_file()
+    {
+        var settings = new LearningSettings();
+        var time = Clock();
+        await using (var ledger = LimitLedger.Open(_directory.FullName, _log.Add, time, isNeeded: false))
+        {
+            ledger.Store.ProviderOf("short").ScopeOf(0, settings).Cool(TimeSpan.FromSeconds(30), time.GetTimestamp());
+        }
+
+        Assert.Empty(_directory.GetFiles());
+        await using (var ledger = LimitLedger.Open(_directory.FullName, _log.Add, time, isNeeded: false))
+        {
+            ledger.Store.ProviderOf("api").ScopeOf(0, settings).Cool(TimeSpan.FromHours(20), time.GetTimestamp());
+            ledger.Store.ProviderOf("short").ScopeOf(0, settings).Cool(TimeSpan.FromSeconds(30), time.GetTimestamp());
+        }
+
+        var later = Clock(minutes: 60);
+        await using (var next = LimitLedger.Open(_directory.FullName, _log.Add, later, isNeeded: false))
+        {
+            Assert.Equal(19 * 3_600, Cooling(next, "api", later), 1);
+            Assert.Equal(19 * 3_600, next.Store.ProviderOf("api").CoolingSeconds(), 1);
+            Assert.Equal(0, Cooling(next, "short", later));
+            Assert.Equal(0, Cooling(next, "other", later));
+        }
+
+        var over = Clock(minutes: 21 * 60);
+        await using var last = LimitLedger.Open(_directory.FullName, _log.Add, over, isNeeded: false);
+        Assert.Equal(0, Cooling(last, "api", over));
+        Assert.Empty(_log);
+
+        double Cooling(LimitLedger ledger, string api, FakeTimeProvider clock)
+        {
+            var limit = ledger.Store.ProviderOf(api).ScopeOf(0, settings).Limits(settings)[0];
+            return ledger.Store.Cells.Take(limit.Algorithm, limit.OnlyKey, 1, clock.GetTimestamp()) / (double)clock.TimestampFrequency;
+        }
     }
 
     [Fact]

@@ -28,6 +28,7 @@ public sealed partial class ExchangeJsonTests
             Auth = AuthFields.Authorization | AuthFields.Key,
             CachePurges = 1,
             QueuePosition = 3,
+            ProviderSignal = ProviderSignal.Quota,
             Trace = new TraceContext(1, 2, 3, 0, 1),
         });
 

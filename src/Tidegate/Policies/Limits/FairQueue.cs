@@ -1,159 +1,193 @@
 namespace Tidegate.Policies.Limits;
 
 /// <summary>
-/// Start-time fair queueing (Goyal, Vin and Cheng, 1996): each flow is served in proportion to its weight, and whoever waits has its turn after a bounded amount
-/// of others' work, so that nobody starves. A flow that was served and comes back soon is behind those that waited meanwhile. Not thread-safe.
+/// A line in two levels: classes are served in proportion to their weights, however many wait of each, and within a class its flows in turn
+/// (<see cref="FlowQueue"/>). Start-time fair queueing on both. Not thread-safe.
 /// </summary>
 internal sealed class FairQueue
 {
-    // Beyond so many flows what stands before a newcomer is not summed up flow by flow: all of it does.
-    private const int MaxSummed = 1_000;
+    private readonly PriorityQueue<Class, (double Start, long Sequence)> _turns = new();
+    private readonly Dictionary<UInt128, Class> _classes = [];
 
-    private readonly PriorityQueue<LimitWaiter, (double Start, long Sequence)> _waiters = new();
-    private readonly Dictionary<UInt128, Flow> _flows = [];
-
-    // Flows of which nobody waits and that were served ahead of time, by when they are even.
+    // Classes of which nobody waits and that were served ahead of time, by when they are even.
     private readonly PriorityQueue<UInt128, double> _resting = new();
     private double _now;
     private long _sequence;
+    private long _weights;
 
     /// <summary>What the waiting exchanges cost together.</summary>
     public long Cost { get; private set; }
 
     public int Count { get; private set; }
 
-    /// <summary>Flows of which somebody waits.</summary>
-    public int Flows { get; private set; }
-
     public void Enqueue(LimitWaiter waiter)
     {
-        if (!_flows.TryGetValue(waiter.Flow, out var flow))
+        if (!_classes.TryGetValue(waiter.Class, out var one))
         {
-            _flows.Add(waiter.Flow, flow = new Flow());
+            _classes.Add(waiter.Class, one = new Class(waiter.Class, this));
         }
 
-        var start = Math.Max(_now, flow.Finish);
-        flow.Weight = waiter.Weight;
-        flow.Finish = start + ((double)waiter.Cost / waiter.Weight);
-        flow.Cost += waiter.Cost;
-        Flows += flow.Waiting++ == 0 ? 1 : 0;
-        _waiters.Enqueue(waiter, (start, _sequence++));
+        if (one.Waiters.Count == 0)
+        {
+            _weights += waiter.Weight;
+            if (!one.HasTurn)
+            {
+                TakeTurn(one);
+            }
+        }
+        else
+        {
+            _weights += waiter.Weight - one.Weight;
+        }
+
+        // After a reload the same class may weigh more or less.
+        one.Weight = waiter.Weight;
+        one.Waiters.Enqueue(waiter);
         Count++;
         Cost += waiter.Cost;
     }
 
-    /// <summary>Exchanges of a flow that wait.</summary>
-    public int Waiting(UInt128 flow) => _flows.TryGetValue(flow, out var found) ? found.Waiting : 0;
-
-    /// <summary>What would be served before a newcomer of a flow, if nobody else came: its own flow's, and of the others what has its turn earlier.</summary>
-    public long CostBefore(UInt128 flow)
+    /// <summary>How many of a capacity a flow may have where all are full: its class has its weight's part, and of that each flow as much.</summary>
+    public long ShareOf(UInt128 key, int weight, int capacity)
     {
-        if (_flows.Count > MaxSummed)
-        {
-            return Cost;
-        }
-
-        var own = _flows.GetValueOrDefault(flow);
-        var start = Math.Max(_now, own?.Finish ?? 0);
-        var before = own?.Cost ?? 0;
-        foreach (var other in _flows.Values)
-        {
-            if (other != own)
-            {
-                before += Math.Clamp(other.Cost - (long)Math.Max(0, (other.Finish - start) * other.Weight), 0, other.Cost);
-            }
-        }
-
-        return before;
+        var own = _classes.GetValueOrDefault(key);
+        var weights = _weights + (own is { Waiters.Count: > 0 } ? weight - own.Weight : weight);
+        return Math.Max(1, (long)capacity * weight / weights / ((own?.Waiters.Flows ?? 0) + 1));
     }
+
+    /// <summary>Exchanges of a flow that wait.</summary>
+    public int Waiting(UInt128 key, UInt128 flow) => _classes.TryGetValue(key, out var found) ? found.Waiters.Waiting(flow) : 0;
+
+    /// <summary>What would be served before a newcomer, and how many, if nobody else came.</summary>
+    public (long Cost, int Count) Before(UInt128 key, int weight, UInt128 flow)
+    {
+        if (_classes.Count > FlowQueue.MaxSummed)
+        {
+            return (Cost, Count);
+        }
+
+        var own = _classes.GetValueOrDefault(key);
+        var (cost, count) = own?.Waiters.Before(flow) ?? (0, 0);
+        var turn = (own is { HasTurn: true } ? own.Start : Math.Max(_now, own?.Finish ?? 0)) + ((double)cost / weight);
+        foreach (var other in _classes.Values)
+        {
+            if (other == own || other.Waiters.Count == 0 || other.Start > turn)
+            {
+                continue;
+            }
+
+            // Whose turn is at the same time was there first.
+            var average = other.Waiters.Cost / other.Waiters.Count;
+            var part = (long)Math.Min(other.Waiters.Cost, ((turn - other.Start) * other.Weight) + average);
+            cost += part;
+            count += CountOf(part, other.Waiters.Cost, other.Waiters.Count);
+        }
+
+        return (cost, count);
+    }
+
+    /// <summary>How many of those who wait stand for a part of what they cost together.</summary>
+    public static int CountOf(long part, long cost, int count) => cost == 0 ? count : (int)Math.Ceiling((double)part / cost * count);
 
     /// <summary>Whose turn it is.</summary>
     public bool TryPeek(out LimitWaiter waiter)
     {
-        while (_waiters.TryPeek(out waiter!, out var priority))
+        while (_turns.TryPeek(out var one, out _))
         {
-            if (waiter.IsWaiting && waiter.Line == this)
+            if (one.Waiters.TryPeek(out waiter))
             {
                 return true;
             }
 
-            // Left meanwhile, and was subtracted then.
-            _waiters.Dequeue();
-            Advance(priority.Start);
+            // All of them left meanwhile.
+            _turns.Dequeue();
+            one.HasTurn = false;
+            Rest(one);
         }
 
+        waiter = null!;
         return false;
     }
 
     /// <summary>The waiter that <see cref="TryPeek"/> showed goes.</summary>
     public void Dequeue()
     {
-        _waiters.TryDequeue(out var waiter, out var priority);
-        Forget(waiter!);
-        Advance(priority.Start);
+        var one = _turns.Dequeue();
+        var weights = _weights;
+        var waiter = one.Waiters.Dequeue();
+        Forget(waiter, one);
+        one.HasTurn = false;
+        one.Finish = one.Start + ((double)waiter.Cost / one.Weight);
+        Advance(Math.Max(one.Start, _now + ((double)waiter.Cost / Math.Max(1, weights))));
+        if (one.Waiters.Count > 0)
+        {
+            TakeTurn(one);
+        }
+        else
+        {
+            Rest(one);
+        }
     }
 
     /// <summary>A waiter leaves from wherever it stands, without having been served; its place is cleared when its turn comes.</summary>
     public void Leave(LimitWaiter waiter)
     {
-        var flow = _flows[waiter.Flow];
-        flow.Finish -= (double)waiter.Cost / waiter.Weight;
-        Forget(waiter);
-        if (_waiters.Count > 64 && _waiters.Count > Count * 2)
-        {
-            Compact();
-        }
+        var one = _classes[waiter.Class];
+        one.Waiters.Leave(waiter);
+        Forget(waiter, one);
     }
 
-    private void Forget(LimitWaiter waiter)
+    private void TakeTurn(Class one)
+    {
+        one.Start = Math.Max(_now, one.Finish);
+        one.HasTurn = true;
+        _turns.Enqueue(one, (one.Start, _sequence++));
+    }
+
+    private void Forget(LimitWaiter waiter, Class one)
     {
         Count--;
         Cost -= waiter.Cost;
-        var flow = _flows[waiter.Flow];
-        flow.Cost -= waiter.Cost;
-        if (--flow.Waiting > 0)
-        {
-            return;
-        }
+        _weights -= one.Waiters.Count == 0 ? one.Weight : 0;
+    }
 
-        Flows--;
-        if (flow.Finish <= _now)
+    /// <summary>Nobody of the class waits: what it was served ahead of time is remembered until it is even.</summary>
+    private void Rest(Class one)
+    {
+        if (one.Finish <= _now)
         {
-            _flows.Remove(waiter.Flow);
+            _classes.Remove(one.Key);
         }
         else
         {
-            _resting.Enqueue(waiter.Flow, flow.Finish);
+            _resting.Enqueue(one.Key, one.Finish);
         }
     }
 
-    /// <summary>Virtual time goes on; flows that are even with it are no different from new ones.</summary>
+    /// <summary>Virtual time goes on; classes that are even with it are no different from new ones.</summary>
     private void Advance(double to)
     {
         _now = Math.Max(_now, to);
         while (_resting.TryPeek(out var key, out var finish) && finish <= _now)
         {
             _resting.Dequeue();
-            if (_flows.TryGetValue(key, out var flow) && flow.Waiting == 0 && flow.Finish <= _now)
+            if (_classes.TryGetValue(key, out var one) && !one.HasTurn && one.Finish <= _now)
             {
-                _flows.Remove(key);
+                _classes.Remove(key);
             }
         }
     }
 
-    /// <summary>Clears the places of those who left, when they are more than those who stay.</summary>
-    private void Compact()
+    private sealed class Class(UInt128 key, FairQueue line)
     {
-        var stay = _waiters.UnorderedItems.Where(item => item.Element.IsWaiting && item.Element.Line == this).ToList();
-        _waiters.Clear();
-        _waiters.EnqueueRange(stay);
-    }
+        public readonly UInt128 Key = key;
+        public readonly FlowQueue Waiters = new(line);
 
-    private sealed class Flow
-    {
+        /// <summary>Where its next turn is, and where its last one ended.</summary>
+        public double Start;
         public double Finish;
+
         public int Weight = 1;
-        public int Waiting;
-        public long Cost;
+        public bool HasTurn;
     }
 }

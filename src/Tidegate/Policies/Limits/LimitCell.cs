@@ -21,7 +21,7 @@ internal struct LimitCell
     /// <summary>Of rates that have more to remember than one run.</summary>
     public RunLog? Runs
     {
-        readonly get => Memory is RunLog runs ? runs : (Memory as ShareMemory)?.Runs;
+        readonly get => Memory?.Log;
         set
         {
             if (Memory is ShareMemory shares)

@@ -12,13 +12,13 @@ namespace Tidegate.Policies.Limits;
 internal sealed class LimitCells
 {
     /// <summary>
-    /// Two million keys of <see cref="BytesPerKey"/>, 200 MB: a client that changes its key with every request can take no more. A key that has more to remember takes the
-    /// place of several.
+    /// Of <see cref="BytesPerKey"/>, 200 MB: a client that changes its key with every request can take no more. A key that has more to remember takes the place of several:
+    /// of those from which a rate is taken again and again a million and a little more fit.
     /// </summary>
-    public const int DefaultCapacity = 2_000_000;
+    public const int DefaultCapacity = 2_450_000;
 
-    /// <summary>A key's cell in a table that has just grown, nearly.</summary>
-    public const int BytesPerKey = 100;
+    /// <summary>A key's cell in a table that has just grown.</summary>
+    public const int BytesPerKey = 80;
 
     private readonly TimeProvider _time;
     private readonly Shard[] _shards;
@@ -56,7 +56,7 @@ internal sealed class LimitCells
             ref var cell = ref shard.CellOf(key, algorithm, now);
             var before = cell.Memory?.Bytes ?? 0;
             var wait = algorithm.Take(ref cell, cost, now);
-            shard.Note(ref cell, algorithm, isChanged: wait == 0, before, now);
+            shard.Note(ref cell, algorithm, isChanged: wait == 0 && algorithm is not CoolDown, before, now);
             return wait;
         }
         finally
@@ -108,7 +108,7 @@ internal sealed class LimitCells
             ref var cell = ref shard.CellOf(key, algorithm, now);
             var before = cell.Memory?.Bytes ?? 0;
             algorithm.Give(ref cell, cost, takenAt, now);
-            shard.Note(ref cell, algorithm, isChanged: true, before, now);
+            shard.Note(ref cell, algorithm, isChanged: algorithm is not CoolDown, before, now);
         }
         finally
         {
@@ -153,7 +153,10 @@ internal sealed class LimitCells
 
     private Shard ShardOf(UInt128 key) => _shards[(int)((ulong)(key >> 64) >> (64 - _shardBits))];
 
-    /// <summary>One table, and the lock of all its cells. Open addressing: a key is at its place, or in the next free one after it.</summary>
+    /// <summary>
+    /// One table, and the lock of all its cells. Open addressing: a key is at its place, or in the next free one after it, and behind the last comes the first. Tables grow by a quarter,
+    /// because one that doubles is half empty for most of the time.
+    /// </summary>
     private sealed class Shard(int capacity, TimeProvider time, ConcurrentDictionary<UInt128, IReadOnlyList<SavedRun>>? saved)
     {
         private const int FirstSize = 16;
@@ -190,7 +193,7 @@ internal sealed class LimitCells
         public ref LimitCell Find(UInt128 key)
         {
             var cells = _cells;
-            for (var i = (uint)key & (uint)(cells.Length - 1); ; i = (i + 1) & (uint)(cells.Length - 1))
+            for (var i = PlaceOf(key, cells.Length); ; i = i + 1 < cells.Length ? i + 1 : 0)
             {
                 ref var cell = ref cells[i];
                 if (cell.Key == key)
@@ -307,12 +310,15 @@ internal sealed class LimitCells
             }
         }
 
+        /// <summary>The key's low half, a hash, as a part of the table's length: any length will do.</summary>
+        private static int PlaceOf(UInt128 key, int length) => (int)(((uint)key * (ulong)(uint)length) >> 32);
+
         private static ref LimitCell Place(LimitCell[] cells, UInt128 key)
         {
-            var i = (uint)key & (uint)(cells.Length - 1);
+            var i = PlaceOf(key, cells.Length);
             while (cells[i].Key != default)
             {
-                i = (i + 1) & (uint)(cells.Length - 1);
+                i = i + 1 < cells.Length ? i + 1 : 0;
             }
 
             return ref cells[i];
@@ -340,11 +346,7 @@ internal sealed class LimitCells
                 forgetUntil = Median(soonest, now);
             }
 
-            var size = FirstSize;
-            while (size / 16 * MaxFilledSixteenths <= live + (live / 4))
-            {
-                size *= 2;
-            }
+            var size = FirstSize + ((live + (live / 4)) / MaxFilledSixteenths * 16);
 
             var old = _cells;
             _cells = new LimitCell[size];

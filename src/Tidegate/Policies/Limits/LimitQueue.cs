@@ -11,6 +11,9 @@ internal sealed class LimitQueue : IDisposable
     // A dispatch that keeps finding exchanges that other counts refuse goes on later, so that the lock is not held for long.
     private const int MaxMoves = 64;
 
+    // Of so many whose time is over at once it is found out how long each would have waited on; the others are told the time that all who stay need.
+    private const int MaxRests = 64;
+
     private const double MaxTimerMilliseconds = 86_400_000;
 
     private readonly Lock _gate = new();
@@ -157,22 +160,22 @@ internal sealed class LimitQueue : IDisposable
         return SipHash.Compute(default, value[..Math.Max(0, length)]);
     }
 
-    private static int WeightOf(QueueSettings settings, Exchange exchange)
+    private static (UInt128 Class, int Weight) ClassOf(QueueSettings settings, Exchange exchange)
     {
         if (settings.WeightBy is not { } part)
         {
-            return 1;
+            return (0, 1);
         }
 
         const int MaxBytes = 256;
         Span<byte> value = stackalloc byte[MaxBytes];
-        var length = part.Write(exchange, value);
-        return length > 0 && settings.Weights.TryGetValue(System.Text.Encoding.UTF8.GetString(value[..length]), out var weight) ? weight : 1;
+        var written = value[..Math.Max(0, part.Write(exchange, value))];
+        return (SipHash.Compute(default, written), written.Length > 0 && settings.Weights.TryGetValue(System.Text.Encoding.UTF8.GetString(written), out var weight) ? weight : 1);
     }
 
-    /// <summary>At the bound only flows with less than their share of it may still come, and at twice the bound nobody: one flow cannot keep the others out.</summary>
-    private bool IsFull(int capacity, Line? line, UInt128 flow) =>
-        _count > capacity && (_count > (long)capacity * 2 || line is null || line.Queue.Waiting(flow) >= Math.Max(1, capacity / (line.Queue.Flows + 1)));
+    /// <summary>At the bound only flows with less than their share of it may still come, and at twice the bound nobody: one flow, or class, cannot keep the others out.</summary>
+    private bool IsFull(int capacity, Line? line, UInt128 ofClass, int weight, UInt128 flow) =>
+        _count > capacity && (_count > (long)capacity * 2 || line is null || line.Queue.Waiting(ofClass, flow) >= line.Queue.ShareOf(ofClass, weight, capacity));
 
     /// <summary>The first count of the lease for which others wait already; -1 when there is none.</summary>
     private int LineOf(LimitLease lease)
@@ -206,20 +209,34 @@ internal sealed class LimitQueue : IDisposable
         var limit = lease.LimitAt(refusing);
         var line = _lines.GetValueOrDefault(lease.LineAt(refusing));
         var flow = FlowOf(settings.FairBy, exchange);
-        var expected = line is null ? wait : _cells.WaitBehind(lease.AlgorithmAt(refusing), lease.KeyAt(refusing), line.Queue.CostBefore(flow), lease.CostAt(refusing), now);
-        entry = new QueueEntry(refusing, expected, Position: line?.Queue.Count ?? 0);
+        var (ofClass, weight) = ClassOf(settings, exchange);
+        var before = line?.Queue.Before(ofClass, weight, flow) ?? (Cost: 0, Count: 0);
+        var (expected, isEstimate) = line is null ? (wait, false) : Expected(line, lease, refusing, before.Cost, now);
+        entry = new QueueEntry(refusing, expected, Position: before.Count);
         var longest = LongestWait(limit, exchange, settings, now);
-        if (!mayWait || limit.Settings.WhenExceeded == WhenExceeded.Reject || (expected > longest && expected != LimitAlgorithm.UntilReleased) || IsFull(settings.Capacity, line, flow))
+        if (!mayWait || limit.Settings.WhenExceeded == WhenExceeded.Reject || IsTooLong(expected, isEstimate, longest) || IsFull(settings.Capacity, line, ofClass, weight, flow))
         {
             return null;
         }
 
-        var waiter = new LimitWaiter(this, lease, exchange) { Deadline = now + longest, Flow = flow, Weight = WeightOf(settings, exchange) };
+        var waiter = new LimitWaiter(this, lease, exchange) { Deadline = now + longest, Class = ofClass, Weight = weight, Flow = flow };
         Join(waiter, refusing, wait, now);
         _deadlines.Enqueue(waiter, waiter.Deadline);
         Schedule(now);
         return waiter;
     }
+
+    /// <summary>How long it takes until there is room behind those before: what the count says, else what it took those who were served of late.</summary>
+    private (long Ticks, bool IsEstimate) Expected(Line line, LimitLease lease, int index, long ahead, long now)
+    {
+        var cost = lease.CostAt(index);
+        var known = _cells.WaitBehind(lease.AlgorithmAt(index), lease.KeyAt(index), ahead, cost, now);
+        return known == LimitAlgorithm.UntilReleased && line.Pace.TryEstimate(ahead + cost, out var estimate) ? (estimate, true) : (known, false);
+    }
+
+    /// <summary>Nobody is sent away for an estimate that others' ends can easily prove wrong.</summary>
+    private static bool IsTooLong(long expected, bool isEstimate, long longest) =>
+        expected != LimitAlgorithm.UntilReleased && expected > (isEstimate ? longest + (longest / 4) : longest);
 
     /// <summary>As long as the limit lets wait, and there is time for the call itself.</summary>
     private long LongestWait(Limit limit, Exchange exchange, QueueSettings settings, long now)
@@ -274,6 +291,7 @@ internal sealed class LimitQueue : IDisposable
         waiter.Cost = waiter.Lease.CostAt(refusing);
         waiter.Line = line.Queue;
         waiter.LineKey = key;
+        waiter.Refusing = refusing;
         line.Queue.Enqueue(waiter);
         if (line.WakeAt == long.MaxValue && wait < LimitAlgorithm.UntilReleased)
         {
@@ -291,6 +309,7 @@ internal sealed class LimitQueue : IDisposable
             if (refusing < 0)
             {
                 line.Queue.Dequeue();
+                line.Pace.Served(waiter.Cost, now);
                 waiter.Decide(WaitResult.Admitted);
                 Interlocked.Decrement(ref _count);
                 done.Add(waiter);
@@ -354,6 +373,7 @@ internal sealed class LimitQueue : IDisposable
         {
             var now = _time.GetTimestamp();
             _timerAt = long.MaxValue;
+            List<(LimitWaiter, Line)>? tooLong = null;
             while (_wakes.TryPeek(out var line, out var at) && at <= now)
             {
                 _wakes.Dequeue();
@@ -368,15 +388,28 @@ internal sealed class LimitQueue : IDisposable
                 _deadlines.Dequeue();
                 if (waiter.IsWaiting)
                 {
+                    (tooLong ??= []).Add((waiter, _lines[waiter.LineKey]));
                     Remove(waiter, WaitResult.TooLong);
                     done.Add(waiter);
                 }
             }
 
+            TellRest(tooLong ?? [], now);
             Schedule(now);
         }
 
         Resume(done);
+    }
+
+    /// <summary>Those whose time is over learn how long it would be if they came again now: behind those who stay, and not behind one another.</summary>
+    private void TellRest(List<(LimitWaiter Waiter, Line Line)> tooLong, long now)
+    {
+        for (var i = 0; i < tooLong.Count; i++)
+        {
+            var (waiter, line) = tooLong[i];
+            var ahead = i < MaxRests ? line.Queue.Before(waiter.Class, waiter.Weight, waiter.Flow).Cost : line.Queue.Cost;
+            waiter.RestTicks = Expected(line, waiter.Lease, waiter.Refusing, ahead, now).Ticks;
+        }
     }
 
     /// <summary>Sets the timer to the earliest of what is to come, if that is earlier than what it is set to.</summary>
@@ -434,6 +467,9 @@ internal sealed class LimitQueue : IDisposable
 
         public FairQueue Queue { get; } = new();
 
+        /// <summary>How fast those who wait here are served.</summary>
+        public ServicePace Pace { get; } = new();
+
         /// <summary>When time will have made room; <see cref="long.MaxValue"/> when only a release does.</summary>
         public long WakeAt { get; set; } = long.MaxValue;
     }
@@ -442,5 +478,5 @@ internal sealed class LimitQueue : IDisposable
 /// <summary>What came of asking for everything at once.</summary>
 /// <param name="Refusing">The index of the limit that has no room; -1 when everything was taken.</param>
 /// <param name="ExpectedTicks">When it would, as far as that can be told.</param>
-/// <param name="Position">How many stand before.</param>
+/// <param name="Position">How many have their turn before, if nobody else comes.</param>
 internal readonly record struct QueueEntry(int Refusing, long ExpectedTicks, int Position = 0);

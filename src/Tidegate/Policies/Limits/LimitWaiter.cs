@@ -12,14 +12,22 @@ internal sealed class LimitWaiter(LimitQueue queue, LimitLease lease, Exchange e
     private CancellationTokenRegistration _aborted;
     private WaitResult _result;
 
+    // Set by whoever comes first of the registration and the end of the wait; the second one unregisters.
+    private int _isRegisteredOrOver;
+
     public LimitLease Lease { get; } = lease;
 
     /// <summary>The timestamp after which it will not wait.</summary>
     public required long Deadline { get; init; }
 
-    public required UInt128 Flow { get; init; }
+    /// <summary>Whose turns it shares with all of its class.</summary>
+    public required UInt128 Class { get; init; }
 
+    /// <summary>Of its class.</summary>
     public required int Weight { get; init; }
+
+    /// <summary>Whose turns it shares within the class.</summary>
+    public required UInt128 Flow { get; init; }
 
     /// <summary>Of the limit that it waits for.</summary>
     public long Cost { get; set; }
@@ -27,8 +35,13 @@ internal sealed class LimitWaiter(LimitQueue queue, LimitLease lease, Exchange e
     /// <summary>Where it stands.</summary>
     public FairQueue? Line { get; set; }
 
-    /// <summary>The count that it waits for.</summary>
+    /// <summary>The count that it waits for, and which of the lease's limits that is.</summary>
     public UInt128 LineKey { get; set; }
+
+    public int Refusing { get; set; }
+
+    /// <summary>How long it would have had to wait on, when it has waited too long.</summary>
+    public long RestTicks { get; set; } = LimitAlgorithm.UntilReleased;
 
     /// <summary>Which limit refused it after all, and how long that would be: another than the one that it waited for.</summary>
     public (Limit Limit, long WaitTicks) RefusedBy { get; private set; }
@@ -39,6 +52,12 @@ internal sealed class LimitWaiter(LimitQueue queue, LimitLease lease, Exchange e
     public ValueTask<WaitResult> WaitAsync()
     {
         _aborted = exchange.Aborted.UnsafeRegister(static waiter => ((LimitWaiter)waiter!).Leave(), this);
+        if (Interlocked.Exchange(ref _isRegisteredOrOver, 1) != 0)
+        {
+            // Over before it was known how the client would be heard of: a token that lives as long as a connection must not keep it.
+            _aborted.Unregister();
+        }
+
         return new ValueTask<WaitResult>(this, _source.Version);
     }
 
@@ -80,7 +99,11 @@ internal sealed class LimitWaiter(LimitQueue queue, LimitLease lease, Exchange e
 
     private void Complete()
     {
-        _aborted.Unregister();
+        if (Interlocked.Exchange(ref _isRegisteredOrOver, 1) != 0)
+        {
+            _aborted.Unregister();
+        }
+
         _source.SetResult(_result);
     }
 }

@@ -208,7 +208,8 @@ internal sealed class LimitsPolicy : IPolicy
             var exceeded = limit.Settings.WhenExceeded == WhenExceeded.Queue ? $", queues up to {limit.Settings.MaxWait.TotalSeconds:0.###} s" : "";
             return $"{limit.Settings.Name} ({limit.Settings.Text}{per}{exceeded}{(limit.Settings.Mode == PolicyMode.Observe ? ", observe" : "")}): {used} of {limit.Settings.Amount} used{Share(limit, exchange, key, now)}, costs {limit.CostOf(exchange)}";
         });
-        return new PolicyExplanation(string.Join("; ", _learning is null ? parts : parts.Append(_learning.Explain())));
+        var refused = _deniesUnkept && _store.IsLedgerDown ? "refused now, because counts cannot be saved (on_error: deny); " : "";
+        return new PolicyExplanation(refused + string.Join("; ", _learning is null ? parts : parts.Append(_learning.Explain())));
     }
 
     private string Share(Limit limit, Exchange exchange, UInt128 key, long now)
@@ -337,7 +338,7 @@ internal sealed class LimitsPolicy : IPolicy
                 lease.Return();
                 return;
             case WaitResult.TooLong:
-                exchange.Reject(WaitedTooLong);
+                exchange.Reject(WaitedTooLong(waiter.RestTicks));
                 lease.Return();
                 return;
             default:
@@ -349,12 +350,15 @@ internal sealed class LimitsPolicy : IPolicy
 
     private static readonly Rejection NotKept = new("limits", "limit_unavailable", 503, "What a limit of this API counts cannot be saved, and it says on_error: deny. The gateway's log has the reason.", UnknownWait);
 
-    private static readonly Rejection WaitedTooLong = new("limits", "waited_too_long", 429, "The exchange waited for room as long as its limit's max_wait, or the API's timeouts.total, allows, and others were first. Try again later.", UnknownWait);
-
     private static Rejection Unread(Limit limit) => new(
         "limits", "cost_unread", 400, $"Limit {limit.Settings.Name} ({limit.Settings.Text}) counts the number at {limit.Settings.Cost.RequestJson!.Text} of a call's JSON, and there is none in its first {CostedRequest.MaxBytes / 1024} KB. Write one, without a Content-Encoding.");
 
     private static readonly Failure ClientLeft = new(FailureSource.Client, FailureKind.ClientAborted, Retryable: false, "The client went away while its exchange waited for room.");
+
+    private Rejection WaitedTooLong(long restTicks) => new(
+        Name, "waited_too_long", 429, "The exchange waited for room as long as its limit's max_wait, or the API's timeouts.total, allows, and others were first. Try again later.", WaitOf(restTicks));
+
+    private TimeSpan WaitOf(long ticks) => ticks >= LimitAlgorithm.UntilReleased ? UnknownWait : TimeSpan.FromSeconds(ticks / (double)_store.Time.TimestampFrequency);
 
     private Rejection Refusal(Limit limit, long waitTicks)
     {
@@ -364,7 +368,7 @@ internal sealed class LimitsPolicy : IPolicy
             return new Rejection(Name, "cost_above_limit", 429, $"The exchange costs more than limit {settings.Name} ({settings.Text}) ever lets pass.");
         }
 
-        var wait = waitTicks == LimitAlgorithm.UntilReleased ? UnknownWait : TimeSpan.FromSeconds(waitTicks / (double)_store.Time.TimestampFrequency);
+        var wait = WaitOf(waitTicks);
         return settings.Kind switch
         {
             LimitKind.CoolDown => new Rejection(Name, "provider_cooling_down", 429, "The provider refused calls and asked for a pause, so it is not called before that is over. Try again after the time in Retry-After.", wait) { SparesUpstream = true },

@@ -14,10 +14,10 @@ internal sealed record QueueSettings
     /// <summary>How long the exchange may take in all: who would have no time left for its call does not wait for it. Null is unbounded.</summary>
     public TimeSpan? Total { get; init; }
 
-    /// <summary>Callers with the same value stand in one line; lines are served in turn.</summary>
+    /// <summary>Callers with the same value stand in one line; the lines of a class are served in turn.</summary>
     public KeyPart FairBy { get; init; } = new(KeyPartKind.Consumer);
 
-    /// <summary>What decides how often a line is served; null: all alike.</summary>
+    /// <summary>Callers with the same value are a class; classes are served by weight. Null: all are one.</summary>
     public KeyPart? WeightBy { get; init; }
 
     /// <summary>By value of <see cref="WeightBy"/>; what is not named weighs 1.</summary>

@@ -1,156 +1,109 @@
+using System.Runtime.CompilerServices;
+
 namespace Tidegate.Policies.Limits;
 
 /// <summary>
-/// When what was taken, oldest first, in at most <see cref="MaxRuns"/> runs. When there are more, two become one that counts from the later time:
-/// memory is bounded, and what is remembered inexactly is remembered too strictly.
+/// When what was taken, oldest first, in at most <see cref="MaxRuns"/> runs. When there are more, two become one that counts from the later time: memory is bounded,
+/// and what is remembered inexactly is remembered too strictly. Keys that are busy have one each, by the million, so it is small: times are kept in units of a
+/// 65,000th of the period or a little more, from the oldest on, and never earlier than they were; it takes more room when what it holds needs it.
 /// </summary>
-internal sealed class RunLog : CellMemory
+internal abstract class RunLog(int unit) : CellMemory
 {
     /// <summary>16: takers that wait for room all take at the moment that it comes, and such a moment is one run however many take.</summary>
     public const int MaxRuns = 16;
 
-    private const int FirstSize = 2;
+    /// <summary>What all runs may count together where each has 16 bits for it.</summary>
+    private protected const long MaxNarrow = ushort.MaxValue;
 
-    // Of the object and of its array, as the runtime lays them out, without the runs.
-    private const int BareBytes = 64;
-    private const int BytesPerRun = 2 * sizeof(long);
+    // Round in the decimal system, as periods and what people wait for are: 1, 2, 5, 10 and so on, up to some 290 years of nanoseconds.
+    private static readonly long[] Units = [.. Enumerable.Range(0, 15).SelectMany(exponent => (long[])[1, 2, 5], (exponent, digit) => digit * (long)Math.Pow(10, exponent))];
 
-    private Run[] _runs = new Run[FirstSize];
+    // No two of the runs would delay less than this if they became one, in units; 0 when that is not known.
+    private protected float LeastDelay;
+    private protected byte Runs;
+    private readonly byte _unit = (byte)unit;
 
-    // No two of the runs would delay less than this if they became one; 0 when that is not known.
-    private double _leastDelay;
+    /// <summary>The time of the oldest run, from which those of the others are counted.</summary>
+    private protected long Base { get; set; }
 
-    public RunLog() => Bytes = BareBytes + (FirstSize * BytesPerRun);
+    public int Count => Runs;
 
-    public int Count { get; private set; }
+    public override RunLog Log => this;
 
-    public long TimeAt(int index) => _runs[index].Time;
+    /// <summary>In what times are kept, as an index.</summary>
+    public int Unit => _unit;
 
-    public long CountAt(int index) => _runs[index].Count;
+    private protected long UnitTicks => Units[_unit];
 
-    public void Add(long time, long count)
-    {
-        if (Count > 0)
-        {
-            ref var last = ref _runs[Count - 1];
-            if (last.Time >= time)
-            {
-                last.Count += count;
-                return;
-            }
+    /// <summary>In what times are kept for a period: what <see cref="Start"/> wants.</summary>
+    public static int UnitFor(long periodTicks) => Math.Max(0, Array.FindIndex(Units, unit => (UInt128)(ulong)unit * ushort.MaxValue >= (UInt128)(ulong)periodTicks));
 
-            if (Count == MaxRuns && !MergeNearest(time))
-            {
-                last.Time = time;
-                last.Count += count;
-                return;
-            }
-        }
+    public static RunLog Start(int unit) => new RunLog<Few<ushort>, Few<ushort>, ushort>(unit);
 
-        if (Count < MaxRuns)
-        {
-            _leastDelay = 0;
-        }
+    public abstract long TimeAt(int index);
 
-        if (Count == _runs.Length)
-        {
-            Array.Resize(ref _runs, Count * 2);
-            Bytes = BareBytes + (_runs.Length * BytesPerRun);
-        }
+    public abstract long CountAt(int index);
 
-        _runs[Count] = new Run(time, count);
-        Count++;
-    }
+    /// <summary>Remembers what was taken, after <see cref="Expire"/> for that time.</summary>
+    /// <param name="time">When; what is older than the newest counts as that.</param>
+    /// <param name="count">How much.</param>
+    /// <param name="sum">What all runs count together with it.</param>
+    /// <returns>The log that has it: another one when there was no room in this.</returns>
+    public abstract RunLog Add(long time, long count, long sum);
 
     /// <summary>Forgets runs up to a time.</summary>
     /// <returns>How much they had counted.</returns>
-    public long Expire(long upTo)
-    {
-        var expired = 0;
-        var sum = 0L;
-        while (expired < Count && _runs[expired].Time <= upTo)
-        {
-            sum += _runs[expired++].Count;
-        }
-
-        if (expired > 0)
-        {
-            Remove(0, expired);
-        }
-
-        return sum;
-    }
+    public long Expire(long upTo) => Runs == 0 || Base > upTo ? 0 : ExpireRuns(upTo);
 
     /// <summary>Takes off the run in which something of that time is counted.</summary>
     /// <returns>How much could be taken off.</returns>
-    public long TakeBack(long time, long count)
+    public abstract long TakeBack(long time, long count);
+
+    /// <summary>When so much will have been counted off, oldest first.</summary>
+    public abstract long TimeOf(long count);
+
+    /// <summary>The same runs in another unit: the limit has got another period.</summary>
+    public RunLog In(int unit)
     {
+        var log = Start(unit);
+        var sum = 0L;
         for (var i = 0; i < Count; i++)
         {
-            ref var run = ref _runs[i];
-            if (run.Time < time)
-            {
-                continue;
-            }
-
-            var part = Math.Min(count, run.Count);
-            run.Count -= part;
-            _leastDelay = 0;
-            if (run.Count == 0)
-            {
-                Remove(i, 1);
-            }
-
-            return part;
+            sum += CountAt(i);
+            log = log.Add(TimeAt(i), CountAt(i), sum);
         }
 
-        return 0;
+        return log;
     }
 
-    /// <summary>
-    /// Makes room for a run at a time. The two become one that delay the least: so many, by so much. By time alone an even flow would end up in one run that
-    /// counts all of it from the latest time. The newest is judged by all of the time that it has come to stand for, because what it has delayed already by growing
-    /// is not seen any more. False when it is the newest that delays the least by counting from that time.
-    /// </summary>
-    private bool MergeNearest(long next)
+    /// <summary>As <see cref="Expire"/>, when at least one run is that old.</summary>
+    private protected abstract long ExpireRuns(long upTo);
+
+    private protected static RunLog Make(int unit, bool isWide, bool isLarge) => (isWide, isLarge) switch
     {
-        var runs = _runs.AsSpan(0, MaxRuns);
-        var ofNewest = (double)runs[MaxRuns - 1].Count * (next - runs[MaxRuns - 2].Time);
-        if (ofNewest < _leastDelay)
-        {
-            return false;
-        }
+        (false, false) => Start(unit),
+        (false, true) => new RunLog<Many<ushort>, Many<ushort>, ushort>(unit),
+        (true, false) => new RunLog<Few<ushort>, Few<long>, long>(unit),
+        (true, true) => new RunLog<Many<ushort>, Many<long>, long>(unit),
+    };
 
-        var nearest = 0;
-        var least = double.MaxValue;
-        for (var i = 0; i < runs.Length - 1; i++)
-        {
-            var delay = (double)runs[i].Count * (runs[i + 1].Time - runs[i].Time);
-            if (delay <= least)
-            {
-                least = delay;
-                nearest = i;
-            }
-        }
+    /// <summary>A run as another log has it, in the same unit.</summary>
+    internal abstract void Append(long from, ushort offset, long count);
 
-        // Whatever becomes one now, the others delay no less afterwards than they do now.
-        _leastDelay = least;
-        if (ofNewest < least)
-        {
-            return false;
-        }
-
-        runs[nearest + 1].Count += runs[nearest].Count;
-        runs[(nearest + 1)..].CopyTo(runs[nearest..]);
-        Count--;
-        return true;
-    }
-
-    private void Remove(int first, int count)
+    [InlineArray(FewRuns)]
+    private protected struct Few<T>
+        where T : unmanaged
     {
-        _runs.AsSpan(first + count, Count - first - count).CopyTo(_runs.AsSpan(first));
-        Count -= count;
+        private T _first;
     }
 
-    private record struct Run(long Time, long Count);
+    [InlineArray(MaxRuns)]
+    private protected struct Many<T>
+        where T : unmanaged
+    {
+        private T _first;
+    }
+
+    // Most keys are taken from a few times in a period.
+    private const int FewRuns = 4;
 }

@@ -6,6 +6,8 @@ namespace Tidegate.Policies.Limits;
 /// </summary>
 internal sealed class SlidingWindow(long amount, long periodTicks, double ticksPerUtcTick = 100) : LimitAlgorithm
 {
+    private readonly int _unit = RunLog.UnitFor(periodTicks);
+
     public override bool IsKept => periodTicks > ticksPerUtcTick * TimeSpan.TicksPerMinute;
 
     public override void Save(ref LimitCell cell, long now, long utcTicks, List<SavedRun> runs)
@@ -73,13 +75,15 @@ internal sealed class SlidingWindow(long amount, long periodTicks, double ticksP
 
         if (cell.Runs is { } runs)
         {
-            runs.Add(now, cost);
+            var larger = runs.Add(now, cost, cell.Level + cost);
+            if (larger != runs)
+            {
+                cell.Runs = larger;
+            }
         }
         else if (cell.Level > 0 && cell.Time != now)
         {
-            cell.Runs = new RunLog();
-            cell.Runs.Add(cell.Time, cell.Level);
-            cell.Runs.Add(now, cost);
+            cell.Runs = RunLog.Start(_unit).Add(cell.Time, cell.Level, cell.Level).Add(now, cost, cell.Level + cost);
         }
 
         cell.Level += cost;
@@ -124,6 +128,10 @@ internal sealed class SlidingWindow(long amount, long periodTicks, double ticksP
         if (cell.Runs is { } runs)
         {
             cell.Level -= runs.Expire(now - periodTicks);
+            if (runs.Unit != _unit)
+            {
+                cell.Runs = runs.In(_unit);
+            }
         }
         else if (cell.Time <= now - periodTicks)
         {
@@ -139,12 +147,6 @@ internal sealed class SlidingWindow(long amount, long periodTicks, double ticksP
             return cell.Time + periodTicks - now;
         }
 
-        var i = 0;
-        for (var freed = runs.CountAt(0); freed < excess; freed += runs.CountAt(i))
-        {
-            i++;
-        }
-
-        return runs.TimeAt(i) + periodTicks - now;
+        return runs.TimeOf(excess) + periodTicks - now;
     }
 }

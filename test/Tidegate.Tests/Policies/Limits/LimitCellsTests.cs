@@ -61,23 +61,46 @@ public sealed class LimitCellsTests
     }
 
     [Fact]
+    public void At_the_bound_keys_that_no_longer_count_go_and_those_that_do_stay()
+    {
+        const int Capacity = 64_000;
+        var random = new Random(8);
+        var cells = new LimitCells(TimeProvider.System, capacity: Capacity);
+        var (hour, second) = (new SlidingWindow(100, 3_600 * Second), new SlidingWindow(100, Second));
+        var kept = Enumerable.Range(0, Capacity / 4).Select(_ => Key(random)).ToList();
+        foreach (var key in kept)
+        {
+            cells.Take(hour, key, 3, 0);
+        }
+
+        // Five times as many as there is room for, a quarter of it at once.
+        for (var i = 0L; i < 5 * Capacity; i++)
+        {
+            cells.Take(second, Key(random), 1, i * Second / (Capacity / 4));
+        }
+
+        Assert.Equal(0, cells.Evicted);
+        Assert.All(kept, key => Assert.Equal(3, cells.Used(hour, key, 21 * Second)));
+    }
+
+    [Fact]
     public void Keys_that_have_much_to_remember_take_the_place_of_several()
     {
         const int Capacity = 64_000;
         var random = new Random(7);
         var cells = new LimitCells(TimeProvider.System, capacity: Capacity);
         var window = new SlidingWindow(100, 3_600 * Second);
-        for (var i = 0L; i < Capacity / 2; i++)
+        for (var i = 0L; i < Capacity; i++)
         {
             var key = Key(random);
             for (var taking = 0; taking < RunLog.MaxRuns; taking++)
             {
-                cells.Take(window, key, 1, (i * RunLog.MaxRuns) + taking);
+                cells.Take(window, key, 1, i + (taking * Second));
             }
         }
 
-        // Sixteen runs and what holds them are some 320 bytes beside the cell.
-        Assert.InRange(cells.Count, Capacity / 10, Capacity / 4);
+        // Sixteen runs and what holds them are some 96 bytes beside the cell.
+        Assert.InRange(cells.Count, Capacity / 4, Capacity / 2);
         Assert.True(cells.Evicted > 0);
     }
 

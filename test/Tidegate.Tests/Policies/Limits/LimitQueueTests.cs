@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Tidegate.Tests.Policies.Limits;
 
-public sealed class LimitQueueTests : IDisposable
+public sealed partial class LimitQueueTests : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
@@ -148,54 +148,6 @@ public sealed class LimitQueueTests : IDisposable
     }
 
     [Fact]
-    public async Task A_caller_with_many_calls_does_not_keep_another_waiting()
-    {
-        var policy = Policy(Rate(10, TimeSpan.FromSeconds(1), maxWaitSeconds: 600));
-        var waits = Enumerable.Range(0, 500).Select(_ => InvokeAsync(policy, Call("greedy"))).ToList();
-        var modest = Enumerable.Range(0, 5).Select(_ => Call("modest")).ToList();
-        waits.AddRange(modest.Select(call => InvokeAsync(policy, call)));
-
-        _time.Advance(TimeSpan.FromSeconds(1));
-        await UntilAsync(() => Passed() == 20);
-
-        Assert.All(modest, call => Assert.Contains(call, _passed));
-        for (var i = 0; i < 60; i++)
-        {
-            _time.Advance(TimeSpan.FromSeconds(1));
-            await UntilAsync(() => Passed() == Math.Min(505, 30 + (10 * i)));
-        }
-
-        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
-    }
-
-    [Fact]
-    public async Task A_caller_that_always_comes_back_does_not_keep_those_who_wait_from_their_turns()
-    {
-        var policy = Policy(Rate(1, TimeSpan.FromSeconds(1), maxWaitSeconds: 600));
-        await InvokeAsync(policy, Call("first"));
-        var patient = Enumerable.Range(0, 10).Select(_ => Call("patient")).ToList();
-        var waits = patient.Select(call => InvokeAsync(policy, call)).ToList();
-        var eagerCall = Call("eager");
-        var eager = InvokeAsync(policy, eagerCall);
-        for (var second = 1; second <= 20; second++)
-        {
-            _time.Advance(TimeSpan.FromSeconds(1));
-            await UntilAsync(() => Passed() == second + 1);
-            if (_passed[^1] == eagerCall)
-            {
-                await eager.WaitAsync(Patience, TestContext.Current.CancellationToken);
-                eagerCall = Call("eager");
-                eager = InvokeAsync(policy, eagerCall);
-            }
-        }
-
-        // Twenty turns for two: half of them each.
-        Assert.InRange(patient.Count(_passed.Contains), 9, 10);
-        _time.Advance(TimeSpan.FromSeconds(60));
-        await Task.WhenAll(waits.Append(eager)).WaitAsync(Patience, TestContext.Current.CancellationToken);
-    }
-
-    [Fact]
     public async Task Those_who_wait_behind_a_newcomers_turn_do_not_have_it_refused()
     {
         var policy = Policy(Rate(10, TimeSpan.FromSeconds(1), maxWaitSeconds: 5));
@@ -296,56 +248,6 @@ public sealed class LimitQueueTests : IDisposable
             await Task.WhenAll(waits);
             return [.. calls.Select(call => new WeakReference(call))];
         }
-    }
-
-    [Theory]
-    [InlineData(1, 1)]
-    [InlineData(3, 1)]
-    [InlineData(10, 1)]
-    [InlineData(2, 5)]
-    public async Task Lines_are_served_in_proportion_to_their_weights_and_none_starves(int production, int batch)
-    {
-        const int Each = 300;
-        var settings = new QueueSettings
-        {
-            Capacity = 10_000,
-            FairBy = new KeyPart(KeyPartKind.Environment),
-            WeightBy = new KeyPart(KeyPartKind.Environment),
-            Weights = new Dictionary<string, int> { ["production"] = production, ["batch"] = batch },
-        };
-        var policy = Policy(settings, Rate(10, TimeSpan.FromSeconds(1), maxWaitSeconds: 10_000));
-        var waits = new List<Task>();
-        for (var i = 0; i < Each; i++)
-        {
-            waits.Add(InvokeAsync(policy, Call("a", environment: "batch")));
-            waits.Add(InvokeAsync(policy, Call("b", environment: "production")));
-        }
-
-        // While both wait: an eighth of all that there is.
-        for (var i = 0; i < 7; i++)
-        {
-            var before = Passed();
-            _time.Advance(TimeSpan.FromSeconds(1));
-            await UntilAsync(() => Passed() == before + 10);
-        }
-
-        List<Exchange> served;
-        lock (_passed)
-        {
-            // The first ten passed before anybody waited.
-            served = _passed[10..];
-        }
-
-        var share = served.Count(call => call.Consumer.Environment == "production") / (double)served.Count;
-        Assert.InRange(share, (production / (double)(production + batch)) - 0.05, (production / (double)(production + batch)) + 0.05);
-        for (var i = 0; i < (2 * Each / 10) + 1 && Passed() < 2 * Each; i++)
-        {
-            var before = Passed();
-            _time.Advance(TimeSpan.FromSeconds(1));
-            await UntilAsync(() => Passed() == Math.Min(2 * Each, before + 10));
-        }
-
-        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
     }
 
     [Fact]

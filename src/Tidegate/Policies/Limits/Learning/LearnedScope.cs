@@ -29,8 +29,13 @@ internal sealed class LearnedScope
         _store = store;
         _key = key;
         _settings = settings;
-        _algorithms[0] = new CoolDown();
+        _algorithms[0] = new CoolDown((double)store.Time.TimestampFrequency / TimeSpan.TicksPerSecond);
         _limits = [Make(0)];
+
+        // One that an earlier process began goes on.
+        var now = store.Time.GetTimestamp();
+        var rest = store.Cells.Take(_algorithms[0], KeyOf(0), 1, now);
+        _coolUntil = rest > 0 ? now + rest : long.MinValue;
     }
 
     /// <summary>When the cool-down ends, as a timestamp; in the past when there is none.</summary>

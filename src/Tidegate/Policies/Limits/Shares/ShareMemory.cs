@@ -18,6 +18,8 @@ internal sealed class ShareMemory(SharedCount shape, RunLog? runs) : CellMemory
     /// <summary>Which horizon <see cref="ShareState.High"/> is of; of a quota, when its period ends.</summary>
     public long Slot;
 
+    public override RunLog? Log => Runs;
+
     /// <summary>Some of the runs may have become more.</summary>
     public void Measure()
     {

@@ -295,11 +295,12 @@ internal sealed class SharedCount
     private void Add(ref LimitCell cell, ShareMemory memory, int index, long cost, long now)
     {
         ref var state = ref memory.States[index];
-        var before = RunBytes(memory, in state);
+        var (whole, own) = (memory.Runs, state.Count.Memory);
         Whole.ChargeSeen(ref cell, cost, now);
         _classes[index].Own?.ChargeSeen(ref state.Count, cost, now);
-        if (RunBytes(memory, in state) != before)
+        if (memory.Runs != whole || state.Count.Memory != own)
         {
+            // A log that needs more room is another one.
             memory.Measure();
         }
 
@@ -316,8 +317,6 @@ internal sealed class SharedCount
 
         state.High = Math.Max(state.High, UsedOf(memory, index, now));
     }
-
-    private static int RunBytes(ShareMemory memory, in ShareState state) => (memory.Runs?.Bytes ?? 0) + (state.Count.Memory?.Bytes ?? 0);
 
     private void Claim(ref ShareState state, long wait, long now)
     {
