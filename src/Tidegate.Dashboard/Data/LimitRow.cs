@@ -23,16 +23,3 @@ public sealed record LimitRow(string Name, string Text, double? Used, string Roo
 /// <param name="State">Closed, HalfOpen or Open.</param>
 /// <param name="Opened">How often.</param>
 public sealed record CircuitRow(string Endpoint, string State, long Opened);
-
-/// <summary>How a destination of several is.</summary>
-/// <param name="IsEjected">It is left out now, or would be.</param>
-/// <param name="IsObserved">It would be, and has its turns.</param>
-/// <param name="Ejected">How often it was, or would have been.</param>
-public sealed record DestinationState(bool IsEjected, bool IsObserved, long Ejected)
-{
-    /// <summary>In a word or two.</summary>
-    public string Word => !IsEjected ? "in turn" : IsObserved ? "would be left out" : "left out";
-
-    /// <summary>How often.</summary>
-    public string Times => $"{(IsObserved ? "would have been left out" : "left out")} {Ejected} times since the start";
-}

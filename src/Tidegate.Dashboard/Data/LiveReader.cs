@@ -91,8 +91,25 @@ internal sealed class LiveReader(DashboardSources sources, Viewer viewer)
     /// <summary>Exchanges that have begun and not ended.</summary>
     public long InFlight(Direction direction) => viewer.Caller.SeesAll ? sources.InFlight.Count(direction) : 0;
 
-    /// <summary>An API's destinations that health is known of.</summary>
-    public IEnumerable<DestinationView> Destinations(string api) => sources.Gateway.Destinations.Where(destination => viewer.Caller.SeesAll && destination.Api == api);
+    /// <summary>An API's destinations as the configuration in force has them, in its order, called or not.</summary>
+    public IReadOnlyList<DestinationState> Destinations(string api)
+    {
+        if (!viewer.Caller.SeesAll)
+        {
+            return [];
+        }
+
+        // An attempt that failed and was followed by another counts for the other's destination: what is down may have no call of its own.
+        var known = sources.Gateway.Destinations.Where(destination => destination.Api == api).ToDictionary(destination => destination.Destination, StringComparer.Ordinal);
+        var (now, clock) = (sources.Gateway.Limits.Time.GetTimestamp(), sources.Time.GetUtcNow());
+        return
+        [
+            .. sources.Gateway.Configuration.Snapshot.Plans.Where(plan => plan.Route.ApiName == api)
+                .SelectMany(plan => plan.Upstream.Destinations.Select((destination, i) => (Name: destination.ToString(), Region: plan.Upstream.Regions.Count > i ? plan.Upstream.Regions[i] : "", IsAlone: plan.Upstream.Destinations.Count == 1)))
+                .DistinctBy(destination => destination.Name)
+                .Select(destination => DestinationState.Of(destination.Name, destination.Region, destination.IsAlone, known.GetValueOrDefault(destination.Name), now, clock)),
+        ];
+    }
 
     /// <summary>What somebody should look at, the worst first.</summary>
     public IReadOnlyList<Attention> Attention()

@@ -12,6 +12,8 @@ internal sealed class DestinationHealth(TimeProvider time)
     private readonly Lock _gate = new();
     private int _failures;
     private int _ejections;
+    private int _failuresInRow;
+    private long _ejectedSince;
     private long _ejectedUntil;
     private long _ejected;
     private long _good;
@@ -29,8 +31,20 @@ internal sealed class DestinationHealth(TimeProvider time)
     /// <summary>How often it was left out, or would have been.</summary>
     public long Ejected => Interlocked.Read(ref _ejected);
 
+    /// <summary>Attempts that failed there since one was answered.</summary>
+    public int FailuresInRow => Volatile.Read(ref _failuresInRow);
+
     /// <summary>Whether it is left out now, or would be.</summary>
     public bool IsEjected(long now) => now < Interlocked.Read(ref _ejectedUntil);
+
+    /// <summary>How long it has been left out, or would have been, and for how much longer; null when it is not.</summary>
+    public (TimeSpan Past, TimeSpan Left)? EjectedFor(long now)
+    {
+        lock (_gate)
+        {
+            return IsEjected(now) ? (time.GetElapsedTime(_ejectedSince, now), time.GetElapsedTime(now, _ejectedUntil)) : null;
+        }
+    }
 
     /// <summary>It answered.</summary>
     public void Succeeded(Ejection ejection)
@@ -38,13 +52,15 @@ internal sealed class DestinationHealth(TimeProvider time)
         Interlocked.Increment(ref _good);
 
         // Nearly always nothing more to do, and then no lock.
-        if (Volatile.Read(ref _failures) == 0 && Volatile.Read(ref _ejections) == 0)
+        if (Volatile.Read(ref _failures) == 0 && Volatile.Read(ref _ejections) == 0 && Volatile.Read(ref _failuresInRow) == 0)
         {
             return;
         }
 
         lock (_gate)
         {
+            _failuresInRow = 0;
+
             // Were it left out, nobody would have asked it: its time goes on.
             if (ejection.IsObserved && IsEjected(time.GetTimestamp()))
             {
@@ -63,6 +79,8 @@ internal sealed class DestinationHealth(TimeProvider time)
         Interlocked.Increment(ref _bad);
         lock (_gate)
         {
+            _failuresInRow++;
+
             // What began before it was left out says nothing new.
             if (IsEjected(now) || ++_failures < ejection.Failures)
             {
@@ -72,6 +90,7 @@ internal sealed class DestinationHealth(TimeProvider time)
             // The next failure after its time leaves it out again at once: it has not answered in between.
             _failures = ejection.Failures - 1;
             _ejections = Math.Min(MaxTimes, _ejections + 1);
+            _ejectedSince = now;
             Interlocked.Exchange(ref _ejectedUntil, now + (long)(ejection.For.TotalSeconds * _ejections * time.TimestampFrequency));
             Interlocked.Increment(ref _ejected);
             return true;

@@ -124,6 +124,33 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         visitor.HasNoComplaint();
     }
 
+    [Theory]
+    [InlineData(1280)]
+    [InlineData(390)]
+    public async Task A_destination_that_is_down_is_on_its_apis_page_though_no_call_counts_for_it(int width)
+    {
+        var dead = $"http://127.0.0.1:{TestPorts.Free()}";
+        await using var gateway = await SeenGateway.StartAsync(Cancellation, more: $$"""
+              - { name: paired, direction: egress, hosts: [paired.test], retry: { backoff: { base: 1ms } }, upstream: { destinations: ["{{dead}}", "http://127.0.0.1:UPSTREAM"], balance: ordered, ejection: { failures: 2, for: 5m } } }
+            """);
+        await using var visitor = await browser.VisitAsync(gateway.Root, width);
+        await visitor.OpenAsync("/egress/paired");
+        await visitor.Page.Locator($"tr:has-text('{dead}'):has-text('in turn')").WaitForAsync();
+        for (var i = 0; i < 4; i++)
+        {
+            await gateway.CallAsync("http://paired.test/", Cancellation);
+        }
+
+        await visitor.OpenAsync("/");
+        await visitor.Page.GetByText("A destination of paired is left out").ClickAsync();
+        await visitor.LandsAtAsync("**/egress/paired");
+        await visitor.Page.Locator($"tr:has-text('{dead}'):has-text('left out'):has-text('2 failures in a row'):has-text('2 of 2 attempts failed'):has-text('until')").WaitForAsync();
+        Assert.Equal(width, await visitor.Page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
+        Assert.Equal("", await visitor.BarriersAsync());
+        await visitor.KeepAsync($"{width} destination down");
+        visitor.HasNoComplaint();
+    }
+
     [Fact]
     public async Task Every_page_says_what_to_do_while_nothing_was_called()
     {
