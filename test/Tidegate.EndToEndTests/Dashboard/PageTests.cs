@@ -151,6 +151,45 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         visitor.HasNoComplaint();
     }
 
+    [Theory]
+    [InlineData(1280, ColorScheme.Light)]
+    [InlineData(390, ColorScheme.Dark)]
+    public async Task An_api_shows_what_is_left_for_single_callers_and_what_its_provider_says_is_left(int width, ColorScheme scheme)
+    {
+        await using var provider = ScriptedUpstream.Answering("HTTP/1.1 200 OK\r\nX-RateLimit-Limit: 1000\r\nX-RateLimit-Remaining: 40\r\nX-RateLimit-Reset: 3000\r\nContent-Length: 0\r\n\r\n");
+        await using var gateway = await SeenGateway.StartAsync(Cancellation, more: $$"""
+              - { name: told, direction: egress, hosts: [told.test], limits: [{ name: each, rate: 8/1h, per: [client_address] }], upstream: { destinations: ["http://127.0.0.1:{{provider.Port}}"] } }
+            """);
+        for (var i = 0; i < 2; i++)
+        {
+            await gateway.CallAsync("http://told.test/", Cancellation);
+        }
+
+        await gateway.Gateway.RecordsAsync(2, Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root, width, scheme: scheme);
+        await visitor.OpenAsync("/egress/told");
+        await visitor.Page.Locator("section:has-text('Limits') tr:has-text('127.0.0.1'):has-text('6 of 8 left')").WaitForAsync();
+        await visitor.Page.Locator("section:has-text('Limits') tr:has-text('x-ratelimit'):has-text('40 of 1,000 left, anew in'):has-text('says x-ratelimit-remaining')").WaitForAsync();
+        Assert.Equal(width, await visitor.Page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
+        Assert.Equal("", await visitor.BarriersAsync());
+        await visitor.KeepAsync($"{width} limits {scheme}");
+        await visitor.OpenAsync("/egress");
+        await visitor.Page.Locator("tr:has-text('told') [aria-label='96 % of its limit used']").WaitForAsync();
+        await visitor.OpenAsync("/");
+        await visitor.SeesAsync("told's provider says that little is left");
+        visitor.HasNoComplaint();
+
+        using var client = new HttpClient();
+        using var limits = System.Text.Json.JsonDocument.Parse(await client.GetStringAsync(gateway.Root + "/api/v1/limits", Cancellation));
+        var each = limits.RootElement.GetProperty("limits").EnumerateArray().Single(limit => limit.GetProperty("api").GetString() == "told");
+        Assert.Equal("""[{"of":"127.0.0.1","amount":8,"used":2}]""", each.GetProperty("fullest").GetRawText());
+        var window = limits.RootElement.GetProperty("provider_windows").EnumerateArray().Single();
+        Assert.Equal(("told", 1_000, 40), (window.GetProperty("api").GetString(), window.GetProperty("limit").GetInt32(), window.GetProperty("remaining").GetInt32()));
+        var metrics = await client.GetStringAsync(gateway.Root + "/metrics", Cancellation);
+        Assert.Contains("""tidegate_provider_window_remaining{api="told",window="x-ratelimit"} 40""", metrics, StringComparison.Ordinal);
+        Assert.Contains("""tidegate_provider_window_limit{api="told",window="x-ratelimit"} 1000""", metrics, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Every_page_says_what_to_do_while_nothing_was_called()
     {
