@@ -6,10 +6,10 @@ namespace Tidegate.Dashboard.Data;
 
 /// <summary>A limit in a table, a count of one of those that it tells apart, or a window of the provider's.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Text">As it was written; of a window how much it is and who says so.</param>
+/// <param name="Text">As it was written; of a window how much it is.</param>
 /// <param name="Used">0 to 1; null where that is not known.</param>
 /// <param name="Room">What is left, in words.</param>
-/// <param name="Scope">The endpoint it is written for, or which of several windows it is; or nothing.</param>
+/// <param name="Scope">The endpoint it is written for, or nothing; of a window who says so, and which of several it is.</param>
 /// <param name="IsPart">It is a count of the limit in the row before.</param>
 /// <param name="Waits">Exchanges may wait for it.</param>
 public sealed record LimitRow(string Name, string Text, double? Used, string Room, string Scope, bool IsPart = false, bool Waits = true)
@@ -29,10 +29,10 @@ public sealed record LimitRow(string Name, string Text, double? Used, string Roo
     /// <summary>A window that the provider tells of.</summary>
     internal static LimitRow Of(KnownWindow window) => new(
         window.Name,
-        (window.State.Limit > 0 ? Units.Count(window.State.Limit) + ", " : "") + "says " + window.Field,
+        window.State.Limit > 0 ? Units.Count(window.State.Limit) : "",
         window.Used,
         $"{Units.Count(window.State.Remaining)}{(window.State.Limit > 0 ? $" of {Units.Count(window.State.Limit)}" : "")} left{(window.State.ResetsIn > TimeSpan.Zero ? ", " + Again(window.State) : "")}",
-        window.Of.Length > 0 ? "its provider's, " + window.Of : "its provider's",
+        $"its provider's{(window.Of.Length > 0 ? $" ({window.Of})" : "")}, says {window.Field}",
         Waits: false);
 
     /// <summary>When there is more.</summary>

@@ -70,7 +70,7 @@ internal sealed class ProviderMemory(LimitStore store, string api)
         return _scopes.GetOrAdd(identity, static (identity, memory) =>
         {
             Interlocked.Increment(ref memory.Memory._scopeCount);
-            return new LearnedScope(memory.Store, memory.Memory.KeyOf(identity), memory.Settings, identity == UInt128.MaxValue ? "all further ones" : ScopeLabel.Of(memory.Settings, memory.Exchange, memory.IsBucket));
+            return new LearnedScope(memory.Store, memory.Memory.KeyOf(identity), memory.Settings, identity == 0 ? "" : identity == UInt128.MaxValue ? "all further ones" : ScopeLabel.Of(memory.Settings, memory.Exchange, memory.IsBucket));
         }, (Memory: this, Store: store, Settings: settings, Exchange: exchange, IsBucket: isBucket));
     }
 

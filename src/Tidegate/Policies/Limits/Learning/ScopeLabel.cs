@@ -10,7 +10,7 @@ internal static class ScopeLabel
         var parts = new List<string>();
         if (settings.PerCredential && exchange is not null)
         {
-            parts.Add(exchange.ProviderKey is { } key ? "key " + key.Name : exchange.Consumer.IsAnonymous ? "a caller's key" : "a key of " + exchange.Consumer.Name);
+            parts.Add(exchange.ProviderKey is { } key ? "key " + key.Name : exchange.Consumer.Name == Consumer.Anonymous.Name ? "a caller's key" : "a key of " + exchange.Consumer.Name);
         }
 
         if (settings.PerHost && exchange is not null)
