@@ -32,10 +32,10 @@ internal sealed record RouteDecisions(IReadOnlyList<IPolicy> Policies, bool IsNe
         for (var i = 0; i <= last; i++)
         {
             var policy = Policies[i];
-            var isDecisive = i == last && record.Outcome == Outcome.Rejected;
+            var isDecisive = i == last && record.Outcome is Outcome.Rejected or Outcome.ServedFromFallback && policy.Name == record.Reason;
             var observed = record.Observed.Where(decision => decision.Policy == policy.Name).Select(TimelineStep.Would).Distinct().ToList();
             var detail = isDecisive ? $"refused: {record.Code}" : DetailOf(policy, record);
-            yield return new TimelineStep(policy.Name, string.Join("; ", observed.Select(would => would + " (it only observes)").Prepend(detail)), isDecisive || observed.Count > 0 ? "warn" : "", null, IsPart: true);
+            yield return new TimelineStep(policy.Name, string.Join("; ", observed.Select(would => would + " (it only observes)").Prepend(detail)), isDecisive || observed.Count > 0 ? "warn" : i == last && record.Outcome == Outcome.ServedFromCache ? "good" : "", null, IsPart: true);
         }
     }
 
@@ -46,7 +46,8 @@ internal sealed record RouteDecisions(IReadOnlyList<IPolicy> Policies, bool IsNe
     {
         switch (record.Outcome)
         {
-            case Outcome.Rejected:
+            // A fixed answer stands in for a refusal too.
+            case Outcome.Rejected or Outcome.ServedFromFallback when record.Outcome == Outcome.Rejected || FirstNamed(record.Reason) >= 0:
                 // Limits of attempts stand behind those of exchanges under the same name: the first had let pass what was asked of the cache or sent.
                 return record.Attempts > 0 || record.Cache != CacheResult.None ? LastNamed(record.Reason) : FirstNamed(record.Reason);
             case Outcome.ServedFromCache:
@@ -75,7 +76,7 @@ internal sealed record RouteDecisions(IReadOnlyList<IPolicy> Policies, bool IsNe
             "webhook" => "its signature is right",
             "capture" => "chose whether it is captured",
             "fallback" => record.Outcome == Outcome.ServedFromFallback ? "stood in" : "was not needed",
-            "cache" => record.Cache == CacheResult.None ? "was not asked" : ExchangeWords.Of(record.Cache),
+            "cache" => record.Cache == CacheResult.None ? "was not asked" : ExchangeWords.Of(record.Cache) + (record.IsCacheOverridden ? ", kept longer than the upstream said" : ""),
             "retry" => RetriesOf(record),
             "hedge" => record.Retries.Where(retry => retry.Cause == "hedge").Select(retry => $"sent a second time, {retry.Result}").FirstOrDefault() ?? "nothing was sent a second time",
             "cost" => record.Cost.Currency.Length > 0 ? "metered " + Units.Cost([(record.Cost.Currency, record.Cost.Amount)], record.Cost.Unknown) : "not known",

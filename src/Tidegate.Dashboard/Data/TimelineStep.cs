@@ -37,7 +37,7 @@ public sealed record TimelineStep(string Name, string Detail, string Tone, TimeS
             steps.Add(new(Would(observed), $"{observed.Code}; it only observes", "warn", null));
         }
 
-        if (record.Cache != CacheResult.None)
+        if (record.Cache != CacheResult.None && !asked.Any(step => step.Name == "cache"))
         {
             var isHit = record.Outcome == Outcome.ServedFromCache;
             steps.Add(new("The cache was asked", ExchangeWords.Of(record.Cache) + (record.IsCacheOverridden ? ", kept longer than the upstream said" : ""), isHit ? "good" : "", null));

@@ -69,7 +69,9 @@ internal sealed class SignInThrottle(TimeProvider time)
                 _networks.Remove(_networks.MinBy(known => known.Value).Key);
             }
 
-            _networks[network] = (_networks.TryGetValue(network, out var full) && full > now ? full : now) + EachOfNetwork;
+            // Whatever came at the same moment, the next may come as soon as one more is free.
+            var (full, most) = (_networks.TryGetValue(network, out var until) && until > now ? until : now, now + (FreeOfNetwork * EachOfNetwork));
+            _networks[network] = full + EachOfNetwork < most ? full + EachOfNetwork : most;
         }
     }
 

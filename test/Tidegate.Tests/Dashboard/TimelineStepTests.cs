@@ -62,6 +62,8 @@ public sealed class TimelineStepTests
     [InlineData(Outcome.Rejected, "access", CacheResult.None, 0, 2)]
     [InlineData(Outcome.Rejected, "circuit_breaker", CacheResult.Miss, 0, 7)]
     [InlineData(Outcome.Rejected, "routing", CacheResult.None, 0, 0)]
+    [InlineData(Outcome.ServedFromFallback, "circuit_breaker", CacheResult.Miss, 0, 7)]
+    [InlineData(Outcome.ServedFromFallback, "upstream", CacheResult.Miss, 1, 8)]
     [InlineData(Outcome.ServedFromCache, "", CacheResult.Hit, 0, 5)]
     [InlineData(Outcome.Failed, "client", CacheResult.None, 0, 0)]
     [InlineData(Outcome.Failed, "upstream", CacheResult.None, 1, 8)]
@@ -71,7 +73,7 @@ public sealed class TimelineStepTests
         var steps = TimelineStep.Of(TestRecords.Egress with { Outcome = outcome, Reason = reason, Code = "why", Cache = cache, Attempts = attempts }, new RouteDecisions([.. All], IsNewer: false)).Where(step => step.IsPart).ToList();
 
         Assert.Equal(All.Select(policy => policy.Name).Take(expected), steps.Select(step => step.Name));
-        Assert.Equal(outcome == Outcome.Rejected && expected > 0, steps.Count > 0 && steps[^1] is { Tone: "warn", Detail: "refused: why" });
+        Assert.Equal(reason.Length > 0 && All.Take(expected).Any(policy => policy.Name == reason), steps.Count > 0 && steps[^1] is { Tone: "warn", Detail: "refused: why" });
     }
 
     private static IEnumerable<IPolicy> All =>
