@@ -2,7 +2,6 @@ using System.Net;
 using Tidegate.Exchanges;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Limits.Learning;
-using Tidegate.Recording;
 
 namespace Tidegate.Control.Live;
 
