@@ -68,14 +68,15 @@ internal sealed class ControlPlane : IAsyncDisposable
         {
             var apis = new ApiStatistics(time);
             var recent = new RecentExchanges(settings.RecentExchanges);
+            var limits = new LimitsNow(gateway, recent, time);
             var status = new StatusDocument(version, started, gateway, Readiness, Reloads, inFlight, exchanges, settings.Otlp, otlpState, time);
             _reader = store is null ? null : new StoreReader(store, time);
             var export = _reader is null ? null : new ExchangeExport(_reader, Path.Combine(store!.Folder ?? Path.GetTempPath(), "exports"), time);
             var past = new PastExchanges(_reader, export, recent, time, log);
             var seconds = new RecentSeconds(time);
             _tail = new ExchangeTail();
-            _dashboard = dashboard?.Invoke(new DashboardSources(version, started, gateway, _reader, recent, apis, seconds, Readiness, Reloads, inFlight, otlpState, Audit, _inventory, stateDirectory, log, time));
-            _admin = new AdminListener(admin, listener => new AdminHandler(() => listener.Access, Readiness, metrics, status, new ApisDocument(gateway, apis, time), new InventoryDocument(_inventory), recent, past, new TailDocument(_tail, time), gateway, _dashboard, Audit, log));
+            _dashboard = dashboard?.Invoke(new DashboardSources(version, started, gateway, _reader, recent, apis, seconds, Readiness, Reloads, inFlight, otlpState, Audit, _inventory, limits, stateDirectory, log, time));
+            _admin = new AdminListener(admin, listener => new AdminHandler(() => listener.Access, Readiness, metrics, status, new ApisDocument(gateway, apis, time), new LimitsDocument(limits), new InventoryDocument(_inventory), recent, past, new TailDocument(_tail, time), gateway, _dashboard, Audit, log));
             Sinks = [.. Sinks, apis, recent, seconds, _tail];
         }
     }

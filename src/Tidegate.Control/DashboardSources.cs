@@ -21,6 +21,7 @@ namespace Tidegate.Control;
 /// <param name="Otlp">What became of exports; null where there are none.</param>
 /// <param name="Audit">Who did what.</param>
 /// <param name="Inventory">What was found from traffic.</param>
+/// <param name="Limits">What is left of limits.</param>
 /// <param name="StateDirectory">Where who is signed in is kept; null: only in memory.</param>
 /// <param name="Log">Takes one line.</param>
 /// <param name="Time">The clock.</param>
@@ -38,6 +39,7 @@ internal sealed record DashboardSources(
     OtlpState? Otlp,
     AuditLog Audit,
     ApiInventory Inventory,
+    LimitsNow Limits,
     string? StateDirectory,
     Action<string> Log,
     TimeProvider Time);

@@ -11,7 +11,7 @@ namespace Tidegate.Control.Admin;
 
 /// <summary>Answers the admin listener's requests: first whether the caller may ask, then what was asked for. Everything but a purge is read-only.</summary>
 internal sealed class AdminHandler(
-    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, InventoryDocument inventory, RecentExchanges recent, PastExchanges past, TailDocument tail, IGatewayView gateway, IDashboard? dashboard, AuditLog audit, Action<string> log)
+    Func<AdminAccess> access, Readiness readiness, GatewayMetrics metrics, StatusDocument status, ApisDocument apis, LimitsDocument limits, InventoryDocument inventory, RecentExchanges recent, PastExchanges past, TailDocument tail, IGatewayView gateway, IDashboard? dashboard, AuditLog audit, Action<string> log)
 {
     public const string ExchangesPath = "/api/v1/exchanges";
     private const string OpenApiPath = "/api/v1/openapi.json";
@@ -19,7 +19,7 @@ internal sealed class AdminHandler(
     /// <summary>All that there is, as openapi.json has it.</summary>
     public static readonly IReadOnlyList<string> Paths =
     [
-        "/livez", "/readyz", "/metrics", OpenApiPath, "/api/v1/status", "/api/v1/config", "/api/v1/apis", InventoryDocument.Path, ExchangesPath, PastExchanges.SearchPath, TailDocument.Path, ExchangesPath + "/{id}", ExchangesPath + "/{id}" + HarDocument.Suffix,
+        "/livez", "/readyz", "/metrics", OpenApiPath, "/api/v1/status", "/api/v1/config", "/api/v1/apis", LimitsDocument.Path, InventoryDocument.Path, ExchangesPath, PastExchanges.SearchPath, TailDocument.Path, ExchangesPath + "/{id}", ExchangesPath + "/{id}" + HarDocument.Suffix,
         PastExchanges.SeriesPath, CacheDocuments.AdvicePath, CacheQuestion.Path, AuditDocument.Path, CachePurge.Path,
     ];
 
@@ -113,6 +113,7 @@ internal sealed class AdminHandler(
         "/api/v1/status" => AdminReply.JsonAsync(context, 200, json => status.Write(json, access().ListensOn)),
         "/api/v1/config" => AdminReply.JsonAsync(context, 200, json => ConfigView.Write(json, gateway.Configuration.Effective, gateway.Configuration.Positions)),
         "/api/v1/apis" => AdminReply.JsonAsync(context, 200, apis.Write),
+        LimitsDocument.Path => AdminReply.JsonAsync(context, 200, limits.Write),
         InventoryDocument.Path => inventory.AnswerAsync(context),
         CacheDocuments.AdvicePath => AdminReply.JsonAsync(context, 200, json => CacheDocuments.WriteAdvice(json, gateway.Cache)),
         CacheQuestion.Path => CacheQuestion.AnswerAsync(context, gateway),

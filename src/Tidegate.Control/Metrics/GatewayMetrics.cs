@@ -324,6 +324,8 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         {
             writer.Write(provider.CoolingSeconds(), [new(MetricLabels.Api, provider.Api)]);
         }
+
+        WindowMetrics.Write(writer, gateway);
     }
 
     private void WriteCache(IMetricWriter writer)

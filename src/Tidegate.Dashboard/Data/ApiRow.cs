@@ -9,7 +9,7 @@ namespace Tidegate.Dashboard.Data;
 /// <param name="Now">In the shown time.</param>
 /// <param name="Sparkline">Calls over it.</param>
 /// <param name="PerSecondNow">Over the last minute.</param>
-/// <param name="Used">How much of its fullest limit is used, 0 to 1; null: none can be told.</param>
+/// <param name="Used">How much of its fullest limit is used, its provider's own windows and single callers' counts included, 0 to 1; null: none can be told.</param>
 /// <param name="State">What is to be known of it now; empty: nothing.</param>
 /// <param name="IsBad">Whether that is bad.</param>
 public sealed record ApiRow(string Api, Totals Now, IReadOnlyList<double> Sparkline, double PerSecondNow, double? Used, string State, bool IsBad)
@@ -18,7 +18,7 @@ public sealed record ApiRow(string Api, Totals Now, IReadOnlyList<double> Sparkl
     internal static IReadOnlyList<ApiRow> Of(Direction direction, Timeline timeline, SeriesResult? sums, LiveReader live, TimeSpan span)
     {
         var groups = (sums?.Groups ?? []).ToDictionary(group => group.Key[0]);
-        var used = live.Limits().Where(limit => limit.Used is not null).ToLookup(limit => limit.Api, limit => (double)limit.Used!.Value / limit.Amount);
+        var used = live.Limits().Select(limit => (limit.Api, limit.Share)).Concat(live.Windows().Select(window => (window.Api, Share: window.Used))).Where(limit => limit.Share is not null).ToLookup(limit => limit.Api, limit => limit.Share!.Value);
         var open = live.Circuits().Where(circuit => circuit.State == Policies.CircuitBreaker.CircuitState.Open).Select(circuit => circuit.Api).ToHashSet();
         var waiting = live.Waiting();
         var rows = live.Apis().Where(api => api.Direction == direction).ToDictionary(api => api.Api);

@@ -11,10 +11,10 @@ internal static class ExchangeFilters
     public const int PageSize = 100;
 
     /// <summary>The parameters, as in the admin API.</summary>
-    public static readonly IReadOnlyList<string> Names = ["direction", "api", "endpoint", "method", "status", "outcome", "code", "consumer", "tenant", "environment", "destination", "host", "path", "min_ms"];
+    public static readonly IReadOnlyList<string> Names = ["direction", "api", "endpoint", "method", "status", "outcome", "code", "consumer", "tenant", "environment", "destination", "region", "credential", "host", "path", "min_ms"];
 
     // What an exchange need not have.
-    private static readonly string[] Nameable = ["api", "endpoint", "tenant", "environment", "destination", "code"];
+    private static readonly string[] Nameable = ["api", "endpoint", "tenant", "environment", "destination", "region", "credential", "code"];
 
     /// <summary>The search, and what is wrong with a parameter; null when nothing is.</summary>
     public static (ExchangeSearch Search, string? Problem) Read(View view, DateTimeOffset now)

@@ -3,7 +3,7 @@ using Tidegate.Control.Live;
 using Tidegate.Dashboard.Views;
 using Tidegate.Exchanges;
 using Tidegate.Policies.CircuitBreaker;
-using Tidegate.Policies.Limits;
+using Tidegate.Policies.Limits.Learning;
 
 namespace Tidegate.Dashboard.Data;
 
@@ -36,42 +36,10 @@ internal sealed class LiveReader(DashboardSources sources, Viewer viewer)
     }
 
     /// <summary>The limits of an API, or of all.</summary>
-    public IReadOnlyList<LiveLimit> Limits(string? api = null)
-    {
-        var store = sources.Gateway.Limits;
-        var now = store.Time.GetTimestamp();
-        var seen = new HashSet<Limit>();
-        var limits = new List<LiveLimit>();
-        if (!viewer.Caller.SeesAll)
-        {
-            return limits;
-        }
+    public IReadOnlyList<LimitNow> Limits(string? api = null) => viewer.Caller.SeesAll ? [.. sources.Limits.Read().Limits.Where(limit => api is null || limit.Api == api)] : [];
 
-        foreach (var plan in sources.Gateway.Configuration.Snapshot.Plans)
-        {
-            if (api is not null && plan.Route.ApiName != api)
-            {
-                continue;
-            }
-
-            foreach (var policy in plan.Pipeline.Policies.OfType<LimitsPolicy>())
-            {
-                foreach (var limit in policy.Limits)
-                {
-                    if (!seen.Add(limit) || limits.Any(known => known.Api == plan.Route.ApiName && known.Scope == limit.Scope && known.Name == limit.Settings.Name))
-                    {
-                        continue;
-                    }
-
-                    var isOne = limit.Settings.Per.Count == 0;
-                    long? used = isOne ? store.Cells.Used(limit.Algorithm, limit.OnlyKey, now) : null;
-                    limits.Add(new LiveLimit(plan.Route.ApiName, limit.Scope, limit.Settings.Name, limit.Settings.Text, limit.Settings.Unit, limit.Settings.Amount, used, string.Join(", ", limit.Settings.Per.Select(part => part.Text)), policy.Queue?.Count));
-                }
-            }
-        }
-
-        return limits;
-    }
+    /// <summary>What the provider of an API, or of all, said is left of its own windows: those of which least is.</summary>
+    public IReadOnlyList<KnownWindow> Windows(string? api = null) => viewer.Caller.SeesAll ? [.. sources.Limits.Read().Windows.Where(window => api is null || window.Api == api)] : [];
 
     /// <summary>The circuits of an API, or of all.</summary>
     public IEnumerable<(string Api, string Endpoint, CircuitState State, long Opened)> Circuits(string? api = null) => CircuitsInForce.Of(sources.Gateway)
@@ -91,8 +59,25 @@ internal sealed class LiveReader(DashboardSources sources, Viewer viewer)
     /// <summary>Exchanges that have begun and not ended.</summary>
     public long InFlight(Direction direction) => viewer.Caller.SeesAll ? sources.InFlight.Count(direction) : 0;
 
-    /// <summary>An API's destinations that health is known of.</summary>
-    public IEnumerable<DestinationView> Destinations(string api) => sources.Gateway.Destinations.Where(destination => viewer.Caller.SeesAll && destination.Api == api);
+    /// <summary>An API's destinations as the configuration in force has them, in its order, called or not.</summary>
+    public IReadOnlyList<DestinationState> Destinations(string api)
+    {
+        if (!viewer.Caller.SeesAll)
+        {
+            return [];
+        }
+
+        // An attempt that failed and was followed by another counts for the other's destination: what is down may have no call of its own.
+        var known = sources.Gateway.Destinations.Where(destination => destination.Api == api).ToDictionary(destination => destination.Destination, StringComparer.Ordinal);
+        var (now, clock) = (sources.Gateway.Limits.Time.GetTimestamp(), sources.Time.GetUtcNow());
+        return
+        [
+            .. sources.Gateway.Configuration.Snapshot.Plans.Where(plan => plan.Route.ApiName == api)
+                .SelectMany(plan => plan.Upstream.Destinations.Select((destination, i) => (Name: destination.ToString(), Region: plan.Upstream.Regions.Count > i ? plan.Upstream.Regions[i] : "", IsAlone: plan.Upstream.Destinations.Count == 1)))
+                .DistinctBy(destination => destination.Name)
+                .Select(destination => DestinationState.Of(destination.Name, destination.Region, destination.IsAlone, known.GetValueOrDefault(destination.Name), now, clock)),
+        ];
+    }
 
     /// <summary>What somebody should look at, the worst first.</summary>
     public IReadOnlyList<Attention> Attention()
@@ -151,6 +136,14 @@ internal sealed class LiveReader(DashboardSources sources, Viewer viewer)
             }
         }
 
+        foreach (var window in Windows())
+        {
+            if (window.Used >= NearlyUsed && window.State.Limit > 1)
+            {
+                found.Add(new Attention(false, $"{window.Api}'s provider says that little is left", $"{window.Name}{(window.Of.Length > 0 ? $" ({window.Of})" : "")}: {Views.Units.Count(window.State.Remaining)} of {Views.Units.Count(window.State.Limit)}, {LimitRow.Again(window.State)}.", PageOf(window.Api)));
+            }
+        }
+
         AddRecording(found);
         return [.. found.OrderByDescending(attention => attention.IsBad)];
     }
@@ -190,18 +183,6 @@ internal sealed class LiveReader(DashboardSources sources, Viewer viewer)
 
 /// <summary>An API over the last minute.</summary>
 internal sealed record LiveApi(Direction Direction, string Api, long Calls, long Errors, long Rejected, double PerSecond, TimeSpan P95);
-
-/// <summary>A limit as it is now.</summary>
-/// <param name="Api">Whose.</param>
-/// <param name="Scope">The API, and the endpoint where it is written for one.</param>
-/// <param name="Name">Unique in its API.</param>
-/// <param name="Text">As it was written: 40/5s.</param>
-/// <param name="Unit">What is counted.</param>
-/// <param name="Amount">Of the unit.</param>
-/// <param name="Used">Of the amount; null where each key has a count of its own.</param>
-/// <param name="Per">What has counts of its own.</param>
-/// <param name="Waiting">Exchanges in its queue; null where nobody waits.</param>
-internal sealed record LiveLimit(string Api, string Scope, string Name, string Text, LimitUnit Unit, long Amount, long? Used, string Per, int? Waiting);
 
 /// <summary>Something that somebody should look at.</summary>
 /// <param name="IsBad">Something does not work; else it may soon not.</param>

@@ -9,7 +9,7 @@ using Tidegate.Policies.Retry;
 namespace Tidegate.Dashboard.Data;
 
 /// <summary>What keeps an API's calls going, as it is now.</summary>
-/// <param name="Keys">Of several, how the provider takes each; without values.</param>
+/// <param name="Keys">How the provider takes each; without values.</param>
 /// <param name="Hedges">What is sent a second time.</param>
 /// <param name="Adaptive">What was found out of the upstream.</param>
 /// <param name="Retries">Further attempts that could be made now; null where there are none.</param>
@@ -24,7 +24,10 @@ public sealed record ResilienceState(IReadOnlyList<KeyRow> Keys, IReadOnlyList<H
         // The API's own route first: what all of its routes share is said to be the API's.
         var plans = gateway.Configuration.Snapshot.Plans.Where(plan => plan.Route.ApiName == api).OrderBy(plan => plan.Route.EndpointName, StringComparer.Ordinal).SelectMany(plan => plan.Pipeline.Policies.Select(policy => (plan.Route.EndpointName, Policy: policy))).ToList();
         return new ResilienceState(
-            [.. plans.Select(plan => plan.Policy).OfType<KeyPoolPolicy>().SelectMany(pool => pool.Keys).Distinct().Select(KeyRow.Of)],
+            [
+                .. plans.Select(plan => plan.Policy).OfType<KeyPoolPolicy>().SelectMany(pool => pool.Keys.Select(key => (key, pool.Header))).DistinctBy(key => key.key).Select(key => KeyRow.Of(key.key, key.Header)),
+                .. plans.Select(plan => plan.Policy).OfType<CredentialPolicy>().Where(only => only.Health is not null).DistinctBy(only => only.Health).Select(only => KeyRow.OfOnly(only.Health!, only.Header)),
+            ],
             [.. plans.Where(plan => plan.Policy is HedgePolicy).DistinctBy(plan => ((HedgePolicy)plan.Policy).Route).Select(plan => HedgeRow.Of(plan.EndpointName, (HedgePolicy)plan.Policy))],
             [
                 .. plans.Where(plan => plan.Policy is AdaptiveConcurrencyPolicy).DistinctBy(plan => ((AdaptiveConcurrencyPolicy)plan.Policy).Gradient).Select(plan => AdaptiveRow.Of(plan.EndpointName, (AdaptiveConcurrencyPolicy)plan.Policy)),
@@ -34,17 +37,27 @@ public sealed record ResilienceState(IReadOnlyList<KeyRow> Keys, IReadOnlyList<H
     }
 }
 
-/// <summary>A key of several.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Passed">Answers to requests that carried it and were not refused for it.</param>
-/// <param name="Refused">Refused for it.</param>
+/// <summary>A key that an API's requests carry.</summary>
+/// <param name="Name">Its name, where it is one of several.</param>
+/// <param name="Field">The field that carries it.</param>
+/// <param name="Since">Since when it has its value, in this process.</param>
+/// <param name="Passed">Answers to requests that carried it and were not refused, or not for it.</param>
+/// <param name="Refused">Refused, as far as can be told for it.</param>
+/// <param name="LastRefused">When it was last refused.</param>
+/// <param name="Cause">With which status; empty when it never was.</param>
 /// <param name="State">In turn, or until when it is not and why.</param>
 /// <param name="IsSetAside">It is not used now.</param>
-public sealed record KeyRow(string Name, long Passed, long Refused, string State, bool IsSetAside)
+public sealed record KeyRow(string Name, string Field, DateTimeOffset? Since, long Passed, long Refused, DateTimeOffset? LastRefused, string Cause, string State, bool IsSetAside)
 {
-    internal static KeyRow Of(KeyHealth key) => key.SetAsideSeconds() is > 0 and var seconds
-        ? new(key.Key.Name, key.Passed, key.Refused, $"set aside for {Units.Duration(TimeSpan.FromSeconds(seconds))} after {key.Cause}", true)
-        : new(key.Key.Name, key.Passed, key.Refused, "in turn", false);
+    /// <summary>One of several.</summary>
+    internal static KeyRow Of(KeyHealth key, string field)
+    {
+        var row = OfOnly(key, field) with { Name = key.Key.Name, State = "in turn" };
+        return key.SetAsideSeconds() is > 0 and var seconds ? row with { State = $"set aside for {Units.Duration(TimeSpan.FromSeconds(seconds))} after {key.Cause}", IsSetAside = true } : row;
+    }
+
+    /// <summary>The only one: whatever comes of it, it is used.</summary>
+    internal static KeyRow OfOnly(KeyHealth key, string field) => new("the only one", field, key.InForceSince, key.Passed, key.Refused, key.LastRefused, key.Cause, "in use", false);
 }
 
 /// <summary>What is sent a second time.</summary>

@@ -11,23 +11,33 @@ namespace Tidegate.Dashboard.Data;
 /// <param name="Detail">How; may be empty.</param>
 /// <param name="Tone">good, warn, bad, or nothing.</param>
 /// <param name="Length">How long it took; null where the record does not say.</param>
-public sealed record TimelineStep(string Name, string Detail, string Tone, TimeSpan? Length)
+/// <param name="IsPart">It is one of what the step before it is made of.</param>
+public sealed record TimelineStep(string Name, string Detail, string Tone, TimeSpan? Length, bool IsPart = false)
 {
     /// <summary>In the order in which it came, as far as the record has it.</summary>
-    internal static IReadOnlyList<TimelineStep> Of(in ExchangeRecord record)
+    /// <param name="record">Whose.</param>
+    /// <param name="route">The policies of its route; null where they are not known, or not for whoever looks.</param>
+    internal static IReadOnlyList<TimelineStep> Of(ExchangeRecord record, RouteDecisions? route = null)
     {
         var steps = new List<TimelineStep> { new("The request's head was complete", $"{ExchangeWords.WithName(record.ClientProtocol)} from {record.ClientAddress}", "", null) };
-        if (record.Policies > TimeSpan.Zero)
+        var asked = route?.Steps(record).ToList() ?? [];
+        if (record.Policies > TimeSpan.Zero || asked.Count > 0)
         {
-            steps.Add(new("Policies decided", "", "", record.Policies));
+            steps.Add(new("Policies decided", asked.Count > 0 && route!.IsNewer ? "as the configuration has them that is in force now; it came after this exchange" : "", "", record.Policies > TimeSpan.Zero ? record.Policies : null));
+            steps.AddRange(asked);
         }
 
         foreach (var observed in record.Observed)
         {
+            if (asked.Count > 0 && route!.Tells(record, observed))
+            {
+                continue;
+            }
+
             steps.Add(new(Would(observed), $"{observed.Code}; it only observes", "warn", null));
         }
 
-        if (record.Cache != CacheResult.None)
+        if (record.Cache != CacheResult.None && !asked.Any(step => step.Name == "cache"))
         {
             var isHit = record.Outcome == Outcome.ServedFromCache;
             steps.Add(new("The cache was asked", ExchangeWords.Of(record.Cache) + (record.IsCacheOverridden ? ", kept longer than the upstream said" : ""), isHit ? "good" : "", null));
@@ -103,7 +113,8 @@ public sealed record TimelineStep(string Name, string Detail, string Tone, TimeS
 
     private static TimeSpan? Took(in RetryNote retry) => retry.Took > TimeSpan.Zero ? retry.Took : null;
 
-    private static string Would(in PolicyDecision observed) => observed.Policy switch
+    /// <summary>What a policy that only observes would have done.</summary>
+    internal static string Would(PolicyDecision observed) => observed.Policy switch
     {
         "fallback" => "The fixed answer would have stood in",
         "credential" => "Another key would have been used",

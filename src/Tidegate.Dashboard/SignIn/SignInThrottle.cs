@@ -3,13 +3,22 @@ using Tidegate.Edge;
 
 namespace Tidegate.Dashboard.SignIn;
 
-/// <summary>Makes guessing slow: after a few wrong passwords for one name from one address each further one has to wait twice as long as the one before.</summary>
+/// <summary>
+/// Makes guessing slow. After a few wrong passwords for one name from one address each further one has to wait twice as long as the one before. Whatever the names, a network has so many
+/// wrong ones at once and then one every few seconds: each takes some of a core, and names can be made up.
+/// </summary>
 internal sealed class SignInThrottle(TimeProvider time)
 {
+    /// <summary>An office in the morning mistypes no more.</summary>
+    public const int FreeOfNetwork = 20;
+
     // Whoever mistypes does so once or twice.
     private const int FreeFailures = 4;
     private const int MaxDoublings = 6;
     private const int Capacity = 1_000;
+
+    /// <summary>20 ms of a core every 3 s are less than a hundredth of it; somebody who forgot a password does not type faster.</summary>
+    public static readonly TimeSpan EachOfNetwork = TimeSpan.FromSeconds(3);
 
     // Whoever waited this long begins anew.
     private static readonly TimeSpan Forgotten = TimeSpan.FromMinutes(15);
@@ -17,47 +26,82 @@ internal sealed class SignInThrottle(TimeProvider time)
     private readonly Lock _gate = new();
     private readonly Dictionary<(string Name, string Address), (int Failures, DateTimeOffset Last)> _failures = [];
 
-    /// <summary>How long the next attempt has to wait.</summary>
+    // When each has all of its free ones again.
+    private readonly Dictionary<string, DateTimeOffset> _networks = [];
+
+    /// <summary>How long the next attempt has to wait. That a network's is used up is the same for every name.</summary>
     public TimeSpan Wait(string name, string address)
     {
-        address = NetworkOf(address);
+        var (one, network) = (AddressOf(address), NetworkOf(address));
         lock (_gate)
         {
             var now = time.GetUtcNow();
-            if (!_failures.TryGetValue((name, address), out var known) || known.Failures < FreeFailures || now - known.Last > Forgotten)
+            var due = now;
+            if (_failures.TryGetValue((name, one), out var known) && known.Failures >= FreeFailures && now - known.Last <= Forgotten)
             {
-                return TimeSpan.Zero;
+                due = known.Last + TimeSpan.FromSeconds(1 << Math.Min(known.Failures - FreeFailures, MaxDoublings));
             }
 
-            var due = known.Last + TimeSpan.FromSeconds(1 << Math.Min(known.Failures - FreeFailures, MaxDoublings));
+            if (_networks.TryGetValue(network, out var full) && full - ((FreeOfNetwork - 1) * EachOfNetwork) is var free && free > due)
+            {
+                due = free;
+            }
+
             return due > now ? due - now : TimeSpan.Zero;
         }
     }
 
     public void Failed(string name, string address)
     {
-        address = NetworkOf(address);
+        var (one, network) = (AddressOf(address), NetworkOf(address));
         lock (_gate)
         {
             var now = time.GetUtcNow();
-            if (_failures.Count >= Capacity && !_failures.ContainsKey((name, address)))
+            if (_failures.Count >= Capacity && !_failures.ContainsKey((name, one)))
             {
                 _failures.Remove(_failures.MinBy(known => known.Value.Last).Key);
             }
 
-            var before = _failures.TryGetValue((name, address), out var known) && now - known.Last <= Forgotten ? known.Failures : 0;
-            _failures[(name, address)] = (before + 1, now);
+            var before = _failures.TryGetValue((name, one), out var known) && now - known.Last <= Forgotten ? known.Failures : 0;
+            _failures[(name, one)] = (before + 1, now);
+            if (_networks.Count >= Capacity && !_networks.ContainsKey(network))
+            {
+                _networks.Remove(_networks.MinBy(known => known.Value).Key);
+            }
+
+            // Whatever came at the same moment, the next may come as soon as one more is free.
+            var (full, most) = (_networks.TryGetValue(network, out var until) && until > now ? until : now, now + (FreeOfNetwork * EachOfNetwork));
+            _networks[network] = full + EachOfNetwork < most ? full + EachOfNetwork : most;
         }
     }
 
     public void Succeeded(string name, string address)
     {
-        address = NetworkOf(address);
         lock (_gate)
         {
-            _failures.Remove((name, address));
+            // What others of its network got wrong stays: whoever knows one password may guess at others.
+            _failures.Remove((name, AddressOf(address)));
         }
     }
 
-    private static string NetworkOf(string address) => IPAddress.TryParse(address, out var parsed) ? PeerAddress.NetworkOf(parsed).ToString() : address;
+    /// <summary>Who may be one attacker: the /24 of an IPv4 address, the /64 of an IPv6 one. On loopback, where proxies are too, everybody is one.</summary>
+    public static string NetworkOf(string address)
+    {
+        if (!IPAddress.TryParse(address, out var parsed))
+        {
+            return address;
+        }
+
+        var network = PeerAddress.NetworkOf(parsed);
+        var bytes = network.GetAddressBytes();
+        if (bytes.Length != 4)
+        {
+            return network.ToString();
+        }
+
+        bytes[3] = 0;
+        return new IPAddress(bytes).ToString();
+    }
+
+    private static string AddressOf(string address) => IPAddress.TryParse(address, out var parsed) ? PeerAddress.NetworkOf(parsed).ToString() : address;
 }

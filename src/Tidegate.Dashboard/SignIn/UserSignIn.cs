@@ -10,15 +10,11 @@ internal sealed class UserSignIn(TimeProvider time) : IDisposable
     /// <summary>More than anybody types, little enough to hash.</summary>
     public const int MaxLength = 200;
 
-    // Each takes some 20 ms of a core and 19 MiB, and the machine has traffic to carry: one at a time, and a few who wait for their turn.
-    private const int MaxWaiting = 8;
-
     private readonly SignInThrottle _throttle = new(time);
-    private readonly SemaphoreSlim _turn = new(1, 1);
 
-    // Whether a name exists must not show in the time.
-    private readonly Lazy<PasswordHash> _nobodys = new(static () => Passwords.Hash("nobody has this one"));
-    private int _waiting;
+    // Each takes some 20 ms of a core and 19 MiB, and the machine has traffic to carry: one at a time, and a few who wait for their turn.
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private readonly SignInPlaces _places = new();
 
     /// <summary>Who that is; else what to tell them.</summary>
     public async Task<(AdminCaller? Caller, string Trouble)> TryAsync(SignInSettings settings, string name, string password, string address, CancellationToken cancellationToken)
@@ -33,10 +29,10 @@ internal sealed class UserSignIn(TimeProvider time) : IDisposable
             return (null, string.Create(CultureInfo.InvariantCulture, $"Too many wrong passwords. Try again in {Math.Ceiling(wait.TotalSeconds)} s."));
         }
 
-        if (Interlocked.Increment(ref _waiting) > MaxWaiting)
+        var network = SignInThrottle.NetworkOf(address);
+        if (_places.TryTake(network) is { } full)
         {
-            Interlocked.Decrement(ref _waiting);
-            return (null, "Too many people sign in at this moment. Try again.");
+            return (null, full);
         }
 
         try
@@ -51,8 +47,7 @@ internal sealed class UserSignIn(TimeProvider time) : IDisposable
                 }
 
                 var user = settings.Users.GetValueOrDefault(name);
-                var fits = Passwords.Fits(password, user?.Password ?? _nobodys.Value);
-                if (user is null || !fits)
+                if (!(HashFor(settings, name) is { } hash && Passwords.Fits(password, hash)) || user is null)
                 {
                     _throttle.Failed(name, address);
                     return (null, "Name or password is wrong.");
@@ -68,9 +63,18 @@ internal sealed class UserSignIn(TimeProvider time) : IDisposable
         }
         finally
         {
-            Interlocked.Decrement(ref _waiting);
+            _places.Leave(network);
         }
     }
+
+    /// <summary>
+    /// What a name's password is held against. Whether a name exists must not show in the time, and hashes may differ in what they cost: for a name that nobody has it is always the same
+    /// one of somebody's, whatever comes of it. Null: nobody has a name.
+    /// </summary>
+    internal static PasswordHash? HashFor(SignInSettings settings, string name) =>
+        settings.Users.TryGetValue(name, out var user) ? user.Password
+        : settings.Users.Count == 0 ? null
+        : settings.Users.Values.ElementAt((int)((uint)name.GetHashCode(StringComparison.Ordinal) % (uint)settings.Users.Count)).Password;
 
     public void Dispose() => _turn.Dispose();
 }

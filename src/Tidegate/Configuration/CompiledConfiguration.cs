@@ -39,6 +39,9 @@ internal sealed record CompilerServices(Forwarder Forwarder, TimeProvider Time)
     /// <summary>Which of several keys are taken.</summary>
     public KeyHealths Keys { get; } = new(Time);
 
+    /// <summary>How keys are taken that are an API's only one.</summary>
+    public KeyHealths OnlyKeys { get; } = new(Time);
+
     /// <summary>How slow answers are, and what was sent a second time.</summary>
     public HedgeRoutes Hedges { get; } = new(Time);
 

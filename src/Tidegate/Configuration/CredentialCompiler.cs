@@ -88,14 +88,15 @@ internal sealed class CredentialCompiler(ConfigPositions positions, List<ConfigP
         var requiresTls = api is { Direction: Direction.Egress, Upstream: null };
         if (credential.Keys.Count == 0)
         {
-            return new CredentialPolicy(credential.Header, credential.Value?.Value ?? "", requiresTls);
+            var value = credential.Value?.Value ?? "";
+            return new CredentialPolicy(credential.Header, value, requiresTls, HealthOf(api, new ProviderKey("", Identity(credential.Header, value)), services.OnlyKeys));
         }
 
         return new KeyPoolPolicy(
             new CredentialField(credential.Header, requiresTls),
             new KeyPoolSettings
             {
-                Keys = [.. credential.Keys.Take(KeyPoolSettings.MaxKeys).Select((key, i) => new PooledKey(Encoding.Latin1.GetBytes(key.Value.Value), Math.Min(KeyPoolSettings.MaxWeight, key.Weight ?? 1), HealthOf(api, new ProviderKey(NameOf(credential, i), Identity(credential.Header, key.Value.Value)))))],
+                Keys = [.. credential.Keys.Take(KeyPoolSettings.MaxKeys).Select((key, i) => new PooledKey(Encoding.Latin1.GetBytes(key.Value.Value), Math.Min(KeyPoolSettings.MaxWeight, key.Weight ?? 1), HealthOf(api, new ProviderKey(NameOf(credential, i), Identity(credential.Header, key.Value.Value)), services.Keys)))],
                 Choice = credential.Balance ?? KeyChoice.RoundRobin,
                 SetAside = credential.SetAside ?? KeyPoolSettings.DefaultSetAside,
                 Mode = credential.Mode ?? PolicyMode.Enforce,
@@ -103,12 +104,12 @@ internal sealed class CredentialCompiler(ConfigPositions positions, List<ConfigP
             services.Time);
     }
 
-    private KeyHealth HealthOf(ApiConfig api, ProviderKey key)
+    private KeyHealth HealthOf(ApiConfig api, ProviderKey key, KeyHealths of)
     {
         if (!_healths.TryGetValue(key, out var health))
         {
-            _healths.Add(key, health = services.Keys.Of(api.Name, key));
-            effects.Add(() => services.Keys.Keep(health));
+            _healths.Add(key, health = of.Of(api.Name, key));
+            effects.Add(() => of.Keep(health));
         }
 
         return health;

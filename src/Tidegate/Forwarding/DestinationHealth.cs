@@ -16,6 +16,8 @@ internal sealed class DestinationHealth(TimeProvider time)
     private int _ejections;
     private bool _isProbed;
     private long _generation;
+    private int _failuresInRow;
+    private long _ejectedSince;
     private long _ejectedUntil;
     private long _askedUntil;
     private long _ejected;
@@ -35,6 +37,9 @@ internal sealed class DestinationHealth(TimeProvider time)
 
     /// <summary>How often it was left out because it asked for a pause, or would have been.</summary>
     public long SetAside => Interlocked.Read(ref _setAside);
+
+    /// <summary>Attempts that failed there since one was answered.</summary>
+    public int FailuresInRow => Volatile.Read(ref _failuresInRow);
 
     /// <summary>Whether it is left out now, or would be.</summary>
     public bool IsLeftOut(long now) => IsEjected(now) || now < AskedUntil;
@@ -95,19 +100,30 @@ internal sealed class DestinationHealth(TimeProvider time)
         }
     }
 
+    /// <summary>How long it has been left out, or would have been, and for how much longer; null when it is not.</summary>
+    public (TimeSpan Past, TimeSpan Left)? EjectedFor(long now)
+    {
+        lock (_gate)
+        {
+            return IsEjected(now) ? (time.GetElapsedTime(_ejectedSince, now), time.GetElapsedTime(now, _ejectedUntil)) : null;
+        }
+    }
+
     /// <summary>It answered.</summary>
     public void Succeeded(Ejection ejection, DestinationPass pass, long now)
     {
         _window.Good(now, Ticks(ejection.Window));
 
         // Nearly always nothing more to do, and then no lock.
-        if (Volatile.Read(ref _failures) == 0 && Volatile.Read(ref _ejections) == 0)
+        if (Volatile.Read(ref _failures) == 0 && Volatile.Read(ref _ejections) == 0 && Volatile.Read(ref _failuresInRow) == 0)
         {
             return;
         }
 
         lock (_gate)
         {
+            _failuresInRow = 0;
+
             // Were it left out, nobody would have asked it: its time goes on.
             if (pass.Generation != _generation || (ejection.IsObserved && IsEjected(now)))
             {
@@ -131,6 +147,8 @@ internal sealed class DestinationHealth(TimeProvider time)
         _window.Bad(now, Ticks(ejection.Window));
         lock (_gate)
         {
+            _failuresInRow++;
+
             // What began before it was left out, or while it is because there was nobody else, says nothing new; and while one finds out, its word counts.
             if (pass.Generation != _generation || IsEjected(now) || (_isProbed && !pass.IsProbe))
             {
@@ -145,6 +163,7 @@ internal sealed class DestinationHealth(TimeProvider time)
 
             _failures = 0;
             _ejections = Math.Min(MaxTimes, _ejections + 1);
+            _ejectedSince = now;
             Change(now + (Ticks(ejection.For) * _ejections));
             Interlocked.Increment(ref _ejected);
             return true;

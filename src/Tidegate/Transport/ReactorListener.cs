@@ -29,7 +29,17 @@ internal sealed class ReactorListener<TCalls> : IConnectionListener
     {
         var descriptors = ListeningSockets.Open(address, reactors.Length, out var local);
         var listener = new ReactorListener<TCalls>(reactors, descriptors, local);
-        await Task.WhenAll(listener._sockets.Select(socket => socket.OpenAsync()));
+        try
+        {
+            await Task.WhenAll(listener._sockets.Select(socket => socket.OpenAsync()));
+        }
+        catch
+        {
+            // The others accept already, and nobody would read what they accept, or close them.
+            await listener.DisposeAsync();
+            throw;
+        }
+
         return listener;
     }
 

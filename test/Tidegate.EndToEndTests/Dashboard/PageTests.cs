@@ -8,7 +8,7 @@ namespace Tidegate.EndToEndTests.Dashboard;
 /// <summary>The dashboard as somebody with a browser sees it.</summary>
 public sealed class PageTests(Browser browser) : IClassFixture<Browser>
 {
-    private static readonly string[] Pages = ["/", "/egress", "/egress/echo", "/ingress", "/ingress/orders", "/consumers", "/consumers/partner", "/tenants/acme", "/environments/production", "/inventory", "/inventory/ingress/orders", "/exchanges", "/exchanges?tail=on", "/configuration"];
+    private static readonly string[] Pages = ["/", "/egress", "/egress/echo", "/ingress", "/ingress/orders", "/consumers", "/consumers/partner", "/tenants", "/tenants/acme", "/environments", "/environments/production", "/inventory", "/inventory/ingress/orders", "/exchanges", "/exchanges?tail=on", "/configuration"];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -70,6 +70,57 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         }
     }
 
+    [Theory]
+    [InlineData(ColorScheme.Light, 1280)]
+    [InlineData(ColorScheme.Dark, 390)]
+    public async Task Neither_the_form_nor_the_audit_log_keeps_anybody_out(ColorScheme scheme, int width)
+    {
+        const string Token = "a-token-of-some-length";
+        await using var gateway = await SeenGateway.StartAsync(Cancellation, admin: "{ address: 127.0.0.1:0, token: " + Token + " }");
+        await using var visitor = await browser.VisitAsync(gateway.Root, width, scheme: scheme);
+        await visitor.Page.GotoAsync("/sign-in");
+        Assert.Equal("", await visitor.BarriersAsync());
+        await visitor.Page.GetByLabel("Admin token").FillAsync("not-the-token-at-all");
+        await visitor.Page.Keyboard.PressAsync("Enter");
+        await visitor.SeesAsync("That is not the token");
+        Assert.Equal("", await visitor.BarriersAsync());
+        await visitor.KeepAsync($"{width} sign in {scheme}");
+        await visitor.Page.GetByLabel("Admin token").FillAsync(Token);
+        await visitor.Page.Keyboard.PressAsync("Enter");
+        await visitor.ComesAliveAsync();
+        await visitor.OpenAsync("/audit");
+        await visitor.HasAsync(2, "tbody tr");
+        await visitor.SeesAsync("sign in, failed");
+        Assert.Equal(width, await visitor.Page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
+        Assert.Equal("", await visitor.BarriersAsync());
+        await visitor.KeepAsync($"{width} audit {scheme}");
+    }
+
+    [Fact]
+    public async Task Exchanges_are_filtered_by_region_and_key()
+    {
+        await using var gateway = await SeenGateway.StartAsync(Cancellation, more: """
+              - { name: near, direction: egress, hosts: [near.test], credential: { header: X-Api-Key, keys: [{ name: one, value: a-key-of-ours }, { name: two, value: another-key-of-ours }] }, upstream: { destinations: [{ url: "http://127.0.0.1:UPSTREAM", region: eu-west }] } }
+            """);
+        await gateway.CallAsync("http://near.test/", Cancellation);
+        await gateway.CallAsync("http://near.test/", Cancellation);
+        await gateway.GetAsync("/orders", SeenGateway.Key, Cancellation);
+        await gateway.Gateway.RecordsAsync(3, Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root);
+        await visitor.OpenAsync("/exchanges");
+        await visitor.HasAsync(3, "tbody tr");
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "More filters" }).ClickAsync();
+        await visitor.Page.GetByLabel("Region").FillAsync("eu-west");
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Search" }).ClickAsync();
+        await visitor.LandsAtAsync("**/exchanges?region=eu-west");
+        await visitor.HasAsync(2, "tbody tr");
+        await visitor.Page.GetByLabel("Key", new() { Exact = true }).FillAsync("two");
+        await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Search" }).ClickAsync();
+        await visitor.LandsAtAsync("**/exchanges?credential=two&region=eu-west");
+        await visitor.HasAsync(1, "tbody tr");
+        visitor.HasNoComplaint();
+    }
+
     [Fact]
     public async Task A_time_of_ones_own_is_chosen_by_keyboard()
     {
@@ -111,7 +162,7 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await using var visitor = await browser.VisitAsync(gateway.Root);
         await gateway.BusyAsync(Cancellation);
         await visitor.OpenAsync("/egress/keyed");
-        await visitor.Page.Locator("section:has-text('Keys') tr:has-text('first'):has-text('in turn')").WaitForAsync();
+        await visitor.Page.Locator("section:has-text('Credential') tr:has-text('first'):has-text('X-Api-Key'):has-text('in turn')").WaitForAsync();
         await visitor.SeesAsync("further attempts could be made at once");
         await visitor.Page.Locator("section:has-text('Adaptive limits') tr:has-text('adaptive_concurrency'):has-text('in flight')").WaitForAsync();
         await visitor.Page.Locator("tr:has-text('the API'):has-text('5 s')").WaitForAsync();
@@ -122,6 +173,93 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await visitor.OpenAsync("/ingress");
         await visitor.Page.Locator("section:has-text('Not let in') tr:has-text('credential_unknown'):has-text('authenticate'):has-text('orders')").WaitForAsync();
         visitor.HasNoComplaint();
+    }
+
+    [Theory]
+    [InlineData(1280)]
+    [InlineData(390)]
+    public async Task A_destination_that_is_down_is_on_its_apis_page_though_no_call_counts_for_it(int width)
+    {
+        var dead = $"http://127.0.0.1:{TestPorts.Free()}";
+        await using var gateway = await SeenGateway.StartAsync(Cancellation, more: $$"""
+              - { name: paired, direction: egress, hosts: [paired.test], retry: { backoff: { base: 1ms } }, upstream: { destinations: ["{{dead}}", "http://127.0.0.1:UPSTREAM"], balance: ordered, ejection: { failures: 2, for: 5m } } }
+            """);
+        await using var visitor = await browser.VisitAsync(gateway.Root, width);
+        await visitor.OpenAsync("/egress/paired");
+        await visitor.Page.Locator($"tr:has-text('{dead}'):has-text('in turn')").WaitForAsync();
+        for (var i = 0; i < 4; i++)
+        {
+            await gateway.CallAsync("http://paired.test/", Cancellation);
+        }
+
+        await visitor.OpenAsync("/");
+        await visitor.Page.GetByText("A destination of paired is left out").ClickAsync();
+        await visitor.LandsAtAsync("**/egress/paired");
+        await visitor.Page.Locator($"tr:has-text('{dead}'):has-text('left out'):has-text('2 failures in a row'):has-text('2 of 2 attempts failed'):has-text('until')").WaitForAsync();
+        Assert.Equal(width, await visitor.Page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
+        Assert.Equal("", await visitor.BarriersAsync());
+        await visitor.KeepAsync($"{width} destination down");
+        visitor.HasNoComplaint();
+    }
+
+    [Theory]
+    [InlineData(1280)]
+    [InlineData(390)]
+    public async Task An_apis_only_credential_is_shown_without_its_value_and_with_how_it_is_taken(int width)
+    {
+        await using var provider = ScriptedUpstream.Answering("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+        await using var gateway = await SeenGateway.StartAsync(Cancellation, more: $$"""
+              - { name: alone, direction: egress, hosts: [alone.test], credential: { header: X-Provider-Key, value: the-only-key-of-ours }, upstream: { destinations: ["http://127.0.0.1:{{provider.Port}}"] } }
+            """);
+        await gateway.CallAsync("http://alone.test/", Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root, width);
+        await visitor.OpenAsync("/egress/alone");
+        await visitor.Page.Locator("section:has-text('Credential') tr:has-text('the only one'):has-text('X-Provider-Key'):has-text('401 at ')").WaitForAsync();
+        Assert.DoesNotContain("the-only-key-of-ours", await visitor.Page.ContentAsync(), StringComparison.Ordinal);
+        Assert.Equal(width, await visitor.Page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
+        Assert.Equal("", await visitor.BarriersAsync());
+        await visitor.KeepAsync($"{width} credential");
+        visitor.HasNoComplaint();
+    }
+
+    [Theory]
+    [InlineData(1280, ColorScheme.Light)]
+    [InlineData(390, ColorScheme.Dark)]
+    public async Task An_api_shows_what_is_left_for_single_callers_and_what_its_provider_says_is_left(int width, ColorScheme scheme)
+    {
+        await using var provider = ScriptedUpstream.Answering("HTTP/1.1 200 OK\r\nX-RateLimit-Limit: 1000\r\nX-RateLimit-Remaining: 40\r\nX-RateLimit-Reset: 3000\r\nContent-Length: 0\r\n\r\n");
+        await using var gateway = await SeenGateway.StartAsync(Cancellation, more: $$"""
+              - { name: told, direction: egress, hosts: [told.test], limits: [{ name: each, rate: 8/1h, per: [client_address] }], upstream: { destinations: ["http://127.0.0.1:{{provider.Port}}"] } }
+            """);
+        for (var i = 0; i < 2; i++)
+        {
+            await gateway.CallAsync("http://told.test/", Cancellation);
+        }
+
+        await gateway.Gateway.RecordsAsync(2, Cancellation);
+        await using var visitor = await browser.VisitAsync(gateway.Root, width, scheme: scheme);
+        await visitor.OpenAsync("/egress/told");
+        await visitor.Page.Locator("section:has-text('Limits') tr:has-text('127.0.0.1'):has-text('6 of 8 left')").WaitForAsync();
+        await visitor.Page.Locator("section:has-text('Limits') tr:has-text('x-ratelimit'):has-text('40 of 1,000 left, anew in'):has-text('says x-ratelimit-remaining')").WaitForAsync();
+        Assert.Equal(width, await visitor.Page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
+        Assert.Equal("", await visitor.BarriersAsync());
+        await visitor.KeepAsync($"{width} limits {scheme}");
+        await visitor.OpenAsync("/egress");
+        await visitor.Page.Locator("tr:has-text('told') [aria-label='96 % of its limit used']").WaitForAsync();
+        await visitor.OpenAsync("/");
+        await visitor.SeesAsync("told's provider says that little is left");
+        visitor.HasNoComplaint();
+
+        using var client = new HttpClient();
+        using var limits = System.Text.Json.JsonDocument.Parse(await client.GetStringAsync(gateway.Root + "/api/v1/limits", Cancellation));
+        var each = limits.RootElement.GetProperty("limits").EnumerateArray().Single(limit => limit.GetProperty("api").GetString() == "told");
+        var fullest = each.GetProperty("fullest").EnumerateArray().Single();
+        Assert.Equal(("127.0.0.1", 8, 2), (fullest.GetProperty("of").GetString(), fullest.GetProperty("amount").GetInt32(), fullest.GetProperty("used").GetInt32()));
+        var window = limits.RootElement.GetProperty("provider_windows").EnumerateArray().Single();
+        Assert.Equal(("told", 1_000, 40), (window.GetProperty("api").GetString(), window.GetProperty("limit").GetInt32(), window.GetProperty("remaining").GetInt32()));
+        var metrics = await client.GetStringAsync(gateway.Root + "/metrics", Cancellation);
+        Assert.Contains("""tidegate_provider_window_remaining{api="told",window="x-ratelimit"} 40""", metrics, StringComparison.Ordinal);
+        Assert.Contains("""tidegate_provider_window_limit{api="told",window="x-ratelimit"} 1000""", metrics, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -195,8 +333,15 @@ public sealed class PageTests(Browser browser) : IClassFixture<Browser>
         await visitor.LandsAtAsync(new Regex("/exchanges/[0-9a-f]{16}$"));
         await visitor.SeesAsync("Where the time went");
         await visitor.SeesAsync("Refused by authenticate");
+        await visitor.Page.Locator(".timeline li.part:has-text('authenticate'):has-text('refused: credential_unknown')").WaitForAsync();
         await visitor.Page.GetByText("The record, as in").ClickAsync();
         await visitor.SeesAsync("\"code\": \"credential_unknown\"");
+        await visitor.KeepAsync("1280 exchange refused");
+        await visitor.OpenAsync("/exchanges?outcome=forwarded&api=echo");
+        await visitor.Page.Locator("tbody tr td.status").First.ClickAsync();
+        await visitor.Page.Locator(".timeline li.part:has-text('limits'):has-text('1000/1m'):has-text('had room')").WaitForAsync();
+        await visitor.Page.Locator(".timeline li.part:has-text('cache'):has-text('miss')").WaitForAsync();
+        await visitor.KeepAsync("1280 exchange forwarded");
         await visitor.OpenAsync("/exchanges/0123456789abcdef");
         await visitor.SeesAsync("This exchange is not kept.");
         visitor.HasNoComplaint();

@@ -26,7 +26,12 @@ internal sealed class SeenGateway : IAsyncDisposable
     /// <summary>Where the dashboard is.</summary>
     public string Root => $"http://{Gateway["admin"]}";
 
-    public static async Task<SeenGateway> StartAsync(CancellationToken cancellation, bool isKept = true, string admin = "{ address: 127.0.0.1:0 }", string? state = null)
+    /// <param name="cancellation">Gives up.</param>
+    /// <param name="isKept">Whether exchanges are.</param>
+    /// <param name="admin">The admin listener.</param>
+    /// <param name="state">A directory for what outlives the process.</param>
+    /// <param name="more">Further APIs, each line indented by two; UPSTREAM stands for the upstream's port.</param>
+    public static async Task<SeenGateway> StartAsync(CancellationToken cancellation, bool isKept = true, string admin = "{ address: 127.0.0.1:0 }", string? state = null, string more = "")
     {
         var exchanges = isKept ? Directory.CreateTempSubdirectory("tidegate-dashboard-").FullName : null;
         var upstream = await EchoUpstream.StartAsync();
@@ -51,6 +56,7 @@ internal sealed class SeenGateway : IAsyncDisposable
                 authenticate: [api_key]
                 upstream: { destinations: ["http://127.0.0.1:{{upstream.Port}}"] }
                 endpoints: [{ name: list, match: { path: /orders, methods: [GET] } }]
+            {{more.Replace("UPSTREAM", upstream.Port.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal)}}
             """,
             cancellation,
             exchanges: exchanges,
@@ -71,6 +77,12 @@ internal sealed class SeenGateway : IAsyncDisposable
         using var refused = await _proxied.GetAsync("http://elsewhere.example/", cancellation);
         using var failed = await _proxied.GetAsync("http://127.0.0.1:1/", cancellation);
         await Gateway.RecordsAsync(13, cancellation);
+    }
+
+    /// <summary>One call of somebody else's.</summary>
+    public async Task CallAsync(string url, CancellationToken cancellation)
+    {
+        using var answer = await _proxied.GetAsync(url, cancellation);
     }
 
     /// <summary>One call of our API.</summary>

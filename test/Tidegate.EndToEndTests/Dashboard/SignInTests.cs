@@ -192,6 +192,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>
             using var file = await client.SendAsync(Request(gateway.Root + "/api/v1/exchanges/search?last=1h&format=csv", session), Cancellation);
             Assert.Equal(calls + 1, (await file.Content.ReadAsStringAsync(Cancellation)).Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
             Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync(client, gateway.Root + "/api/v1/inventory", session));
+            Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync(client, gateway.Root + "/api/v1/limits", session));
 
             // Asking for another tenant must not widen what is seen.
             using var asked = await JsonAsync(client, gateway.Root + "/api/v1/exchanges/search?last=1h&tenant=", session);

@@ -34,7 +34,7 @@ internal sealed class PageRenderer : Renderer
     protected override RendererInfo RendererInfo => new("test", _isInteractive);
 
     public static DashboardSources Sources(TimeProvider time) =>
-        new("", default, null!, null, new RecentExchanges(1), new ApiStatistics(time), new RecentSeconds(time), null!, null!, null!, null, new AuditLog(null, _ => { }, time), null!, null, _ => { }, time);
+        new("", default, null!, null, new RecentExchanges(1), new ApiStatistics(time), new RecentSeconds(time), null!, null!, null!, null, new AuditLog(null, _ => { }, time), null!, null!, null, _ => { }, time);
 
     public static PageRenderer Create(TimeProvider time, string url, bool isInteractive)
     {

@@ -7,17 +7,6 @@ namespace Tidegate.Tests.Dashboard;
 /// <summary>What the dashboard's URLs say, and how its numbers are written.</summary>
 public sealed class ViewTests
 {
-    [Theory]
-    [InlineData(false, false, "in turn", "left out 3 times since the start")]
-    [InlineData(true, false, "left out", "left out 3 times since the start")]
-    [InlineData(false, true, "in turn", "would have been left out 3 times since the start")]
-    [InlineData(true, true, "would be left out", "would have been left out 3 times since the start")]
-    public void A_destination_that_only_would_be_left_out_is_not_said_to_be(bool isEjected, bool isObserved, string word, string times)
-    {
-        var state = new DestinationState(isEjected, isObserved, 3);
-        Assert.Equal((word, times), (state.Word, state.Times));
-    }
-
     [Fact]
     public void A_link_keeps_time_and_zone_and_drops_the_filters_of_the_page_before()
     {

@@ -169,6 +169,24 @@ public sealed class BalancerTests
     }
 
     [Fact]
+    public void It_is_known_since_when_one_is_left_out_for_how_much_longer_and_after_how_many_failures()
+    {
+        var upstream = Of(2);
+        Fail(upstream, 1, times: 5);
+        _time.Advance(TimeSpan.FromSeconds(4));
+        var health = _balancer.All.Single(one => one.Destination == upstream.Destinations[1]).Health;
+
+        Assert.Equal((TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(6)), health.EjectedFor(_time.GetTimestamp()));
+        Assert.Equal(5, health.FailuresInRow);
+        _time.Advance(TimeSpan.FromSeconds(6));
+        Probe(upstream, 1, exchange => exchange.Fail(Down));
+        Assert.Equal((TimeSpan.Zero, TimeSpan.FromSeconds(20)), health.EjectedFor(_time.GetTimestamp()));
+        Assert.Equal(6, health.FailuresInRow);
+        Note(upstream, 1, exchange => exchange.Answer(Outcome.Forwarded, 200));
+        Assert.Equal(0, health.FailuresInRow);
+    }
+
+    [Fact]
     public void An_answer_forgives_everything()
     {
         var upstream = Of(2);

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Tidegate.Transport;
@@ -213,6 +214,22 @@ public sealed class TransportFaultTests
         plan.WatchErrors.Enqueue(28);
         await Assert.ThrowsAsync<SocketException>(() => transport.Transport.ConnectAsync(transport.EndPoint, Cancellation).AsTask());
         Assert.Equal(0, transport.Sum(counters => counters.Open));
+    }
+
+    [Fact]
+    public async Task A_listener_that_one_reactor_cannot_watch_leaves_none_of_its_sockets_open()
+    {
+        var plan = new FaultPlan(seed: 1);
+        await using var transport = await StartAsync(plan, reactors: 3);
+        var port = Tidegate.Testing.TestPorts.Free();
+        plan.WatchErrors.Enqueue(0);
+        plan.WatchErrors.Enqueue(28);
+        await Assert.ThrowsAsync<SocketException>(() => transport.Transport.BindAsync(new IPEndPoint(IPAddress.Loopback, port), Cancellation).AsTask());
+
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        var refused = await Assert.ThrowsAsync<SocketException>(() => client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), Cancellation).AsTask());
+        Assert.Equal(SocketError.ConnectionRefused, refused.SocketErrorCode);
+        await using var again = await transport.Transport.BindAsync(new IPEndPoint(IPAddress.Loopback, port), Cancellation);
     }
 
     [Fact]

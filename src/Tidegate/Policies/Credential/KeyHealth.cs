@@ -22,6 +22,7 @@ internal sealed class KeyHealth(string api, ProviderKey key, TimeProvider time)
     private long _refusedAt = long.MinValue;
     private long _passed;
     private long _refused;
+    private long _lastRefusedTicks;
     private volatile string _cause = "";
 
     public string Api => api;
@@ -37,6 +38,12 @@ internal sealed class KeyHealth(string api, ProviderKey key, TimeProvider time)
     /// <summary>The status that it was last refused with; empty when it never was.</summary>
     public string Cause => _cause;
 
+    /// <summary>When it was last refused; null when it never was.</summary>
+    public DateTimeOffset? LastRefused => Interlocked.Read(ref _lastRefusedTicks) is > 0 and var ticks ? new DateTimeOffset(ticks, TimeSpan.Zero) : null;
+
+    /// <summary>Since when it has this value, in this process; null before that.</summary>
+    public DateTimeOffset? InForceSince { get; set; }
+
     /// <summary>Until when it is set aside; in the past when it is not.</summary>
     public long SetAsideUntil => Interlocked.Read(ref _setAsideUntil);
 
@@ -47,6 +54,14 @@ internal sealed class KeyHealth(string api, ProviderKey key, TimeProvider time)
 
     /// <summary>A request was answered, and the answer says nothing about its key.</summary>
     public void Answered() => Interlocked.Increment(ref _passed);
+
+    /// <summary>A request was refused, perhaps for its key: there is no other, so nothing is set aside.</summary>
+    public void NoteRefusal(string cause)
+    {
+        Interlocked.Increment(ref _refused);
+        Interlocked.Exchange(ref _lastRefusedTicks, time.GetUtcNow().UtcTicks);
+        _cause = cause;
+    }
 
     /// <summary>A request was answered, and its key was taken.</summary>
     /// <param name="sent">When it was sent.</param>
@@ -79,8 +94,7 @@ internal sealed class KeyHealth(string api, ProviderKey key, TimeProvider time)
     /// <returns>Since when the key is set aside, for <see cref="Excuse"/>; <see cref="long.MinValue"/> when it was already when the request was sent, or is not.</returns>
     public long Refuse(KeyRefusal refusal, string cause, TimeSpan? wait, TimeSpan first, long sent)
     {
-        Interlocked.Increment(ref _refused);
-        _cause = cause;
+        NoteRefusal(cause);
         if (wait == TimeSpan.Zero)
         {
             // It may be used again at once: the provider says so.

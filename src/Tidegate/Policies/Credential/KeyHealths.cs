@@ -15,5 +15,9 @@ internal sealed class KeyHealths(TimeProvider time)
     public KeyHealth Of(string api, ProviderKey key) => _keys.TryGetValue((api, key.Name), out var known) && known.Key == key ? known : new KeyHealth(api, key, time);
 
     /// <summary>From now on this is what is known of the key.</summary>
-    public KeyHealth Keep(KeyHealth health) => _keys[(health.Api, health.Key.Name)] = health;
+    public KeyHealth Keep(KeyHealth health)
+    {
+        health.InForceSince ??= time.GetUtcNow();
+        return _keys[(health.Api, health.Key.Name)] = health;
+    }
 }

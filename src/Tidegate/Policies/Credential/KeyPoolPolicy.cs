@@ -39,6 +39,9 @@ internal sealed class KeyPoolPolicy : IPolicy
 
     public PolicyStage Stage => PolicyStage.Attempt;
 
+    /// <summary>The field that carries them.</summary>
+    public string Header => _field.Header;
+
     /// <summary>What is known of its keys.</summary>
     public IEnumerable<KeyHealth> Keys => _settings.Keys.Select(key => key.Health);
 

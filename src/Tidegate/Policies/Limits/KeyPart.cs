@@ -72,6 +72,10 @@ internal sealed record KeyPart(KeyPartKind Kind, string Name = "", int Segment =
         }
     }
 
+    /// <summary>Writes a value that a record has, as <see cref="Write(Exchange, Span{byte})"/> wrote the exchange's.</summary>
+    public int Write(string value, Span<byte> destination) =>
+        Kind == KeyPartKind.ClientAddress ? IPAddress.TryParse(value, out var address) ? Write(address, destination) : 0 : Write(value.AsSpan(), destination);
+
     /// <summary>Writes a value that the configuration names, as <see cref="Write(Exchange, Span{byte})"/> would write the exchange's.</summary>
     /// <returns>False when no exchange has such a value.</returns>
     public bool TryEncode(string value, Span<byte> destination, out int length)
@@ -118,7 +122,8 @@ internal sealed record KeyPart(KeyPartKind Kind, string Name = "", int Segment =
         return 16;
     }
 
-    private static ReadOnlySpan<char> SegmentOf(string path, int segment)
+    /// <summary>A segment of a path, from 0; empty when it has no such one.</summary>
+    public static ReadOnlySpan<char> SegmentOf(string path, int segment)
     {
         var rest = path.AsSpan();
         while (true)

@@ -127,6 +127,23 @@ internal sealed class Limit
         return limit;
     }
 
+    /// <summary>As <see cref="Of(Exchange, out UInt128)"/>, of an exchange that is over: the values of its parts, in their order, as its record has them.</summary>
+    public Limit Of(IReadOnlyList<string> values, out UInt128 key)
+    {
+        Span<byte> parts = stackalloc byte[MaxPartsBytes];
+        var (length, limit) = (0, this);
+        for (var i = 0; i < _per.Length; i++)
+        {
+            var written = _per[i].Write(values[i], parts[(length + 1)..]);
+            parts[length] = (byte)written;
+            length += 1 + written;
+            limit = _overrides?[i] is { } table && table.TryGetValue(SipHash.Compute(_partsSecret, parts[..length]), out var other) ? other : limit;
+        }
+
+        key = Usable(limit._onlyKey ^ SipHash.Compute(_partsSecret, parts[..length]));
+        return limit;
+    }
+
     /// <summary>As <see cref="KeyOf"/>, of an exchange whose key for another limit of the same parts is known.</summary>
     public UInt128 KeyLike(Limit other, UInt128 key) => Usable(_onlyKey ^ other._onlyKey ^ key);
 

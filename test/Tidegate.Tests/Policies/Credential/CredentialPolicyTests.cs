@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using Tidegate.Exchanges;
 using Tidegate.Policies.Credential;
 using Tidegate.Tests.Exchanges;
@@ -46,6 +47,32 @@ public sealed class CredentialPolicyTests
         await new CredentialPolicy("Authorization", "Bearer s", requiresTls: true).InvokeAsync(exchange, _ => default);
 
         Assert.Equal(["Authorization: client's"], TestExchange.Lines(exchange.RequestHeaders));
+    }
+
+    [Theory]
+    [InlineData(200, "")]
+    [InlineData(404, "")]
+    [InlineData(500, "")]
+    [InlineData(401, "401")]
+    [InlineData(403, "403")]
+    [InlineData(429, "429")]
+    public async Task It_is_noted_how_the_provider_takes_it(int status, string cause)
+    {
+        var time = new FakeTimeProvider(new DateTimeOffset(2026, 11, 26, 12, 0, 0, TimeSpan.Zero));
+        var healths = new KeyHealths(time);
+        var health = healths.Keep(healths.Of("api", new ProviderKey("", 17)));
+        time.Advance(TimeSpan.FromMinutes(1));
+        await new CredentialPolicy("Authorization", "Bearer s", health: health).InvokeAsync(TestExchange.Of(Direction.Egress), exchange =>
+        {
+            exchange.Answer(Outcome.Forwarded, status);
+            return default;
+        });
+
+        Assert.Equal((cause, cause.Length == 0 ? 1 : 0, cause.Length == 0 ? 0 : 1), (health.Cause, health.Passed, health.Refused));
+        Assert.Equal(cause.Length == 0 ? null : time.GetUtcNow(), health.LastRefused);
+        Assert.Equal(time.GetUtcNow().AddMinutes(-1), health.InForceSince);
+        Assert.Same(health, healths.Of("api", new ProviderKey("", 17)));
+        Assert.NotSame(health, healths.Of("api", new ProviderKey("", 18)));
     }
 
     [Fact]

@@ -24,8 +24,13 @@ internal sealed class LearnedScope
     private long _coolUntil = long.MinValue;
     private int _refusals;
 
-    public LearnedScope(LimitStore store, UInt128 key, LearningSettings settings)
+    /// <param name="store">Where its counts are.</param>
+    /// <param name="key">Of its counts.</param>
+    /// <param name="settings">What holds for it.</param>
+    /// <param name="label">Which of several it is, for people; empty when there is one for all.</param>
+    public LearnedScope(LimitStore store, UInt128 key, LearningSettings settings, string label = "")
     {
+        Label = label;
         _store = store;
         _key = key;
         _settings = settings;
@@ -37,6 +42,9 @@ internal sealed class LearnedScope
         var rest = store.Cells.Take(_algorithms[0], KeyOf(0), 1, now);
         _coolUntil = rest > 0 ? now + rest : long.MinValue;
     }
+
+    /// <summary>Which of several it is, for people. Never a secret.</summary>
+    public string Label { get; }
 
     /// <summary>When the cool-down ends, as a timestamp; in the past when there is none.</summary>
     public long CoolUntil => Volatile.Read(ref _coolUntil);
@@ -132,6 +140,19 @@ internal sealed class LearnedScope
     public ulong NameOf(int index) => _names[index];
 
     public LearnedWindow Window(int index) => (LearnedWindow)_algorithms[index];
+
+    /// <summary>What is known of its windows.</summary>
+    public IEnumerable<(WindowSource Source, WindowState State)> Known(long now)
+    {
+        var dialect = Volatile.Read(ref _settings).Dialect;
+        for (var i = 1; i < Count; i++)
+        {
+            if (Window(i).StateAt(now) is { } state)
+            {
+                yield return (dialect.SourceOf(_names[i]), state);
+            }
+        }
+    }
 
     /// <summary>Nothing passes for a while.</summary>
     public void Cool(TimeSpan wait, long now)

@@ -128,6 +128,22 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
         }
     }
 
+    /// <summary>What is known; null when nothing is.</summary>
+    public WindowState? StateAt(long now)
+    {
+        lock (_gate)
+        {
+            Pass(now);
+            if (!_isKnown)
+            {
+                return null;
+            }
+
+            var ticks = _refills ? ((double)Math.Max(0, _limit - _remaining) * _ticksPerUnit) - (_limit > _remaining ? now - _asOf : 0) : _until - now;
+            return new WindowState(_limit, _remaining, TimeSpan.FromSeconds(Math.Clamp(ticks / ticksPerSecond, 0, RetryAfter.MaxWait.TotalSeconds)), _refills);
+        }
+    }
+
     /// <summary>An exchange that had taken was answered without a word about this window, or not at all.</summary>
     public void Answered(long cost, long now)
     {

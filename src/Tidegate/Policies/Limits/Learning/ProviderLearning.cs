@@ -23,7 +23,7 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
     public LearnedLimits For(Exchange exchange)
     {
         var account = AccountOf(exchange);
-        return new LearnedLimits(settings, memory, memory.ScopeOf(account, settings), settings.Buckets is { } rule ? RouteOf(exchange, rule.PathSegments, rule.ByMethod, account) : 0, settings.Dialect.ContentOf(exchange.Target.Path));
+        return new LearnedLimits(settings, memory, memory.ScopeOf(account, settings, exchange), settings.Buckets is { } rule ? RouteOf(exchange, rule.PathSegments, rule.ByMethod, account) : 0, settings.Dialect.ContentOf(exchange.Target.Path));
     }
 
     /// <summary>One line for <c>explain</c>.</summary>
@@ -78,7 +78,7 @@ internal sealed class ProviderLearning(LearningSettings settings, ProviderMemory
 
         exchange.Signal = reading.Kind;
         memory.CountIgnored(reading.Ignored);
-        var named = settings.Buckets is { } rule && (reading.Bucket != 0 || rule.IsByPath) ? memory.Route(learned.Route, BucketKey(exchange, rule, reading.Bucket), settings) : null;
+        var named = settings.Buckets is { } rule && (reading.Bucket != 0 || rule.IsByPath) ? memory.Route(learned.Route, BucketKey(exchange, rule, reading.Bucket), settings, exchange) : null;
         LearnWindows(learned.Wide, lease, in reading, tells: named is null, absent: 1, sent, now, learned.Content, isTold);
         if (named is not null)
         {

@@ -43,10 +43,19 @@ internal sealed class ProviderMemory(LimitStore store, string api)
 
     public void Count(ProviderSignal kind) => Interlocked.Increment(ref _throttled[(int)kind]);
 
+    /// <summary>What is known of its windows, of all that it counts apart.</summary>
+    public IEnumerable<KnownWindow> Windows()
+    {
+        var now = store.Time.GetTimestamp();
+        return _scopes.Values.SelectMany(scope => scope.Known(now).Select(window => new KnownWindow(api, window.Source.Name, window.Source.Field, scope.Label, window.State)));
+    }
+
     /// <summary>The scope of a key.</summary>
     /// <param name="identity">0 for all callers, else a keyed hash.</param>
     /// <param name="settings">What holds for it.</param>
-    public LearnedScope ScopeOf(UInt128 identity, LearningSettings settings)
+    /// <param name="exchange">One of those that it counts, for people; null: it has no name.</param>
+    /// <param name="isBucket">It is a bucket of the provider's.</param>
+    public LearnedScope ScopeOf(UInt128 identity, LearningSettings settings, Exchange? exchange = null, bool isBucket = false)
     {
         if (_scopes.TryGetValue(identity, out var known))
         {
@@ -61,17 +70,17 @@ internal sealed class ProviderMemory(LimitStore store, string api)
         return _scopes.GetOrAdd(identity, static (identity, memory) =>
         {
             Interlocked.Increment(ref memory.Memory._scopeCount);
-            return new LearnedScope(memory.Store, memory.Memory.KeyOf(identity), memory.Settings);
-        }, (Memory: this, Store: store, Settings: settings));
+            return new LearnedScope(memory.Store, memory.Memory.KeyOf(identity), memory.Settings, identity == 0 ? "" : identity == UInt128.MaxValue ? "all further ones" : ScopeLabel.Of(memory.Settings, memory.Exchange, memory.IsBucket));
+        }, (Memory: this, Store: store, Settings: settings, Exchange: exchange, IsBucket: isBucket));
     }
 
     /// <summary>The bucket that requests of a route were counted in; null while no answer has named one.</summary>
     public LearnedScope? BucketOf(UInt128 route) => _buckets.TryGetValue(route, out var bucket) ? bucket : null;
 
     /// <summary>Requests of a route are counted in a bucket.</summary>
-    public LearnedScope Route(UInt128 route, UInt128 bucket, LearningSettings settings)
+    public LearnedScope Route(UInt128 route, UInt128 bucket, LearningSettings settings, Exchange? exchange = null)
     {
-        var scope = ScopeOf(bucket, settings);
+        var scope = ScopeOf(bucket, settings, exchange, isBucket: true);
         if (_buckets.TryGetValue(route, out var known))
         {
             if (known != scope)

@@ -10,6 +10,7 @@ internal sealed class SignalDialect
 
     private readonly Entry[][] _byLength;
     private readonly WindowContent[] _contents;
+    private readonly Dictionary<ulong, WindowSource> _sources = [];
 
     /// <param name="windows">The provider's own; they win over those that many share.</param>
     /// <param name="errors">In the order in which they are tried.</param>
@@ -23,6 +24,7 @@ internal sealed class SignalDialect
         var entries = new Dictionary<string, Entry>(StringComparer.OrdinalIgnoreCase);
         foreach (var form in windows.Concat(WindowForm.Common))
         {
+            _sources.TryAdd(SignalName.Of(Encoding.UTF8.GetBytes(form.Name)), WindowSource.Of(form));
             Add(form, SignalRole.Limit, form.Limit);
             Add(form, SignalRole.Remaining, form.Remaining);
             Add(form, SignalRole.Used, form.Used);
@@ -57,6 +59,9 @@ internal sealed class SignalDialect
 
     /// <summary>Whether some error class needs the content of an answer.</summary>
     public bool ReadsContent { get; }
+
+    /// <summary>What a window is called, and where it is told of. Structured fields name theirs themselves, and of a name only its number is kept.</summary>
+    public WindowSource SourceOf(ulong window) => _sources.TryGetValue(window, out var source) ? source : WindowSource.Structured;
 
     /// <summary>The window that calls to this path are counted in and that content tells of; null when fields do.</summary>
     public WindowContent? ContentOf(string path)

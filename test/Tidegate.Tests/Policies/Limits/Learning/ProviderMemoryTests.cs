@@ -4,6 +4,7 @@ using Microsoft.Extensions.Time.Testing;
 using Tidegate.Exchanges;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Limits.Learning;
+using Tidegate.Policies.Limits.Signals;
 using Xunit;
 
 namespace Tidegate.Tests.Policies.Limits.Learning;
@@ -45,6 +46,33 @@ public sealed class ProviderMemoryTests : IDisposable
         }
 
         Assert.Same(memory.ScopeOf(20_000, _settings), memory.ScopeOf(20_001, _settings));
+    }
+
+    [Fact]
+    public void What_is_known_of_windows_says_whose_where_it_stands_and_until_when_and_no_secret()
+    {
+        var settings = _settings with { Dialect = new SignalDialect([new WindowForm { Name = "daily", Remaining = ["x-daily-left"], Limit = ["x-daily"], Reset = ["x-daily-reset"] }], [], null, null) };
+        var memory = _store.ProviderOf("api");
+        var learning = new ProviderLearning(settings, memory, _store);
+        var named = Call("Bearer one");
+        named.ProviderKey = new ProviderKey("first", 17);
+        var callers = Call("Bearer sk-secret");
+        callers.Consumer = new Consumer("partner", "acme", "");
+        Learn(learning.For(named).Wide, "daily", 1_000, 10, 60);
+        Learn(learning.For(callers).Wide, "another", 100, 99, 30);
+        var known = memory.Windows().OrderBy(window => window.Of, StringComparer.Ordinal).ToList();
+
+        Assert.Equal(["a key of partner: ratelimit 99 of 100, 30 s, says ratelimit", "key first: daily 10 of 1000, 60 s, says x-daily-left"], known.Select(window => $"{window.Of}: {window.Name} {window.State.Remaining} of {window.State.Limit}, {window.State.ResetsIn.TotalSeconds} s, says {window.Field}"));
+        Assert.Equal(0.99, known[1].Used!.Value, 3);
+        _time.Advance(TimeSpan.FromSeconds(60));
+        Assert.Empty(memory.Windows());
+    }
+
+    private void Learn(LearnedScope scope, string name, long limit, long remaining, int resetSeconds)
+    {
+        var number = SignalName.Of(Encoding.UTF8.GetBytes(name));
+        var window = SignalWindow.Of(number) with { Limit = limit, Remaining = remaining, ResetTicks = TimeSpan.FromSeconds(resetSeconds).Ticks };
+        scope.Window(scope.WindowOf(number)).Learn(in window, 0, _time.GetTimestamp(), _time.GetTimestamp());
     }
 
     [Theory]
