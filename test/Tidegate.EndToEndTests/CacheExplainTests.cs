@@ -68,7 +68,7 @@ public sealed class CacheExplainTests
         var console = new InvocationConfiguration { Output = new StringWriter(), Error = new StringWriter() };
         Assert.Equal(0, await ExplainCommand.Create().Parse(["POST", url, "--live", "-d", "one", "--admin", gateway["admin"].ToString()]).InvokeAsync(console, Cancellation));
         Assert.Contains("stored 200 of 5 bytes", console.Output.ToString(), StringComparison.Ordinal);
-        Assert.NotEqual(0, await ExplainCommand.Create().Parse(["POST", url, "--live", "-d", "@/nowhere/at/all", "--admin", gateway["admin"].ToString()]).InvokeAsync(console, Cancellation));
+        Assert.NotEqual(0, await ExplainCommand.Create().Parse(["POST", url, "--live", "--data-file", "/nowhere/at/all", "--admin", gateway["admin"].ToString()]).InvokeAsync(console, Cancellation));
         Assert.Contains("/nowhere/at/all cannot be read", console.Error.ToString(), StringComparison.Ordinal);
 
         async Task<string> AskAsync(string content)

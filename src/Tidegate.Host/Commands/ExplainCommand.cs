@@ -25,30 +25,31 @@ internal static class ExplainCommand
         var direction = new Option<Direction?>("--direction") { Description = "egress or ingress. Default: egress when an egress API has the host, else ingress." };
         var live = new Option<bool>("--live") { Description = "Ask a running gateway what it has stored for the request, and whether it would use that. It needs no configuration file." };
         var consumer = new Option<string?>("--consumer") { Description = "With --live: the consumer that calls. Default: anonymous." };
-        var data = new Option<string?>("--data", "-d") { Description = "With --live: the request's content, or @FILE. Where the content is a part of the key, it tells answers apart." };
+        var data = new Option<string?>("--data", "-d") { Description = "With --live: the request's content. Where it is a part of the key, it tells answers apart." };
+        var dataFile = new Option<string?>("--data-file") { Description = "With --live: a file with the request's content, byte for byte." };
         var (admin, token) = AdminClient.Options();
-        var command = new Command("explain", "Say what would happen to a request, without sending it.") { method, url, fields, config, direction, live, consumer, data, admin, token };
+        var command = new Command("explain", "Say what would happen to a request, without sending it.") { method, url, fields, config, direction, live, consumer, data, dataFile, admin, token };
         command.SetAction((parsed, cancellationToken) =>
         {
             var question = new Question(parsed.GetRequiredValue(method), parsed.GetRequiredValue(url), parsed.GetRequiredValue(fields), parsed.GetValue(direction));
             return parsed.GetValue(live)
-                ? AskAsync(parsed.GetRequiredValue(admin), parsed.GetValue(token), question, parsed.GetValue(consumer), parsed.GetValue(data), parsed.InvocationConfiguration, cancellationToken)
+                ? AskAsync(parsed.GetRequiredValue(admin), parsed.GetValue(token), question, parsed.GetValue(consumer), parsed.GetValue(data), parsed.GetValue(dataFile), parsed.InvocationConfiguration, cancellationToken)
                 : RunAsync(parsed.GetRequiredValue(config), question, parsed.InvocationConfiguration);
         });
         return command;
     }
 
     /// <summary>What a running gateway has stored.</summary>
-    private static async Task<int> AskAsync(string admin, string? tokenName, Question question, string? consumer, string? data, InvocationConfiguration console, CancellationToken cancellationToken)
+    private static async Task<int> AskAsync(string admin, string? tokenName, Question question, string? consumer, string? data, string? dataFile, InvocationConfiguration console, CancellationToken cancellationToken)
     {
         byte[]? content;
         try
         {
-            content = data is null ? null : data.StartsWith('@') ? await File.ReadAllBytesAsync(data[1..], cancellationToken) : Encoding.UTF8.GetBytes(data);
+            content = dataFile is not null ? await File.ReadAllBytesAsync(dataFile, cancellationToken) : data is not null ? Encoding.UTF8.GetBytes(data) : null;
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {
-            await console.Error.WriteLineAsync($"{data![1..]} cannot be read: {unreadable.Message}");
+            await console.Error.WriteLineAsync($"{dataFile} cannot be read: {unreadable.Message}");
             return ExitCode.Configuration;
         }
 

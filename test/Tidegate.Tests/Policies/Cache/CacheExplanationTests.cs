@@ -1,5 +1,4 @@
 using System.Text;
-using Tidegate.Exchanges;
 using Tidegate.Policies.Cache;
 using Tidegate.Policies.Cache.Disk;
 using Xunit;

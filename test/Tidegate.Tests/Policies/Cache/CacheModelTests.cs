@@ -1,7 +1,6 @@
 using System.Globalization;
 using CsCheck;
 using Tidegate.Exchanges;
-using Tidegate.Policies.Cache;
 using Tidegate.Policies.Cache.Disk;
 using Xunit;
 

@@ -1,6 +1,5 @@
 using Tidegate.Exchanges;
 using Tidegate.Policies;
-using Tidegate.Policies.Cache;
 using Tidegate.Policies.Limits;
 using Tidegate.Policies.Limits.Learning;
 using Xunit;

@@ -1,5 +1,4 @@
 using Tidegate.Exchanges;
-using Tidegate.Policies.Cache;
 using Xunit;
 
 namespace Tidegate.Tests.Policies.Cache;
