@@ -22,6 +22,7 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription Dropped = new("tidegate_records_dropped_total", "tidegate.records_dropped", "{record}", MetricKind.Counter, "Records lost because the sinks were too slow. They are missing in every other number here.");
     private static readonly MetricDescription StoreFailures = new("tidegate_store_failures_total", "tidegate.store.failures", "{failure}", MetricKind.Counter, "Times that the exchange store could not bring what it has to the disk.");
     private static readonly MetricDescription StoreDropped = new("tidegate_store_dropped_total", "tidegate.store.dropped", "{record}", MetricKind.Counter, "Records that were lost: no room while PostgreSQL could not take them, refused by it, or left when the gateway ended.");
+    private static readonly MetricDescription StoreSetAside = new("tidegate_store_set_aside_total", "tidegate.store.set_aside", "{file}", MetricKind.Counter, "Files of the exchange store that could not be read, or not all of them, and were set aside.");
     private static readonly MetricDescription StoreBytes = new("tidegate_store_bytes", "tidegate.store.size", "By", MetricKind.Gauge, "What kept exchanges take on the disk, their sums aside.");
     private static readonly MetricDescription SinkFailures = new("tidegate_sink_failures_total", "tidegate.sink_failures", "{batch}", MetricKind.Counter, "Batches of records that a sink could not take.");
     private static readonly MetricDescription LimitKeys = new("tidegate_limit_keys", "tidegate.limit.keys", "{key}", MetricKind.Gauge, "Counts that limits keep, one for each limit and key.");
@@ -155,6 +156,8 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
             writer.Write(store.Failures);
             writer.Begin(StoreDropped);
             writer.Write(store.Dropped);
+            writer.Begin(StoreSetAside);
+            writer.Write(store.SetAsideFiles);
             writer.Begin(StoreBytes);
             writer.Write(store.Bytes);
         }

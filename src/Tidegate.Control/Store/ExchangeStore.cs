@@ -82,6 +82,9 @@ internal sealed class ExchangeStore : IExchangeStore
     public long Failures => Interlocked.Read(ref _failures);
 
     /// <inheritdoc/>
+    public long SetAsideFiles => _files.SetAsideFiles + _sums.SetAsideFiles;
+
+    /// <inheritdoc/>
     public string Place => Folder;
 
     /// <summary>None: what the disk does not take is the sink's failure.</summary>

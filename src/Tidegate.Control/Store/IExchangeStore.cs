@@ -13,6 +13,9 @@ internal interface IExchangeStore : IExchangeSink, IAsyncDisposable
     /// <summary>Records that were lost: they found no room while they could not be brought there, were refused for what they are, or were left at the end.</summary>
     long Dropped { get; }
 
+    /// <summary>Files that could not be read and were set aside.</summary>
+    long SetAsideFiles { get; }
+
     /// <summary>What exchanges take there, their sums aside, as far as that is known.</summary>
     long Bytes { get; }
 

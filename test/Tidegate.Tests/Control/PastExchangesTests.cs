@@ -35,6 +35,7 @@ public sealed class PastExchangesTests : IDisposable
     [InlineData("?from=0001-01-01T00:00:00Z&to=0001-06-01T00:00:00Z&compare=previous")]
     [InlineData("?from=0001-01-02T00:00:00Z&to=0001-01-02T20:00:00Z&compare=previous")]
     [InlineData("?from=yesterday")]
+    [InlineData("?compare=previous&format=csv")]
     [InlineData("?step=90s")]
     [InlineData("?step=90m")]
     [InlineData("?step=")]

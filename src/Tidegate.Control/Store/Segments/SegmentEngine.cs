@@ -64,10 +64,12 @@ internal sealed class SegmentEngine : IDisposable
                         latest = record.Started > latest ? record.Started : latest;
                     }
                 }
+
+                problem = reader.Damage;
             }
             catch (InvalidDataException strange)
             {
-                problem = strange.Message;
+                problem = LogProblem.Of(strange);
             }
         }
 
