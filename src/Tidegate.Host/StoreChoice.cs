@@ -1,4 +1,5 @@
 using Tidegate.Configuration;
+using Tidegate.Control;
 using Tidegate.Control.Store;
 using Tidegate.Control.Store.Postgres;
 
@@ -20,7 +21,7 @@ internal static class StoreChoice
         {
             if (PostgresAddress.Parse(database.Value) is { } address)
             {
-                return new PostgresStore(address, settings with { Directory = CanMake(settings.Directory) ? settings.Directory : "" }, log, time);
+                return new PostgresStore(address, settings with { Directory = CanMake(settings.Directory, log) ? settings.Directory : "" }, log, time);
             }
 
             log("Exchanges are not kept: recording.store.postgresql is no address of a database; write postgresql://USER:PASSWORD@HOST/DATABASE.");
@@ -38,15 +39,16 @@ internal static class StoreChoice
         }
     }
 
-    private static bool CanMake(string directory)
+    private static bool CanMake(string directory, Action<string> log)
     {
         try
         {
-            Directory.CreateDirectory(directory);
+            PrivateFolder.Make(directory);
             return true;
         }
-        catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
+        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException)
         {
+            log($"{directory} cannot be made this gateway's own: {unusable.Message} The inventory is kept in memory only, and files that are exported in the directory for what is temporary.");
             return false;
         }
     }

@@ -23,4 +23,10 @@ internal sealed record StoreSettings
 
     /// <summary>Returns when what was written to a file of the log is on the disk; a disk may take its time for it.</summary>
     public Action<SafeFileHandle> FlushToDisk { get; init; } = RandomAccess.FlushToDisk;
+
+    /// <summary>Writes to a file of the log; a disk may be full.</summary>
+    public DiskWrite WriteToDisk { get; init; } = RandomAccess.Write;
 }
+
+/// <summary>Writes all of some bytes at a place in a file.</summary>
+internal delegate void DiskWrite(SafeFileHandle file, ReadOnlySpan<byte> bytes, long offset);

@@ -26,11 +26,7 @@ internal sealed class StoreFiles : IDisposable
     {
         _settings = settings;
         _log = log;
-        Directory.CreateDirectory(settings.Directory);
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(settings.Directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        }
+        PrivateFolder.Make(settings.Directory);
 
         // Two would take one another's log for what a dead one has left. The kernel gives it back when the process ends, however that is.
         _lock = new FileStream(Path.Combine(settings.Directory, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
@@ -69,7 +65,7 @@ internal sealed class StoreFiles : IDisposable
     {
         // Also when it fails: a file of that name may be there now.
         _lastSequence = Math.Max(_lastSequence, after) + 1;
-        return new LogWriter(Path.Combine(Folder, $"{_lastSequence:d10}{LogExtension}"), _lastSequence, _settings.FlushToDisk);
+        return new LogWriter(Path.Combine(Folder, $"{_lastSequence:d10}{LogExtension}"), _lastSequence, _settings.FlushToDisk, _settings.WriteToDisk);
     }
 
     /// <summary>Nothing is added to a log any more.</summary>
