@@ -72,7 +72,7 @@ internal sealed class ControlPlane : IAsyncDisposable
             var status = new StatusDocument(version, started, gateway, Readiness, Reloads, inFlight, exchanges, settings.Otlp, otlpState, time);
             _reader = store is null ? null : new StoreReader(store, time);
             _exports = _reader is null ? null : new ExportFolder(store!.Folder, log);
-            var export = _reader is null ? null : new ExchangeExport(_reader, _exports!, log, time);
+            var export = _reader is null ? null : new ExchangeExport(_reader, _exports!, store!.Memory, log, time);
             var past = new PastExchanges(_reader, export, recent, time, log);
             var seconds = new RecentSeconds(time);
             _tail = new ExchangeTail();

@@ -1,5 +1,6 @@
 using DuckDB.NET.Data;
 using Microsoft.AspNetCore.Http;
+using Tidegate.Control.Store;
 using Tidegate.Control.Store.Queries;
 using Tidegate.Control.Store.Segments;
 using Tidegate.Exchanges;
@@ -13,9 +14,10 @@ namespace Tidegate.Control.Admin;
 /// </summary>
 /// <param name="reader">Finds exchanges.</param>
 /// <param name="folder">For files until they are sent.</param>
+/// <param name="memory">What making them may take.</param>
 /// <param name="log">Takes one line.</param>
 /// <param name="time">The clock.</param>
-internal sealed class ExchangeExport(StoreReader reader, ExportFolder folder, Action<string> log, TimeProvider time)
+internal sealed class ExchangeExport(StoreReader reader, ExportFolder folder, EngineMemory memory, Action<string> log, TimeProvider time)
 {
     /// <summary>The most that one file has.</summary>
     public const int MaxExchanges = 100_000;
@@ -34,7 +36,7 @@ internal sealed class ExchangeExport(StoreReader reader, ExportFolder folder, Ac
     // 100,000 exchanges are some 30 MB: a line with a megabit a second is through in four minutes.
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
 
-    // Making a Parquet file takes up to 256 MB for some seconds.
+    // Making a Parquet file takes memory for some seconds, and searches meanwhile.
     private readonly SemaphoreSlim _making = new(1);
     private readonly List<AdminCaller> _callers = [];
     public async Task AnswerAsync(HttpContext context, ExchangeSearch search, ExportFormat format)
@@ -155,6 +157,7 @@ internal sealed class ExchangeExport(StoreReader reader, ExportFolder folder, Ac
         await _making.WaitAsync(cancellationToken);
         try
         {
+            using var room = await memory.TakeAsync(EngineMemory.Export, Longest, cancellationToken);
             var path = Path.Combine(own, "exchanges.parquet");
             await FillParquetAsync(own, path, search, cancellationToken);
             if (!OperatingSystem.IsWindows())
@@ -175,7 +178,7 @@ internal sealed class ExchangeExport(StoreReader reader, ExportFolder folder, Ac
         var quoted = own.Replace("'", "''", StringComparison.Ordinal);
         using var engine = new DuckDBConnection("DataSource=:memory:");
         await engine.OpenAsync(cancellationToken);
-        await RunAsync(engine, $"SET threads = 1; SET memory_limit = '256MB'; SET temp_directory = '{quoted}'; SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; SET allowed_directories = ['{quoted}/']; SET enable_external_access = false; SET lock_configuration = true; CREATE TABLE exchanges ({ExchangeTable.Columns})");
+        await RunAsync(engine, $"SET threads = 1; SET memory_limit = '{EngineMemory.Export}MB'; SET temp_directory = '{quoted}'; SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; SET allowed_directories = ['{quoted}/']; SET enable_external_access = false; SET lock_configuration = true; CREATE TABLE exchanges ({ExchangeTable.Columns})");
         await foreach (var page in PagesAsync(search, cancellationToken))
         {
             using var appender = engine.CreateAppender("exchanges");
@@ -189,7 +192,7 @@ internal sealed class ExchangeExport(StoreReader reader, ExportFolder folder, Ac
 
         try
         {
-            await RunAsync(engine, $"COPY exchanges TO '{path.Replace("'", "''", StringComparison.Ordinal)}' (FORMAT parquet, COMPRESSION zstd)");
+            await RunAsync(engine, $"COPY exchanges TO '{path.Replace("'", "''", StringComparison.Ordinal)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {SegmentEngine.RowGroup})");
         }
         catch (DuckDBException unwritable)
         {

@@ -20,6 +20,7 @@ public sealed class ExchangeExportTests : IDisposable
 
     private readonly FakeTimeProvider _time = new(Start);
     private readonly string _directory = Directory.CreateTempSubdirectory("tidegate-export-places-").FullName;
+    private readonly EngineMemory _memory = new();
     private readonly List<string> _log = [];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -174,7 +175,7 @@ public sealed class ExchangeExportTests : IDisposable
 
     private ExportFolder Folder() => new(_directory, _log.Add);
 
-    private ExchangeExport New(StoreReader reader, ExportFolder folder) => new(reader, folder, _log.Add, _time);
+    private ExchangeExport New(StoreReader reader, ExportFolder folder) => new(reader, folder, _memory, _log.Add, _time);
 
     private async Task<ExchangeStore> FilledAsync()
     {

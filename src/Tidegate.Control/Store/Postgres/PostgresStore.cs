@@ -104,6 +104,9 @@ internal sealed class PostgresStore : IExchangeStore
     public long SetAsideFiles => 0;
 
     /// <inheritdoc/>
+    public EngineMemory Memory => _settings.Memory;
+
+    /// <inheritdoc/>
     public string Place { get; }
 
     /// <inheritdoc/>
