@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Tidegate.Control.Live;
+using Tidegate.Control.Store;
 using Tidegate.Control.Store.Queries;
 using Tidegate.Control.Store.Segments;
 using Tidegate.Exchanges;
@@ -45,6 +46,11 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
                 await AdminReply.JsonAsync(context, 200, json => write(json, found));
                 return;
             }
+        }
+        catch (StoreClosedException closed)
+        {
+            await ClosedAsync(context, closed);
+            return;
         }
         catch (Exception unsearchable) when (IsUnsearchable(unsearchable, context))
         {
@@ -96,6 +102,10 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
         catch (TooWideException tooWide)
         {
             await AdminReply.ProblemAsync(context, 400, "query_too_wide", tooWide.Message);
+        }
+        catch (StoreClosedException closed)
+        {
+            await ClosedAsync(context, closed);
         }
         catch (DbException broken)
         {
@@ -152,6 +162,10 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
                 json.WriteEndObject();
             });
         }
+        catch (StoreClosedException closed) when (!context.Response.HasStarted)
+        {
+            await ClosedAsync(context, closed);
+        }
         catch (Exception unsearchable) when (IsUnsearchable(unsearchable, context))
         {
             await UnsearchableAsync(context, unsearchable);
@@ -166,6 +180,8 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
     internal static string Cursor(in ExchangeRecord record) => string.Create(CultureInfo.InvariantCulture, $"{record.Started.UtcTicks:x}-{record.Id:x16}");
 
     private static Task NotKeptAsync(HttpContext context) => AdminReply.ProblemAsync(context, 404, "store_off", "Nothing is kept: recording.store.path is off.");
+
+    private static Task ClosedAsync(HttpContext context, StoreClosedException closed) => AdminReply.ProblemAsync(context, 503, "store_closed", closed.For(AdminScope.Of(context).SeesAll));
 
     private static bool IsUnsearchable(Exception trouble, HttpContext context) => trouble is SegmentTroubleException or DbException && !context.Response.HasStarted;
 
