@@ -4,7 +4,6 @@ using Tidegate.Configuration;
 using Tidegate.Control.Audit;
 using Tidegate.Control.Live;
 using Tidegate.Control.Metrics;
-using Tidegate.Exchanges;
 using Tidegate.Recording;
 
 namespace Tidegate.Control.Admin;

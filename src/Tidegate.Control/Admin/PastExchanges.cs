@@ -183,7 +183,7 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
 
     private static Task ClosedAsync(HttpContext context, StoreClosedException closed) => AdminReply.ProblemAsync(context, 503, "store_closed", closed.For(AdminScope.Of(context).SeesAll));
 
-    private static bool IsUnsearchable(Exception trouble, HttpContext context) => trouble is SegmentTroubleException or DbException && !context.Response.HasStarted;
+    private static bool IsUnsearchable(Exception trouble, HttpContext context) => (trouble is SegmentTroubleException or DbException) && !context.Response.HasStarted;
 
     private Task UnsearchableAsync(HttpContext context, Exception trouble)
     {
