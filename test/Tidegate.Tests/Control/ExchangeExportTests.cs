@@ -138,9 +138,9 @@ public sealed class ExchangeExportTests : IDisposable
         var running = await BeginAsync(New(reader, folder), AdminCaller.Token, stalled, ExportFormat.Parquet);
         var own = Path.GetDirectoryName(probe)!;
         const UnixFileMode OwnersOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-        Assert.All(Directory.GetDirectories(own).Append(own).Append(hasFolder ? Exports : own), path => Assert.Equal(OwnersOnly, File.GetUnixFileMode(path)));
+        Assert.All(Directory.GetDirectories(own).Append(own).Append(hasFolder ? Exports : own), path => Assert.Equal(OwnersOnly, ModeOf(path)));
         var file = Assert.Single(Directory.GetFiles(own, "*", SearchOption.AllDirectories));
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, ModeOf(file));
         stalled[0].GoOn();
         await running.WaitAsync(Patience, Cancellation);
     }
@@ -150,9 +150,14 @@ public sealed class ExchangeExportTests : IDisposable
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "There are no modes.");
         var folder = Path.Combine(_directory, "state");
-        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+        Directory.CreateDirectory(folder);
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+        }
+
         PrivateFolder.Make(folder);
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(folder));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, ModeOf(folder));
     }
 
     [Fact]
@@ -168,6 +173,8 @@ public sealed class ExchangeExportTests : IDisposable
         Assert.Equal(200, await AskAsync(export, AdminCaller.Token));
         Assert.Equal("no directory", await File.ReadAllTextAsync(Exports, Cancellation));
     }
+
+    private static UnixFileMode ModeOf(string path) => OperatingSystem.IsWindows() ? throw new PlatformNotSupportedException() : File.GetUnixFileMode(path);
 
     private string Exports => Path.Combine(_directory, "exports");
 

@@ -2,7 +2,6 @@ using Microsoft.Extensions.Time.Testing;
 using Tidegate.Control.Store;
 using Tidegate.Control.Store.Queries;
 using Tidegate.Control.Store.Segments;
-using Tidegate.Recording;
 using Xunit;
 
 namespace Tidegate.Tests.Control.Store;
