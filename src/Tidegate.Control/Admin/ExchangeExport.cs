@@ -24,6 +24,9 @@ internal sealed class ExchangeExport(StoreReader reader, ExportFolder folder, En
 
     private const int PageSize = 5_000;
 
+    // A row group is put together in memory.
+    private const int RowGroup = 10_240;
+
     private static readonly string[] CsvColumns =
     [
         "time", "exchange", "direction", "api", "endpoint", "consumer", "tenant", "environment", "client", "method", "scheme", "host", "port", "path", "query", "status", "outcome", "reason", "code", "cache", "attempts",
@@ -192,7 +195,7 @@ internal sealed class ExchangeExport(StoreReader reader, ExportFolder folder, En
 
         try
         {
-            await RunAsync(engine, $"COPY exchanges TO '{path.Replace("'", "''", StringComparison.Ordinal)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {SegmentEngine.RowGroup})");
+            await RunAsync(engine, $"COPY exchanges TO '{path.Replace("'", "''", StringComparison.Ordinal)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {RowGroup})");
         }
         catch (DuckDBException unwritable)
         {

@@ -15,8 +15,8 @@ internal sealed class EngineMemory
     /// <summary>The engine that makes segments, 128, and the records on their way through it.</summary>
     public const int Maker = 160;
 
-    /// <summary>The engine that makes a Parquet file for people, which searches meanwhile. What does not fit goes to the file's directory.</summary>
-    public const int Export = 64;
+    /// <summary>The engine that makes a Parquet file for people, which searches meanwhile: with half of it a file of 100,000 exchanges cannot be made.</summary>
+    public const int Export = 128;
 
     /// <summary>One reading of sums, by the points that it may make.</summary>
     public const int Series = 64;

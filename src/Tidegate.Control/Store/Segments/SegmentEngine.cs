@@ -16,7 +16,7 @@ internal sealed class SegmentEngine : IDisposable
 
     // A row group is put together in memory: with four times the rows a segment is as large and takes twice the memory.
     private const string SegmentMemory = "128MB";
-    public const int RowGroup = 30_720;
+    private const int RowGroup = 30_720;
 
     // What does not fit into that, for a wide search over a busy hour.
     private const string SpillLimit = "1GB";

@@ -24,7 +24,7 @@ public sealed class EngineMemoryTests : IDisposable
 
     [Fact]
     public void A_page_is_drawn_while_somebody_searches_and_an_export_can_search() => Assert.All(
-        (int[])[EngineMemory.Search + (2 * EngineMemory.Series), EngineMemory.Export + EngineMemory.Search + EngineMemory.Series, EngineMemory.Maker + EngineMemory.Export + (2 * EngineMemory.Series)],
+        (int[])[EngineMemory.Search + (2 * EngineMemory.Series), EngineMemory.Export + EngineMemory.Search, EngineMemory.Maker + EngineMemory.Export + EngineMemory.Series, EngineMemory.Maker + (2 * EngineMemory.Series)],
         together => Assert.InRange(together, 0, EngineMemory.Megabytes));
 
     [Fact]
