@@ -2,6 +2,7 @@
 // bench/store/run sums RECORDS HOURS [DIRECTORY]: only the sums of so many, and answers from them; a directory is kept, and asked again if it has sums already.
 // bench/store/run waits SECONDS [DIRECTORY]: how long the recorder's thread waits at 20,000 records a second while everything comes to the disk that the directory is on.
 // bench/store/run postgres SECONDS [RECORDS]: the same with PostgreSQL, a server of its own, so many records each second of theirs (20,000 by default) and one second after the other.
+// bench/store/run memory RECORDS SECONDS: what the process takes while everything is asked of so many at once.
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.Time.Testing;
@@ -28,6 +29,21 @@ if (args is ["waits", var seconds, .. var place])
     finally
     {
         waited.Delete(recursive: true);
+    }
+
+    return;
+}
+
+if (args is ["memory", var many, var asked])
+{
+    var folder = Directory.CreateTempSubdirectory("tidegate-store-bench-");
+    try
+    {
+        await Memory.RunAsync(folder.FullName, int.Parse(many, CultureInfo.InvariantCulture), TimeSpan.FromSeconds(double.Parse(asked, CultureInfo.InvariantCulture)));
+    }
+    finally
+    {
+        folder.Delete(recursive: true);
     }
 
     return;

@@ -23,6 +23,7 @@ internal sealed class ControlPlane : IAsyncDisposable
     private readonly OtlpExporter? _otlp;
     private readonly IExchangeStore? _store;
     private readonly StoreReader? _reader;
+    private readonly ExportFolder? _exports;
     private readonly IDashboard? _dashboard;
     private readonly ApiInventory? _inventory;
     private readonly ExchangeTail? _tail;
@@ -71,7 +72,8 @@ internal sealed class ControlPlane : IAsyncDisposable
             var limits = new LimitsNow(gateway, recent, time);
             var status = new StatusDocument(version, started, gateway, Readiness, Reloads, inFlight, exchanges, settings.Otlp, otlpState, time);
             _reader = store is null ? null : new StoreReader(store, time);
-            var export = _reader is null ? null : new ExchangeExport(_reader, Path.Combine(store!.Folder ?? Path.GetTempPath(), "exports"), time);
+            _exports = _reader is null ? null : new ExportFolder(store!.Folder, log);
+            var export = _reader is null ? null : new ExchangeExport(_reader, _exports!, store!.Memory, log, time);
             var past = new PastExchanges(_reader, export, recent, time, log);
             var seconds = new RecentSeconds(time);
             _tail = new ExchangeTail();
@@ -144,6 +146,8 @@ internal sealed class ControlPlane : IAsyncDisposable
         {
             await _admin.DisposeAsync();
         }
+
+        _exports?.Dispose();
 
         if (_inventory is not null)
         {

@@ -1,4 +1,5 @@
 using Tidegate.Configuration;
+using Tidegate.Control;
 using Tidegate.Control.Store;
 using Tidegate.Control.Store.Postgres;
 
@@ -7,7 +8,7 @@ namespace Tidegate.Host;
 /// <summary>Where exchanges are kept, by the configuration.</summary>
 internal static class StoreChoice
 {
-    /// <returns>Null when nothing is kept: it is off, or cannot be, which the log says. What is in the way of looking back must not be in the way of traffic.</returns>
+    /// <returns>Null when it is off. One that cannot be opened says why, also in the log, and is tried again: what is in the way of looking back must not be in the way of traffic.</returns>
     public static IExchangeStore? Open(CompiledConfiguration compiled, Action<string> log, TimeProvider time)
     {
         if (compiled.Control.Store is not { } keep)
@@ -20,33 +21,40 @@ internal static class StoreChoice
         {
             if (PostgresAddress.Parse(database.Value) is { } address)
             {
-                return new PostgresStore(address, settings with { Directory = CanMake(settings.Directory) ? settings.Directory : "" }, log, time);
+                return new PostgresStore(address, settings with { Directory = CanMake(settings.Directory, log) ? settings.Directory : "" }, log, time);
             }
 
-            log("Exchanges are not kept: recording.store.postgresql is no address of a database; write postgresql://USER:PASSWORD@HOST/DATABASE.");
-            return null;
+            const string NoAddress = "recording.store.postgresql is no address of a database; write postgresql://USER:PASSWORD@HOST/DATABASE and start again.";
+            log($"Exchanges are not kept: {NoAddress}");
+            return new RetriedStore(static () => throw new IOException(NoAddress), settings with { Directory = "PostgreSQL" }, NoAddress, log);
         }
 
-        try
-        {
-            return ExchangeStore.Open(settings, log, time);
-        }
-        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException)
-        {
-            log($"Exchanges are not kept: {unusable.Message} Set recording.store.path to a directory that can be written and that no other gateway has, or to off.");
-            return null;
-        }
+        return Open(() => ExchangeStore.Open(settings, log, time), settings, log);
     }
 
-    private static bool CanMake(string directory)
+    private static IExchangeStore Open(Func<IExchangeStore> open, StoreSettings settings, Action<string> log)
     {
         try
         {
-            Directory.CreateDirectory(directory);
+            return open();
+        }
+        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException)
+        {
+            log($"Exchanges are not kept: {unusable.Message} It is tried again each minute. Make room, set recording.store.path to a directory that can be written and that no other gateway has, or to off.");
+            return new RetriedStore(open, settings, unusable.Message, log);
+        }
+    }
+
+    private static bool CanMake(string directory, Action<string> log)
+    {
+        try
+        {
+            PrivateFolder.Make(directory);
             return true;
         }
-        catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
+        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException)
         {
+            log($"{directory} cannot be made this gateway's own: {unusable.Message} The inventory is kept in memory only, and files that are exported in the directory for what is temporary.");
             return false;
         }
     }

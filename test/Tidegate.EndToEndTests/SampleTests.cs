@@ -38,11 +38,19 @@ public sealed partial class SampleTests : IDisposable
         await using var gateway = await TestGateway.StartAsync(loaded with { Config = OnLoopback(loaded.Config, thirdParty.Port, [first.Port, second.Port]) }, Cancellation);
 
         var destinations = new List<string>();
+        var recorded = 0;
         for (var i = 0; i < promises.Count; i++)
         {
             var (command, expected) = (promises[i].Groups["command"].Value.Trim(), (promises[i].Groups["status"].Value, promises[i].Groups["code"].Value));
             var output = await CurlAsync(Localised(command, loaded.Config!, gateway, thirdParty.Port), environment);
-            var record = (await gateway.RecordsAsync(i + 1, Cancellation))[i];
+            if (IsOfAdmin(command))
+            {
+                // It makes no records.
+                Assert.True(expected.Item1 == output.Split(' ')[^3] && output.Contains(expected.Item2, StringComparison.Ordinal), $"{command}\nexpected {expected}\nprinted {output}");
+                continue;
+            }
+
+            var record = (await gateway.RecordsAsync(++recorded, Cancellation))[recorded - 1];
 
             Assert.True(expected == (record.Status.ToString(CultureInfo.InvariantCulture), record.Code), $"{command}\nexpected {expected}\nrecorded {record}\nprinted {output}");
             Assert.Equal(expected.Item1, output.Split(' ') is [.., var status, "connect", var connect] && status == "000" ? connect : output.Split(' ')[^3]);
@@ -63,6 +71,14 @@ public sealed partial class SampleTests : IDisposable
         {
             Assert.Superset(new HashSet<string> { $"http://127.0.0.1:{first.Port}", $"http://127.0.0.1:{second.Port}" }, destinations.ToHashSet());
         }
+    }
+
+    [Fact]
+    public void Samples_show_a_store_that_is_a_database_and_people_who_sign_in()
+    {
+        var configs = Samples().Select(sample => ConfigurationLoader.Load(Path.Combine(Repository, "samples", sample.Data), name => name.StartsWith("TIDEGATE_SECRET_", StringComparison.Ordinal) ? "a-secret-of-the-samples" : null).Config).ToList();
+        Assert.Contains(configs, config => config?.Recording.Store.Postgresql is not null);
+        Assert.Contains(configs, config => config?.Listeners.Admin?.SignIn is { Users.Count: > 1 });
     }
 
     public void Dispose() => _directory.Dispose();
@@ -101,6 +117,7 @@ public sealed partial class SampleTests : IDisposable
         Listeners = config.Listeners with
         {
             Egress = config.Listeners.Egress is { } egress ? egress with { Address = "127.0.0.1:0" } : null,
+            Admin = config.Listeners.Admin is { } admin ? admin with { Address = "127.0.0.1:0" } : null,
             Ingress = config.Listeners.Ingress is { } ingress ? ingress with { Address = "127.0.0.1:0" } : null,
             Admin = config.Listeners.Admin is { } admin ? admin with { Address = "127.0.0.1:0" } : null,
         },
@@ -118,6 +135,8 @@ public sealed partial class SampleTests : IDisposable
         Recording = new RecordingConfig { AccessLog = new AccessLogConfig { Path = "off" } },
     };
 
+    private static bool IsOfAdmin(string command) => command.Contains(AdminListenerConfig.DefaultAddress, StringComparison.Ordinal);
+
     private static bool IsCarried(ApiConfig api) => api.Direction == Direction.Egress && (api.Tunnel == TunnelMode.Verified || api is { Tunnel: null, Credential: null, Access: null });
 
     private static string Localised(string command, GatewayConfig config, TestGateway gateway, int thirdPartyPort)
@@ -132,7 +151,7 @@ public sealed partial class SampleTests : IDisposable
             command = address is null ? command : command.Replace(address[address.IndexOf(':', StringComparison.Ordinal)..], $":{gateway[listener].Port}", StringComparison.Ordinal);
         }
 
-        return command;
+        return command.Replace(AdminListenerConfig.DefaultAddress, gateway["admin"].ToString(), StringComparison.Ordinal);
     }
 
     /// <summary>What curl printed, then the status that it saw, then that of its CONNECT.</summary>

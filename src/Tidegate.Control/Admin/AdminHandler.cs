@@ -4,7 +4,6 @@ using Tidegate.Configuration;
 using Tidegate.Control.Audit;
 using Tidegate.Control.Live;
 using Tidegate.Control.Metrics;
-using Tidegate.Exchanges;
 using Tidegate.Recording;
 
 namespace Tidegate.Control.Admin;
@@ -193,33 +192,19 @@ internal sealed class AdminHandler(
             return;
         }
 
-        try
+        var caller = AdminScope.Of(context);
+        await past.OneAsync(context, id, (json, found) =>
         {
-            var caller = AdminScope.Of(context);
-            if (await past.FindAsync(id, caller, context.RequestAborted) is { } found)
+            if (isHar)
             {
-                await AdminReply.JsonAsync(context, 200, json =>
-                {
-                    if (isHar)
-                    {
-                        // What people sent is for those who run the gateway.
-                        HarDocument.Write(json, found, caller.SeesConfiguration ? gateway.Captures.Find(id) : null);
-                    }
-                    else
-                    {
-                        ExchangeJson.Write(json, found);
-                    }
-                });
-                return;
+                // What people sent is for those who run the gateway.
+                HarDocument.Write(json, found, caller.SeesConfiguration ? gateway.Captures.Find(id) : null);
             }
-        }
-        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
-        {
-            await PastExchanges.TooSlowAsync(context);
-            return;
-        }
-
-        await AdminReply.ProblemAsync(context, 404, "exchange_not_kept", $"Exchange {ExchangeId.Format(id)} is not kept any more. The access log has all of them.");
+            else
+            {
+                ExchangeJson.Write(json, found);
+            }
+        });
     }
 }
 

@@ -1,5 +1,6 @@
 using DuckDB.NET.Data;
 using Microsoft.AspNetCore.Http;
+using Tidegate.Control.Store;
 using Tidegate.Control.Store.Queries;
 using Tidegate.Control.Store.Segments;
 using Tidegate.Exchanges;
@@ -11,12 +12,20 @@ namespace Tidegate.Control.Admin;
 /// Kept exchanges as a file: CSV while they are found, page by page, or Parquet once they are. A few at a time, one for each who asks, and none for long: a reader that is too slow must
 /// not keep others from theirs.
 /// </summary>
-internal sealed class ExchangeExport
+/// <param name="reader">Finds exchanges.</param>
+/// <param name="folder">For files until they are sent.</param>
+/// <param name="memory">What making them may take.</param>
+/// <param name="log">Takes one line.</param>
+/// <param name="time">The clock.</param>
+internal sealed class ExchangeExport(StoreReader reader, ExportFolder folder, EngineMemory memory, Action<string> log, TimeProvider time)
 {
     /// <summary>The most that one file has.</summary>
     public const int MaxExchanges = 100_000;
 
     private const int PageSize = 5_000;
+
+    // A row group is put together in memory.
+    private const int RowGroup = 10_240;
 
     private static readonly string[] CsvColumns =
     [
@@ -30,25 +39,9 @@ internal sealed class ExchangeExport
     // 100,000 exchanges are some 30 MB: a line with a megabit a second is through in four minutes.
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
 
-    // Making a Parquet file takes up to 256 MB for some seconds.
+    // Making a Parquet file takes memory for some seconds, and searches meanwhile.
     private readonly SemaphoreSlim _making = new(1);
     private readonly List<AdminCaller> _callers = [];
-    private readonly StoreReader _reader;
-    private readonly string _folder;
-    private readonly TimeProvider _time;
-
-    /// <param name="reader">Finds exchanges.</param>
-    /// <param name="folder">For files until they are sent. Belongs to this process alone: what is left in it is of one that was killed.</param>
-    /// <param name="time">The clock.</param>
-    public ExchangeExport(StoreReader reader, string folder, TimeProvider time)
-    {
-        (_reader, _folder, _time) = (reader, folder, time);
-        if (Directory.Exists(folder))
-        {
-            Directory.Delete(folder, recursive: true);
-        }
-    }
-
     public async Task AnswerAsync(HttpContext context, ExchangeSearch search, ExportFormat format)
     {
         var caller = AdminScope.Of(context);
@@ -58,7 +51,7 @@ internal sealed class ExchangeExport
             return;
         }
 
-        using var limit = new CancellationTokenSource(Longest, _time);
+        using var limit = new CancellationTokenSource(Longest, time);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, context.RequestAborted);
         try
         {
@@ -131,18 +124,20 @@ internal sealed class ExchangeExport
 
     private async Task WriteParquetAsync(HttpContext context, ExchangeSearch search, CancellationToken cancellationToken)
     {
-        var folder = Directory.CreateDirectory(Path.Combine(_folder, Guid.NewGuid().ToString("N")));
+        string? own = null;
         try
         {
-            var path = Path.Combine(folder.FullName, "exchanges.parquet");
-            await _making.WaitAsync(cancellationToken);
+            string path;
             try
             {
-                await MakeParquetAsync(folder.FullName, path, search, cancellationToken);
+                own = folder.Begin();
+                path = await MakeParquetAsync(own, search, cancellationToken);
             }
-            finally
+            catch (Exception unwritable) when (unwritable is (IOException or UnauthorizedAccessException) and not SegmentTroubleException)
             {
-                _making.Release();
+                log($"Exchanges cannot be exported as a file: {unwritable.Message}");
+                await AdminReply.ProblemAsync(context, 503, "export_failed", "The file could not be made. The log says why. CSV needs none.");
+                return;
             }
 
             context.Response.ContentType = ExportFormats.ParquetType;
@@ -152,16 +147,41 @@ internal sealed class ExchangeExport
         }
         finally
         {
-            folder.Delete(recursive: true);
+            if (own is not null)
+            {
+                folder.End(own);
+            }
         }
     }
 
-    private async Task MakeParquetAsync(string folder, string path, ExchangeSearch search, CancellationToken cancellationToken)
+    /// <exception cref="IOException">The disk is full, for example; also <see cref="UnauthorizedAccessException"/>.</exception>
+    private async Task<string> MakeParquetAsync(string own, ExchangeSearch search, CancellationToken cancellationToken)
     {
-        var own = folder.Replace("'", "''", StringComparison.Ordinal);
+        await _making.WaitAsync(cancellationToken);
+        try
+        {
+            using var room = await memory.TakeAsync(EngineMemory.Export, Longest, cancellationToken);
+            var path = Path.Combine(own, "exchanges.parquet");
+            await FillParquetAsync(own, path, search, cancellationToken);
+            if (!OperatingSystem.IsWindows())
+            {
+                File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            }
+
+            return path;
+        }
+        finally
+        {
+            _making.Release();
+        }
+    }
+
+    private async Task FillParquetAsync(string own, string path, ExchangeSearch search, CancellationToken cancellationToken)
+    {
+        var quoted = own.Replace("'", "''", StringComparison.Ordinal);
         using var engine = new DuckDBConnection("DataSource=:memory:");
         await engine.OpenAsync(cancellationToken);
-        await RunAsync(engine, $"SET threads = 1; SET memory_limit = '256MB'; SET temp_directory = '{own}'; SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; SET allowed_directories = ['{own}/']; SET enable_external_access = false; SET lock_configuration = true; CREATE TABLE exchanges ({ExchangeTable.Columns})");
+        await RunAsync(engine, $"SET threads = 1; SET memory_limit = '{EngineMemory.Export}MB'; SET temp_directory = '{quoted}'; SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; SET allowed_directories = ['{quoted}/']; SET enable_external_access = false; SET lock_configuration = true; CREATE TABLE exchanges ({ExchangeTable.Columns})");
         await foreach (var page in PagesAsync(search, cancellationToken))
         {
             using var appender = engine.CreateAppender("exchanges");
@@ -173,14 +193,21 @@ internal sealed class ExchangeExport
             }
         }
 
-        await RunAsync(engine, $"COPY exchanges TO '{path.Replace("'", "''", StringComparison.Ordinal)}' (FORMAT parquet, COMPRESSION zstd)");
+        try
+        {
+            await RunAsync(engine, $"COPY exchanges TO '{path.Replace("'", "''", StringComparison.Ordinal)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {RowGroup})");
+        }
+        catch (DuckDBException unwritable)
+        {
+            throw new IOException(unwritable.Message, unwritable);
+        }
     }
 
     private async IAsyncEnumerable<IReadOnlyList<ExchangeRecord>> PagesAsync(ExchangeSearch search, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         for (var left = search.Limit; left > 0;)
         {
-            var page = await _reader.FindAsync(search with { Limit = Math.Min(left, PageSize) }, cancellationToken);
+            var page = await reader.FindAsync(search with { Limit = Math.Min(left, PageSize) }, cancellationToken);
             yield return page;
             if (page.Count < Math.Min(left, PageSize))
             {

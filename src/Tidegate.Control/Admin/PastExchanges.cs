@@ -3,8 +3,10 @@ using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Tidegate.Control.Live;
+using Tidegate.Control.Store;
 using Tidegate.Control.Store.Queries;
 using Tidegate.Control.Store.Segments;
+using Tidegate.Exchanges;
 using Tidegate.Recording;
 
 namespace Tidegate.Control.Admin;
@@ -24,8 +26,7 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
 
     private static readonly (string Name, double Share)[] Quantiles = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];
 
-    /// <summary>One exchange by its number; null when it is not kept.</summary>
-    public async Task<ExchangeRecord?> FindAsync(ulong id, AdminCaller caller, CancellationToken cancellationToken)
+    private async Task<ExchangeRecord?> FindAsync(ulong id, AdminCaller caller, CancellationToken cancellationToken)
     {
         if (recent.Find(record => record.Id == id && AdminScope.Has(caller.Tenants, record.Consumer.Tenant), 1) is [var found])
         {
@@ -33,6 +34,36 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
         }
 
         return reader is not null && await reader.FindAsync(new ExchangeSearch { From = DateTimeOffset.UnixEpoch, To = time.GetUtcNow().AddHours(1), Id = id, Tenants = caller.Tenants, Limit = 1 }, cancellationToken) is [var old] ? old : null;
+    }
+
+    /// <summary>Answers with one exchange, or why there is none.</summary>
+    public async Task OneAsync(HttpContext context, ulong id, Action<Utf8JsonWriter, ExchangeRecord> write)
+    {
+        try
+        {
+            if (await FindAsync(id, AdminScope.Of(context), context.RequestAborted) is { } found)
+            {
+                await AdminReply.JsonAsync(context, 200, json => write(json, found));
+                return;
+            }
+        }
+        catch (StoreClosedException closed)
+        {
+            await ClosedAsync(context, closed);
+            return;
+        }
+        catch (Exception unsearchable) when (IsUnsearchable(unsearchable, context))
+        {
+            await UnsearchableAsync(context, unsearchable);
+            return;
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            await TooSlowAsync(context);
+            return;
+        }
+
+        await AdminReply.ProblemAsync(context, 404, "exchange_not_kept", $"Exchange {ExchangeId.Format(id)} is not kept any more. The access log has all of them.");
     }
 
     public async Task SeriesAsync(HttpContext context)
@@ -46,7 +77,8 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
         var unknown = ExportFormats.Read(context.Request, hasParquet: false, out var format);
         var unreadable = ParseSeries(context.Request.Query, out var query);
         query = query with { Tenants = AdminScope.Of(context).Tenants };
-        if ((unknown ?? unreadable) is { } problem)
+        var incomparable = format == ExportFormat.Csv && context.Request.Query.ContainsKey(CompareParameter) ? "a table as CSV has nothing to compare with: leave 'compare' out, or ask for json" : null;
+        if ((unknown ?? unreadable ?? incomparable) is { } problem)
         {
             await AdminReply.ProblemAsync(context, 400, "parameter_invalid", problem + ".");
             return;
@@ -70,6 +102,10 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
         catch (TooWideException tooWide)
         {
             await AdminReply.ProblemAsync(context, 400, "query_too_wide", tooWide.Message);
+        }
+        catch (StoreClosedException closed)
+        {
+            await ClosedAsync(context, closed);
         }
         catch (DbException broken)
         {
@@ -126,10 +162,13 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
                 json.WriteEndObject();
             });
         }
-        catch (Exception unsearchable) when ((unsearchable is SegmentTroubleException or DbException) && !context.Response.HasStarted)
+        catch (StoreClosedException closed) when (!context.Response.HasStarted)
         {
-            log($"A search of the exchange store failed: {unsearchable.Message}");
-            await AdminReply.ProblemAsync(context, 503, "store_unreadable", "The exchange store cannot be searched now. The log says why. Shorten the time or filter by an API, and try again.");
+            await ClosedAsync(context, closed);
+        }
+        catch (Exception unsearchable) when (IsUnsearchable(unsearchable, context))
+        {
+            await UnsearchableAsync(context, unsearchable);
         }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested && !context.Response.HasStarted)
         {
@@ -142,7 +181,17 @@ internal sealed class PastExchanges(StoreReader? reader, ExchangeExport? export,
 
     private static Task NotKeptAsync(HttpContext context) => AdminReply.ProblemAsync(context, 404, "store_off", "Nothing is kept: recording.store.path is off.");
 
-    public static Task TooSlowAsync(HttpContext context) => AdminReply.ProblemAsync(context, 503, "query_too_slow", "The query took longer than 20 s and was ended. Shorten the time or filter by an API.");
+    private static Task ClosedAsync(HttpContext context, StoreClosedException closed) => AdminReply.ProblemAsync(context, 503, "store_closed", closed.For(AdminScope.Of(context).SeesAll));
+
+    private static bool IsUnsearchable(Exception trouble, HttpContext context) => (trouble is SegmentTroubleException or DbException) && !context.Response.HasStarted;
+
+    private Task UnsearchableAsync(HttpContext context, Exception trouble)
+    {
+        log($"A search of the exchange store failed: {trouble.Message}");
+        return AdminReply.ProblemAsync(context, 503, "store_unreadable", "The exchange store cannot be searched now. The log says why. Shorten the time or filter by an API, and try again.");
+    }
+
+    private static Task TooSlowAsync(HttpContext context) => AdminReply.ProblemAsync(context, 503, "query_too_slow", "The query took longer than 20 s and was ended. Shorten the time or filter by an API.");
 
     private string? ParseSeries(IQueryCollection parameters, out SeriesQuery query)
     {

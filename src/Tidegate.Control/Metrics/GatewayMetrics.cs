@@ -20,8 +20,10 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
     private static readonly MetricDescription Refused = new("tidegate_listener_connections_refused_total", "tidegate.listener.connections_refused", "{connection}", MetricKind.Counter, "Client connections closed at once because a limit was reached.");
     private static readonly MetricDescription Records = new("tidegate_records_total", "tidegate.records", "{record}", MetricKind.Counter, "Records handed to the sinks.");
     private static readonly MetricDescription Dropped = new("tidegate_records_dropped_total", "tidegate.records_dropped", "{record}", MetricKind.Counter, "Records lost because the sinks were too slow. They are missing in every other number here.");
+    private static readonly MetricDescription StoreOpen = new("tidegate_store_open", "tidegate.store.open", "1", MetricKind.Gauge, "Whether exchanges are kept: 0 while the exchange store cannot be opened.");
     private static readonly MetricDescription StoreFailures = new("tidegate_store_failures_total", "tidegate.store.failures", "{failure}", MetricKind.Counter, "Times that the exchange store could not bring what it has to the disk.");
-    private static readonly MetricDescription StoreDropped = new("tidegate_store_dropped_total", "tidegate.store.dropped", "{record}", MetricKind.Counter, "Records that were lost: no room while PostgreSQL could not take them, refused by it, or left when the gateway ended.");
+    private static readonly MetricDescription StoreDropped = new("tidegate_store_dropped_total", "tidegate.store.dropped", "{record}", MetricKind.Counter, "Records that were lost: the store was not open yet, no room while PostgreSQL could not take them, refused by it, or left when the gateway ended.");
+    private static readonly MetricDescription StoreSetAside = new("tidegate_store_set_aside_total", "tidegate.store.set_aside", "{file}", MetricKind.Counter, "Files of the exchange store that could not be read, or not all of them, and were set aside.");
     private static readonly MetricDescription StoreBytes = new("tidegate_store_bytes", "tidegate.store.size", "By", MetricKind.Gauge, "What kept exchanges take on the disk, their sums aside.");
     private static readonly MetricDescription SinkFailures = new("tidegate_sink_failures_total", "tidegate.sink_failures", "{batch}", MetricKind.Counter, "Batches of records that a sink could not take.");
     private static readonly MetricDescription LimitKeys = new("tidegate_limit_keys", "tidegate.limit.keys", "{key}", MetricKind.Gauge, "Counts that limits keep, one for each limit and key.");
@@ -153,10 +155,14 @@ internal sealed class GatewayMetrics(ExchangeMetrics exchanges, ExchangesInFligh
         writer.Write(gateway.Dropped);
         if (gateway.Store is { } store)
         {
+            writer.Begin(StoreOpen);
+            writer.Write(store.Closed is null ? 1 : 0);
             writer.Begin(StoreFailures);
             writer.Write(store.Failures);
             writer.Begin(StoreDropped);
             writer.Write(store.Dropped);
+            writer.Begin(StoreSetAside);
+            writer.Write(store.SetAsideFiles);
             writer.Begin(StoreBytes);
             writer.Write(store.Bytes);
         }

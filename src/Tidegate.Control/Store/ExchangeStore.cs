@@ -44,6 +44,9 @@ internal sealed class ExchangeStore : IExchangeStore
     private long _failures;
     private string _told = "";
 
+    // For segments, while it is asked for or taken.
+    private EngineRoom? _room;
+
     private ExchangeStore(StoreSettings settings, Action<string> log, TimeProvider time)
     {
         _settings = settings;
@@ -80,6 +83,12 @@ internal sealed class ExchangeStore : IExchangeStore
 
     /// <inheritdoc/>
     public long Failures => Interlocked.Read(ref _failures);
+
+    /// <inheritdoc/>
+    public long SetAsideFiles => _files.SetAsideFiles + _sums.SetAsideFiles;
+
+    /// <inheritdoc/>
+    public EngineMemory Memory => _settings.Memory;
 
     /// <inheritdoc/>
     public string Place => Folder;
@@ -147,6 +156,7 @@ internal sealed class ExchangeStore : IExchangeStore
     {
         await _loop.DisposeAsync();
         BringToDisk(isLast: true);
+        _room?.Dispose();
         _writer.Dispose();
         _sums.Dispose();
         _files.Dispose();
@@ -184,8 +194,8 @@ internal sealed class ExchangeStore : IExchangeStore
         BringToDisk(isLast: false);
         lock (_gate)
         {
-            // What came since the last save, when that is not long ago.
-            return !_delta.IsEmpty || !_taken.IsEmpty;
+            // What came since the last save, when that is not long ago; and logs for which there is no room yet.
+            return !_delta.IsEmpty || !_taken.IsEmpty || _room is not null;
         }
     }
 
@@ -287,6 +297,26 @@ internal sealed class ExchangeStore : IExchangeStore
             return;
         }
 
+        // Searches and exports end soon; until then logs are searched as they are. This thread has better to do than to wait.
+        _room ??= Memory.Ask(EngineMemory.Maker);
+        if (!_room.IsTaken)
+        {
+            return;
+        }
+
+        try
+        {
+            MakeSegmentsNow();
+        }
+        finally
+        {
+            _room.Dispose();
+            _room = null;
+        }
+    }
+
+    private void MakeSegmentsNow()
+    {
         // What fails now is not tried again each second.
         _nextSegments = _time.GetTimestamp() + (_time.TimestampFrequency * (long)LongestRest.TotalSeconds);
 

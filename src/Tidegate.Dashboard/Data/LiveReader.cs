@@ -163,7 +163,11 @@ internal sealed class LiveReader(DashboardSources sources, Viewer viewer)
             }
         }
 
-        if (sources.Gateway.Store is { Failures: > 0 } store)
+        if (sources.Gateway.Store is { Closed: { } closed } kept)
+        {
+            found.Add(new Attention(true, "Exchanges are not kept", $"{closed} {Views.Units.Count(kept.Dropped)} were lost since the start; it is tried again each minute.", "/configuration"));
+        }
+        else if (sources.Gateway.Store is { Failures: > 0 } store)
         {
             found.Add(new Attention(false, "The exchange store could not write", $"{Views.Units.Count(store.Failures)} times since the start. The log says why.", "/configuration"));
         }

@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Text.Json;
 using Tidegate.Control;
 using Tidegate.Control.Admin;
+using Tidegate.Control.Store;
 using Tidegate.Control.Store.Segments;
 using Tidegate.Recording;
 
@@ -60,6 +61,10 @@ internal sealed class PastReader(DashboardSources sources)
         catch (OperationCanceledException)
         {
             return new FoundExchanges([], "Searching took longer than 20 s. Choose a shorter time, or more filters.");
+        }
+        catch (StoreClosedException closed)
+        {
+            return new FoundExchanges([], closed.For(search.Tenants is null));
         }
         catch (Exception unreadable) when (unreadable is DbException or IOException or InvalidDataException)
         {

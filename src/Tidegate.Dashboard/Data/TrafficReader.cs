@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Text.Json;
 using Tidegate.Control;
 using Tidegate.Control.Admin;
+using Tidegate.Control.Store;
 using Tidegate.Control.Store.Queries;
 
 namespace Tidegate.Dashboard.Data;
@@ -79,6 +80,10 @@ internal sealed class TrafficReader(DashboardSources sources)
         catch (OperationCanceledException)
         {
             return new SeriesAnswers([], "Reading took longer than 20 s. Choose a shorter time.");
+        }
+        catch (StoreClosedException closed)
+        {
+            return new SeriesAnswers([], closed.For(queries[0].Tenants is null));
         }
         catch (DbException unreadable)
         {

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using Tidegate.Testing;
 using Xunit;
@@ -41,6 +42,32 @@ public sealed class StoreTests
         var exchange = Assert.Single(found.RootElement.GetProperty("exchanges").EnumerateArray());
         using var one = JsonDocument.Parse(await client.GetStringAsync($"http://{admin}/api/v1/exchanges/{exchange.GetProperty("exchange").GetString()}", Cancellation));
         Assert.Equal("/orders/last", one.RootElement.GetProperty("path").GetString());
+    }
+
+    [Fact]
+    public async Task A_store_that_cannot_be_opened_is_not_in_the_way_of_traffic_and_everybody_says_why()
+    {
+        await using var upstream = await EchoUpstream.StartAsync();
+        using var gateway = new RunningGateway();
+        await File.WriteAllTextAsync(gateway.At("exchanges"), "no directory", Cancellation);
+        gateway.Start($$"""
+            listeners: { ingress: { address: 127.0.0.1:0 }, admin: { address: 127.0.0.1:0 } }
+            recording: { access_log: { path: "off" }, store: { path: "{{gateway.At("exchanges")}}" } }
+            apis: [{ name: orders, direction: ingress, upstream: { destinations: ["http://127.0.0.1:{{upstream.Port}}"] } }]
+            """);
+        using var client = new HttpClient();
+        var address = await gateway.ListensAsync("ingress");
+        await client.GetStringAsync($"http://{address}/orders/1", Cancellation);
+        var admin = await gateway.ListensAsync("admin");
+        await Eventually.HoldsAsync(async () => new PrometheusScrape(await client.GetStringAsync($"http://{admin}/metrics", Cancellation)).Sum("tidegate_store_dropped_total") == 1, "The record is not counted as lost.", Cancellation);
+        Assert.Equal(0, new PrometheusScrape(await client.GetStringAsync($"http://{admin}/metrics", Cancellation)).Sum("tidegate_store_open"));
+
+        using var series = await client.GetAsync($"http://{admin}/api/v1/series", Cancellation);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, series.StatusCode);
+        Assert.Contains(gateway.At("exchanges"), await series.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+        var page = await client.GetStringAsync($"http://{admin}/", Cancellation);
+        Assert.Contains("Exchanges are not kept", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("recording.store.path", page, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Time.Testing;
 using Tidegate.Configuration;
+using Tidegate.Control;
 using Tidegate.Control.Admin;
 using Tidegate.Control.Store;
 using Tidegate.Control.Store.Queries;
@@ -19,6 +20,8 @@ public sealed class ExchangeExportTests : IDisposable
 
     private readonly FakeTimeProvider _time = new(Start);
     private readonly string _directory = Directory.CreateTempSubdirectory("tidegate-export-places-").FullName;
+    private readonly EngineMemory _memory = new();
+    private readonly List<string> _log = [];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -29,7 +32,8 @@ public sealed class ExchangeExportTests : IDisposable
     {
         await using var store = await FilledAsync();
         await using var reader = new StoreReader(store, _time);
-        var export = New(reader);
+        using var folder = Folder();
+        var export = New(reader, folder);
         var stalled = new List<StalledBody>();
         var running = new List<Task>();
         foreach (var name in (string[])["ana", "bob", "cleo"])
@@ -50,7 +54,8 @@ public sealed class ExchangeExportTests : IDisposable
     {
         await using var store = await FilledAsync();
         await using var reader = new StoreReader(store, _time);
-        var export = New(reader);
+        using var folder = Folder();
+        var export = New(reader, folder);
         var stalled = new List<StalledBody>();
         Task[] running = [await BeginAsync(export, AdminCaller.Token, stalled), await BeginAsync(export, AdminCaller.Token, stalled)];
         stalled.ForEach(body => body.GoOn());
@@ -62,7 +67,8 @@ public sealed class ExchangeExportTests : IDisposable
     {
         await using var store = await FilledAsync();
         await using var reader = new StoreReader(store, _time);
-        var export = New(reader);
+        using var folder = Folder();
+        var export = New(reader, folder);
         var stalled = new List<StalledBody>();
         var running = await BeginAsync(export, AdminCaller.Of("ana", AdminRole.Viewer, []), stalled);
         _time.Advance(TimeSpan.FromMinutes(6));
@@ -76,22 +82,107 @@ public sealed class ExchangeExportTests : IDisposable
     [Fact]
     public async Task What_a_process_that_was_killed_left_behind_is_gone_and_nothing_stays_of_a_file_that_was_sent()
     {
-        Directory.CreateDirectory(Path.Combine(Exports, "old"));
-        await File.WriteAllTextAsync(Path.Combine(Exports, "old", "exchanges.parquet"), "half", Cancellation);
+        var left = Path.Combine(Exports, Guid.NewGuid().ToString("N"));
+        Directory.CreateDirectory(left);
+        await File.WriteAllTextAsync(left + ".held", "", Cancellation);
+        await File.WriteAllTextAsync(Path.Combine(left, "exchanges.parquet"), "half", Cancellation);
         await using var store = await FilledAsync();
         await using var reader = new StoreReader(store, _time);
-        var export = New(reader);
-        Assert.False(Directory.Exists(Exports));
+        using (var folder = Folder())
+        {
+            Assert.Empty(Directory.GetFileSystemEntries(Exports));
+            Assert.Equal(200, await AskAsync(New(reader, folder), AdminCaller.Token, ExportFormat.Parquet));
+            Assert.Empty(Directory.GetFileSystemEntries(Assert.Single(Directory.GetDirectories(Exports))));
+        }
 
-        Assert.Equal(200, await AskAsync(export, AdminCaller.Token, ExportFormat.Parquet));
         Assert.Empty(Directory.GetFileSystemEntries(Exports));
+        Assert.Empty(_log);
     }
+
+    [Fact]
+    public void What_another_gateway_is_about_to_send_and_what_is_somebody_elses_stays()
+    {
+        using var other = Folder();
+        var running = other.Begin();
+        var notes = Directory.CreateDirectory(Path.Combine(Exports, "notes")).FullName;
+        var temporary = Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), "exports", Guid.NewGuid().ToString("N"))).FullName;
+        try
+        {
+            Folder().Dispose();
+            using (var nowhere = new ExportFolder(null, _log.Add))
+            {
+                Assert.StartsWith("tidegate-exports-", Path.GetFileName(Path.GetDirectoryName(nowhere.Begin())), StringComparison.Ordinal);
+            }
+
+            Assert.True(Directory.Exists(running));
+            Assert.True(Directory.Exists(notes));
+            Assert.True(Directory.Exists(temporary));
+        }
+        finally
+        {
+            Directory.Delete(temporary);
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Nobody_but_the_gateways_user_may_read_what_is_exported(bool hasFolder)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "There are no modes.");
+        await using var store = await FilledAsync();
+        await using var reader = new StoreReader(store, _time);
+        using var folder = new ExportFolder(hasFolder ? _directory : null, _log.Add);
+        var stalled = new List<StalledBody>();
+        var probe = folder.Begin();
+        var running = await BeginAsync(New(reader, folder), AdminCaller.Token, stalled, ExportFormat.Parquet);
+        var own = Path.GetDirectoryName(probe)!;
+        const UnixFileMode OwnersOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        Assert.All(Directory.GetDirectories(own).Append(own).Append(hasFolder ? Exports : own), path => Assert.Equal(OwnersOnly, ModeOf(path)));
+        var file = Assert.Single(Directory.GetFiles(own, "*", SearchOption.AllDirectories));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, ModeOf(file));
+        stalled[0].GoOn();
+        await running.WaitAsync(Patience, Cancellation);
+    }
+
+    [Fact]
+    public void A_folder_that_was_open_to_others_is_closed()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "There are no modes.");
+        var folder = Path.Combine(_directory, "state");
+        Directory.CreateDirectory(folder);
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+        }
+
+        PrivateFolder.Make(folder);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, ModeOf(folder));
+    }
+
+    [Fact]
+    public async Task A_folder_that_cannot_be_used_is_trouble_of_files_alone_and_is_logged()
+    {
+        await using var store = await FilledAsync();
+        await using var reader = new StoreReader(store, _time);
+        await File.WriteAllTextAsync(Exports, "no directory", Cancellation);
+        using var folder = Folder();
+        var export = New(reader, folder);
+        Assert.Equal(503, await AskAsync(export, AdminCaller.Token, ExportFormat.Parquet));
+        Assert.Contains("cannot be exported", Assert.Single(_log), StringComparison.Ordinal);
+        Assert.Equal(200, await AskAsync(export, AdminCaller.Token));
+        Assert.Equal("no directory", await File.ReadAllTextAsync(Exports, Cancellation));
+    }
+
+    private static UnixFileMode ModeOf(string path) => OperatingSystem.IsWindows() ? throw new PlatformNotSupportedException() : File.GetUnixFileMode(path);
 
     private string Exports => Path.Combine(_directory, "exports");
 
     private static ExchangeSearch Search => new() { From = Start.AddHours(-1), To = Start.AddHours(1), Limit = 10 };
 
-    private ExchangeExport New(StoreReader reader) => new(reader, Exports, _time);
+    private ExportFolder Folder() => new(_directory, _log.Add);
+
+    private ExchangeExport New(StoreReader reader, ExportFolder folder) => new(reader, folder, _memory, _log.Add, _time);
 
     private async Task<ExchangeStore> FilledAsync()
     {
@@ -124,11 +215,11 @@ public sealed class ExchangeExportTests : IDisposable
     }
 
     /// <summary>An export whose reader does not read.</summary>
-    private static async Task<Task> BeginAsync(ExchangeExport export, AdminCaller caller, List<StalledBody> stalled)
+    private static async Task<Task> BeginAsync(ExchangeExport export, AdminCaller caller, List<StalledBody> stalled, ExportFormat format = ExportFormat.Csv)
     {
         var body = new StalledBody();
         stalled.Add(body);
-        var running = export.AnswerAsync(Context(caller, body), Search, ExportFormat.Csv);
+        var running = export.AnswerAsync(Context(caller, body), Search, format);
         await body.Reached.WaitAsync(Patience, Cancellation);
         return running;
     }

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Time.Testing;
 using Tidegate.Control.Admin;
 using Tidegate.Control.Live;
 using Tidegate.Control.Store;
+using Tidegate.Control.Store.Postgres;
 using Tidegate.Control.Store.Queries;
 using Tidegate.Recording;
 using Tidegate.Tests.Control.Store;
@@ -35,6 +36,7 @@ public sealed class PastExchangesTests : IDisposable
     [InlineData("?from=0001-01-01T00:00:00Z&to=0001-06-01T00:00:00Z&compare=previous")]
     [InlineData("?from=0001-01-02T00:00:00Z&to=0001-01-02T20:00:00Z&compare=previous")]
     [InlineData("?from=yesterday")]
+    [InlineData("?compare=previous&format=csv")]
     [InlineData("?step=90s")]
     [InlineData("?step=90m")]
     [InlineData("?step=")]
@@ -174,6 +176,24 @@ public sealed class PastExchangesTests : IDisposable
         Assert.Single(log);
     }
 
+    [Fact]
+    public async Task One_exchange_that_cannot_be_searched_for_is_said_so_and_one_of_a_moment_ago_is_there()
+    {
+        // Nothing listens there.
+        var settings = new StoreSettings { Directory = "", MaxBytes = 1 << 30, MaxAge = TimeSpan.FromDays(30) };
+        await using var store = new PostgresStore("Host=127.0.0.1;Port=1;Username=tidegate;Database=tidegate;Timeout=5", settings, _ => { }, _time);
+        await using var reader = new StoreReader(store, _time);
+        var recent = new RecentExchanges(10);
+        await recent.WriteAsync(StoreRecords.Batch(new Random(1), ref _id, Start, 1), Cancellation);
+        var log = new List<string>();
+        var past = new PastExchanges(reader, null, recent, _time, log.Add);
+
+        var (status, answer) = await AskAsync(context => past.OneAsync(context, 99, static (json, record) => ExchangeJson.Write(json, record)), "");
+        Assert.Equal((503, "store_unreadable"), (status, answer.GetProperty("code").GetString()));
+        Assert.Single(log);
+        Assert.Equal(200, (await AskAsync(context => past.OneAsync(context, 1, static (json, record) => ExchangeJson.Write(json, record)), "")).Status);
+    }
+
     private ExchangeStore Open() => ExchangeStore.Open(new StoreSettings { Directory = _directory, MaxBytes = 1 << 30, MaxAge = TimeSpan.FromDays(30) }, _ => { }, _time);
 
     private async Task<(int Status, JsonElement Answer)> AskAsync(string query, bool isSearch)
@@ -194,7 +214,9 @@ public sealed class PastExchangesTests : IDisposable
         return answer;
     }
 
-    private static async Task<(int Status, JsonElement Answer)> AskAsync(PastExchanges past, string query, bool isSearch)
+    private static Task<(int Status, JsonElement Answer)> AskAsync(PastExchanges past, string query, bool isSearch) => AskAsync(isSearch ? past.SearchAsync : past.SeriesAsync, query);
+
+    private static async Task<(int Status, JsonElement Answer)> AskAsync(Func<HttpContext, Task> ask, string query)
     {
         var context = new DefaultHttpContext();
         context.Features.Set(AdminCaller.Anyone);
@@ -202,7 +224,7 @@ public sealed class PastExchangesTests : IDisposable
         context.Request.QueryString = new QueryString(query);
         using var body = new MemoryStream();
         context.Response.Body = body;
-        await (isSearch ? past.SearchAsync(context) : past.SeriesAsync(context));
+        await ask(context);
         using var answer = JsonDocument.Parse(body.ToArray());
         return (context.Response.StatusCode, answer.RootElement.Clone());
     }

@@ -41,7 +41,7 @@ internal sealed class SegmentMaker(StoreFiles files, StoreSettings settings)
 
     private void Make(LogFile log)
     {
-        using var engine = new SegmentEngine(files.Folder, isMaker: true);
+        using var engine = new SegmentEngine(files.Folder, settings.FlushToDisk);
         var (path, problem) = engine.MakeSegment(log.Path, log.Sequence, files.Folder);
         files.Replace(log, path);
         if (problem is null)
@@ -60,7 +60,7 @@ internal sealed class SegmentMaker(StoreFiles files, StoreSettings settings)
         {
             try
             {
-                using var engine = new SegmentEngine(files.Folder, isMaker: true);
+                using var engine = new SegmentEngine(files.Folder, settings.FlushToDisk);
                 files.Replace(parts, engine.Merge(parts, files.Folder));
             }
             catch (DuckDBException) when (SegmentCheck.Broken(files.Folder, parts, CancellationToken.None) is { Count: > 0 } broken)

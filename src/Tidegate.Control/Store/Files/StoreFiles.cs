@@ -19,17 +19,14 @@ internal sealed class StoreFiles : IDisposable
     private readonly List<SegmentFile> _segments = [];
     private readonly List<LogFile> _logs = [];
     private long _lastSequence;
+    private long _setAside;
 
     /// <exception cref="IOException">The directory cannot be used, or another process uses it; also <see cref="UnauthorizedAccessException"/>.</exception>
     public StoreFiles(StoreSettings settings, Action<string> log)
     {
         _settings = settings;
         _log = log;
-        Directory.CreateDirectory(settings.Directory);
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(settings.Directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        }
+        PrivateFolder.Make(settings.Directory);
 
         // Two would take one another's log for what a dead one has left. The kernel gives it back when the process ends, however that is.
         _lock = new FileStream(Path.Combine(settings.Directory, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
@@ -46,6 +43,9 @@ internal sealed class StoreFiles : IDisposable
 
     /// <summary>Where they are.</summary>
     public string Folder => _settings.Directory;
+
+    /// <summary>Segments and logs that were set aside since the start.</summary>
+    public long SetAsideFiles => Interlocked.Read(ref _setAside);
 
     /// <summary>Segments in the order in which they were made, and logs to which nothing is added any more.</summary>
     public (IReadOnlyList<SegmentFile> Segments, IReadOnlyList<LogFile> Logs) Current
@@ -65,7 +65,7 @@ internal sealed class StoreFiles : IDisposable
     {
         // Also when it fails: a file of that name may be there now.
         _lastSequence = Math.Max(_lastSequence, after) + 1;
-        return new LogWriter(Path.Combine(Folder, $"{_lastSequence:d10}{LogExtension}"), _lastSequence, _settings.FlushToDisk);
+        return new LogWriter(Path.Combine(Folder, $"{_lastSequence:d10}{LogExtension}"), _lastSequence, _settings.FlushToDisk, _settings.WriteToDisk);
     }
 
     /// <summary>Nothing is added to a log any more.</summary>
@@ -122,14 +122,17 @@ internal sealed class StoreFiles : IDisposable
             File.Move(segment.Path, segment.Path + SegmentFile.Corrupt, overwrite: true);
         }
 
+        Interlocked.Increment(ref _setAside);
+
         _log($"The segment {segment.Path} cannot be read and was set aside as {Path.GetFileName(segment.Path)}{SegmentFile.Corrupt}; its exchanges cannot be searched any more, and the sums have them.");
     }
 
-    /// <summary>A log holds what this program cannot read: what comes before that is kept, and the log is set aside.</summary>
+    /// <summary>A log holds what this program cannot read: the rest is in a segment, and the log is set aside.</summary>
     public void SetAside(LogFile log, string problem)
     {
         File.Move(log.Path, log.Path + SegmentFile.Corrupt, overwrite: true);
-        _log($"{log.Path} has a frame that this program cannot read ({problem}) and was set aside as {Path.GetFileName(log.Path)}{SegmentFile.Corrupt}; what comes before that frame is kept.");
+        Interlocked.Increment(ref _setAside);
+        _log($"{log.Path} was set aside as {Path.GetFileName(log.Path)}{SegmentFile.Corrupt}: {problem}.");
     }
 
     /// <summary>Deletes what is too old, and the oldest of what is too much.</summary>
@@ -207,14 +210,39 @@ internal sealed class StoreFiles : IDisposable
             }
 
             _lastSequence = Math.Max(_lastSequence, sequence);
-            if (_segments.Exists(segment => segment.Has(sequence, sequence)))
+            var log = new LogFile(path, sequence, new FileInfo(path).Length);
+            if (!_segments.Exists(segment => segment.Has(sequence, sequence)))
             {
-                File.Delete(path);
+                _logs.Add(log);
+            }
+            else if (ProblemOf(path) is { } problem)
+            {
+                SetAside(log, problem);
             }
             else
             {
-                _logs.Add(new LogFile(path, sequence, new FileInfo(path).Length));
+                File.Delete(path);
             }
+        }
+    }
+
+    /// <summary>What is wrong with a log of which the process died before it could say so; null when nothing is.</summary>
+    private static string? ProblemOf(string log)
+    {
+        using var reader = new LogReader(log);
+        try
+        {
+            while (reader.Next() is not null)
+            {
+                // All of it is in the segment; only what is broken matters.
+                continue;
+            }
+
+            return reader.Damage;
+        }
+        catch (InvalidDataException strange)
+        {
+            return LogProblem.Of(strange);
         }
     }
 }

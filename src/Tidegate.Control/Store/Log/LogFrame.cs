@@ -4,8 +4,8 @@ using System.Numerics;
 namespace Tidegate.Control.Store.Log;
 
 /// <summary>
-/// One write of the log: a mark, the length and a CRC-32C of what follows, then records. Whoever reads goes from frame to frame and stops at the first that is not
-/// whole: that is where the process died, or the disk was full.
+/// One write of the log: a mark, the length and a CRC-32C of what follows, then records. Whoever reads goes from frame to frame. One that is not whole is where the process died, or the
+/// disk was full; unless another follows: then it was broken later.
 /// </summary>
 internal static class LogFrame
 {
@@ -41,6 +41,9 @@ internal static class LogFrame
     /// <summary>The version that a frame was written by; 0 for what is none.</summary>
     public static int VersionOf(ReadOnlySpan<byte> head) =>
         BinaryPrimitives.ReadUInt32LittleEndian(head) - FirstMark is var later && (later & ((1u << VersionShift) - 1)) == 0 ? (int)(later >> VersionShift) + 1 : 0;
+
+    /// <summary>Where what all versions' marks begin with comes next, from a place on; -1 where it does not.</summary>
+    public static int NextMark(ReadOnlySpan<byte> bytes, int from) => bytes[from..].IndexOf("TGX"u8) is >= 0 and var found ? from + found : -1;
 
     public static bool IsWhole(ReadOnlySpan<byte> head, ReadOnlySpan<byte> content) => BinaryPrimitives.ReadUInt32LittleEndian(head[8..]) == Checksum(content, VersionOf(head));
 

@@ -9,14 +9,17 @@ internal sealed class LogWriter : IDisposable
     private readonly SafeFileHandle _file;
     private readonly ByteSink _bytes = new();
     private readonly Action<SafeFileHandle> _flushToDisk;
+    private readonly DiskWrite _writeToDisk;
     private bool _isTorn;
 
     /// <param name="path">Where there is no file yet.</param>
     /// <param name="sequence">Its number.</param>
     /// <param name="flushToDisk">See <see cref="StoreSettings.FlushToDisk"/>.</param>
-    public LogWriter(string path, long sequence, Action<SafeFileHandle> flushToDisk)
+    /// <param name="writeToDisk">See <see cref="StoreSettings.WriteToDisk"/>.</param>
+    public LogWriter(string path, long sequence, Action<SafeFileHandle> flushToDisk, DiskWrite? writeToDisk = null)
     {
         _flushToDisk = flushToDisk;
+        _writeToDisk = writeToDisk ?? RandomAccess.Write;
         Path = path;
         Sequence = sequence;
         _file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read);
@@ -64,7 +67,7 @@ internal sealed class LogWriter : IDisposable
         }
 
         _isTorn = true;
-        RandomAccess.Write(_file, _bytes.Written, Length);
+        _writeToDisk(_file, _bytes.Written, Length);
         _isTorn = false;
         Length += _bytes.Length;
         Records += records.Length;

@@ -9,6 +9,9 @@ namespace Tidegate.Control.Store.Postgres;
 /// <summary>Asks PostgreSQL what <see cref="FileSource"/> asks files, in the same words. Before the first gateway has written, there is nothing, not even tables.</summary>
 internal sealed class PostgresSource(NpgsqlDataSource database) : IStoreSource
 {
+    /// <summary>None: the database searches.</summary>
+    public int SearchMegabytes => 0;
+
     /// <inheritdoc/>
     public IReadOnlyList<SeriesResult> Series(IReadOnlyList<SeriesQuery> queries, CancellationToken cancellationToken)
     {
@@ -23,7 +26,7 @@ internal sealed class PostgresSource(NpgsqlDataSource database) : IStoreSource
         }
         catch (PostgresException empty) when (empty.SqlState == PostgresErrorCodes.UndefinedTable)
         {
-            return [.. queries.Select(query => new SeriesBuilder(query).Build())];
+            return [.. queries.Select(query => new SeriesBuilder(query, new SeriesPoints()).Build())];
         }
     }
 

@@ -100,6 +100,12 @@ internal sealed class PostgresStore : IExchangeStore
     /// <inheritdoc/>
     public long Dropped => _backlog.NoRoom + Interlocked.Read(ref _lost);
 
+    /// <summary>None: the files are the database's.</summary>
+    public long SetAsideFiles => 0;
+
+    /// <inheritdoc/>
+    public EngineMemory Memory => _settings.Memory;
+
     /// <inheritdoc/>
     public string Place { get; }
 

@@ -16,6 +16,9 @@ internal sealed class FileSource(ExchangeStore store) : IStoreSource
     private SegmentEngine? _engine;
 
     /// <inheritdoc/>
+    public int SearchMegabytes => EngineMemory.Search;
+
+    /// <inheritdoc/>
     public IReadOnlyList<SeriesResult> Series(IReadOnlyList<SeriesQuery> queries, CancellationToken cancellationToken)
     {
         using var database = new SqliteConnection(store.RollupConnection + ";Mode=ReadOnly");

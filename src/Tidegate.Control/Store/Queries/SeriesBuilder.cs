@@ -1,18 +1,14 @@
 namespace Tidegate.Control.Store.Queries;
 
 /// <summary>Puts rows together to the groups of one query. Not thread-safe.</summary>
-internal sealed class SeriesBuilder(SeriesQuery query)
+internal sealed class SeriesBuilder(SeriesQuery query, SeriesPoints points)
 {
-    // A point is about a kilobyte: 100 MB.
-    private const int MaxPoints = 100_000;
-
     // Beyond so many the smallest cannot be told from the rest: new ones are others from then on. 20 MB.
     private const int MaxGroups = 20_000;
 
     private readonly Dictionary<string, SeriesSum> _groups = [];
     private readonly SeriesSum _others = new([]);
     private int _lateGroups;
-    private int _points;
     private long _begin = -1;
     private long _step;
 
@@ -53,7 +49,7 @@ internal sealed class SeriesBuilder(SeriesQuery query)
 
         if (!group.Points.TryGetValue(step, out var point))
         {
-            if (++_points > MaxPoints)
+            if (++points.Count > SeriesPoints.Most)
             {
                 throw new TooWideException("This has more groups and steps than a query may: group by less, filter by an API, or make step larger.");
             }
@@ -86,6 +82,15 @@ internal sealed class SeriesBuilder(SeriesQuery query)
 
         return sum;
     }
+}
+
+/// <summary>The points of all groups of the queries that are answered with one reading. Not thread-safe.</summary>
+internal sealed class SeriesPoints
+{
+    /// <summary>One is about a kilobyte: 50 MB of <see cref="EngineMemory.Series"/>.</summary>
+    public const int Most = 50_000;
+
+    public int Count { get; set; }
 }
 
 /// <summary>One group while it grows.</summary>

@@ -18,7 +18,8 @@ internal sealed class SeriesScan
     private SeriesScan(IReadOnlyList<SeriesQuery> queries)
     {
         _queries = queries;
-        _builders = [.. queries.Select(query => new SeriesBuilder(query))];
+        var points = new SeriesPoints();
+        _builders = [.. queries.Select(query => new SeriesBuilder(query, points))];
     }
 
     /// <summary>Reads the answers from PostgreSQL.</summary>

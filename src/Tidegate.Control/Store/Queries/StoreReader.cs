@@ -16,10 +16,16 @@ internal sealed class StoreReader : IAsyncDisposable
     private readonly IStoreSource _source;
     private readonly SemaphoreSlim _series = new(SeriesAtOnce);
     private readonly SemaphoreSlim _search = new(1);
+    private readonly EngineMemory _memory;
     private readonly ITimer _rest;
+
+    // What the engine that searches takes, as long as there is one. Belongs to who has the place of the search.
+    private EngineRoom? _room;
 
     public StoreReader(IExchangeStore store, TimeProvider time)
     {
+        _memory = store.Memory;
+        _memory.Wanted += RestIfWanted;
         _source = store.OpenSource();
         _rest = time.CreateTimer(static self => _ = ((StoreReader)self!).RestAsync(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
@@ -36,6 +42,7 @@ internal sealed class StoreReader : IAsyncDisposable
         await TakeAsync(_series, cancellationToken);
         try
         {
+            using var room = await _memory.TakeAsync(EngineMemory.Series, Queue, cancellationToken);
             using var limit = Limit(cancellationToken);
             return await Task.Run(() => _source.Series(queries, limit.Token), limit.Token);
         }
@@ -67,6 +74,11 @@ internal sealed class StoreReader : IAsyncDisposable
         await TakeAsync(_search, cancellationToken);
         try
         {
+            if (_room is null && _source.SearchMegabytes is > 0 and var megabytes)
+            {
+                _room = await _memory.TakeAsync(megabytes, Queue, cancellationToken);
+            }
+
             using var limit = Limit(cancellationToken);
             return await Task.Run(() => _source.Find(search, limit.Token), limit.Token);
         }
@@ -74,14 +86,17 @@ internal sealed class StoreReader : IAsyncDisposable
         {
             _rest.Change(KeepEngine, Timeout.InfiniteTimeSpan);
             _search.Release();
+            RestIfWanted();
         }
     }
 
     public async ValueTask DisposeAsync()
     {
+        _memory.Wanted -= RestIfWanted;
         await _rest.DisposeAsync();
         await _search.WaitAsync();
         _source.Dispose();
+        _room?.Dispose();
         _search.Dispose();
         _series.Dispose();
     }
@@ -114,12 +129,37 @@ internal sealed class StoreReader : IAsyncDisposable
             return;
         }
 
+        RestNow();
+    }
+
+    /// <summary>Gives up an engine that is kept for the next search, when others need its room. One that searches gives it up at its end.</summary>
+    private void RestIfWanted()
+    {
+        try
+        {
+            while (_memory.IsWanted && Volatile.Read(ref _room) is not null && _search.Wait(0))
+            {
+                RestNow();
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // The gateway ends.
+            return;
+        }
+    }
+
+    /// <summary>By who has the place of the search, which is free then.</summary>
+    private void RestNow()
+    {
         try
         {
             _source.Rest();
         }
         finally
         {
+            _room?.Dispose();
+            _room = null;
             _search.Release();
         }
     }

@@ -26,6 +26,7 @@ internal sealed class RollupSums : IDisposable
     private (long Sequence, long Offset) _position;
     private long _nextPrune;
     private long _nextSweep;
+    private long _setAside;
 
     /// <exception cref="SqliteException">The database cannot be used now, for a full disk for example.</exception>
     public RollupSums(StoreSettings settings, Action<string> log, TimeProvider time)
@@ -45,6 +46,9 @@ internal sealed class RollupSums : IDisposable
 
     /// <summary>How far into the log everything is counted.</summary>
     public long Sequence => _position.Sequence;
+
+    /// <summary>Times that they were broken and set aside.</summary>
+    public long SetAsideFiles => Interlocked.Read(ref _setAside);
 
     public bool HasChanged => _tables[0].Table.HasChanged;
 
@@ -170,8 +174,11 @@ internal sealed class RollupSums : IDisposable
         }
     }
 
-    private void Tell(SqliteException broken) => _log(
-        $"{Path.Combine(_settings.Directory, RollupDatabase.FileName)} is broken ({broken.Message}) and was set aside as {RollupDatabase.FileName}{SegmentFile.Corrupt}. Sums begin anew with what is in the log; segments can still be searched.");
+    private void Tell(SqliteException broken)
+    {
+        Interlocked.Increment(ref _setAside);
+        _log($"{Path.Combine(_settings.Directory, RollupDatabase.FileName)} is broken ({broken.Message}) and was set aside as {RollupDatabase.FileName}{SegmentFile.Corrupt}. Sums begin anew with what is in the log; segments can still be searched.");
+    }
 
     private void CountFrom(IReadOnlyList<LogFile> logs, (long Sequence, long Offset) position)
     {

@@ -11,8 +11,8 @@ internal static class SegmentCheck
         {
             cancellationToken.ThrowIfCancellationRequested();
 
-            // One for each: a file may be so broken that the engine cannot go on.
-            using var engine = new SegmentEngine(folder);
+            // One for each: a file may be so broken that the engine cannot go on. As small as one that makes segments, which may have asked.
+            using var engine = new SegmentEngine(folder, RandomAccess.FlushToDisk);
             if (CanBeRead(segment.Path) && !engine.CanRead(segment, cancellationToken))
             {
                 broken.Add(segment);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using DuckDB.NET.Data;
+using Microsoft.Win32.SafeHandles;
 using Tidegate.Control.Store.Log;
 using Tidegate.Recording;
 
@@ -25,14 +26,16 @@ internal sealed class SegmentEngine : IDisposable
 
     private readonly DuckDBConnection _database = new("DataSource=:memory:");
     private readonly Dictionary<long, LogReader> _tails = [];
+    private readonly Action<SafeFileHandle> _flushToDisk;
 
     /// <param name="directory">The only one that it may read and write.</param>
-    /// <param name="isMaker">It makes segments; else it searches them.</param>
-    public SegmentEngine(string directory, bool isMaker = false)
+    /// <param name="flushToDisk">It makes segments, which this brings to the disk; null: it searches them.</param>
+    public SegmentEngine(string directory, Action<SafeFileHandle>? flushToDisk = null)
     {
+        _flushToDisk = flushToDisk ?? RandomAccess.FlushToDisk;
         _database.Open();
         var folder = Path.GetFullPath(directory) + Path.DirectorySeparatorChar;
-        Run($"SET threads = 1; SET memory_limit = '{(isMaker ? SegmentMemory : SearchMemory)}'; SET temp_directory = {Literal(folder + "spill")}; SET max_temp_directory_size = '{SpillLimit}'; SET autoinstall_known_extensions = false; SET autoload_known_extensions = false;");
+        Run($"SET threads = 1; SET memory_limit = '{(flushToDisk is not null ? SegmentMemory : SearchMemory)}'; SET temp_directory = {Literal(folder + "spill")}; SET max_temp_directory_size = '{SpillLimit}'; SET autoinstall_known_extensions = false; SET autoload_known_extensions = false;");
         Run($"SET allowed_directories = [{Literal(folder)}]; SET enable_external_access = false; SET lock_configuration = true;");
         Run($"CREATE TABLE tail ({ExchangeTable.Columns}, log BIGINT)");
     }
@@ -64,10 +67,12 @@ internal sealed class SegmentEngine : IDisposable
                         latest = record.Started > latest ? record.Started : latest;
                     }
                 }
+
+                problem = reader.Damage;
             }
             catch (InvalidDataException strange)
             {
-                problem = strange.Message;
+                problem = LogProblem.Of(strange);
             }
         }
 
@@ -166,7 +171,7 @@ internal sealed class SegmentEngine : IDisposable
             Run($"COPY {source} TO {Literal(unfinished)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {RowGroup})");
             using (var file = File.OpenHandle(unfinished, FileMode.Open, FileAccess.ReadWrite))
             {
-                RandomAccess.FlushToDisk(file);
+                _flushToDisk(file);
             }
 
             if (!OperatingSystem.IsWindows())

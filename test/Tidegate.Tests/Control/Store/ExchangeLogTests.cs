@@ -79,13 +79,15 @@ public sealed class ExchangeLogTests : IDisposable
     }
 
     [Fact]
-    public void A_bit_that_flipped_anywhere_costs_its_frame_and_what_follows_and_is_never_taken_for_a_record()
+    public void A_bit_that_flipped_anywhere_costs_its_frame_alone_and_is_never_taken_for_a_record()
     {
         var random = new Random(3);
         var id = 0UL;
+        var first = 0L;
         using (var writer = new LogWriter(File, 1, RandomAccess.FlushToDisk))
         {
             writer.Add(StoreRecords.Batch(random, ref id, Start, 2));
+            first = writer.Length;
             writer.Add(StoreRecords.Batch(random, ref id, Start, 2));
         }
 
@@ -97,9 +99,7 @@ public sealed class ExchangeLogTests : IDisposable
             var bytes = whole.ToArray();
             bytes[i] ^= (byte)(1 << random.Next(8));
             System.IO.File.WriteAllBytes(flipped, bytes);
-            var read = Read(flipped).Select(StoreRecords.Text).ToList();
-            Assert.True(read.Count is 0 or 2);
-            Assert.Equal(expected.Take(read.Count), read);
+            Assert.Equal(i < first ? expected.Skip(2) : expected.Take(2), Read(flipped).Select(StoreRecords.Text));
         }
     }
 

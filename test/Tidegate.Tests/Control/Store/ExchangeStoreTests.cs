@@ -1,8 +1,10 @@
 using Microsoft.Extensions.Time.Testing;
+using Tidegate.Control.Live;
 using Tidegate.Control.Store;
 using Tidegate.Control.Store.Queries;
 using Tidegate.Control.Store.Segments;
 using Tidegate.Exchanges;
+using Tidegate.Host;
 using Tidegate.Recording;
 using Xunit;
 
@@ -252,13 +254,11 @@ public sealed class ExchangeStoreTests : IDisposable
     }
 
     [Fact]
-    public async Task A_full_disk_loses_records_and_says_so_and_what_comes_after_is_whole()
+    public async Task A_frame_goes_over_what_a_write_has_left_that_found_no_room()
     {
         await using var store = Open();
         await AddAsync(store, 10);
         var log = store.Files.Logs[^1].Path;
-
-        // Half a frame, as a write leaves it that found no room; the next one goes over it.
         await using (var file = new FileStream(log, FileMode.Append, FileAccess.Write, FileShare.ReadWrite))
         {
             file.Write(new byte[50]);
@@ -267,6 +267,161 @@ public sealed class ExchangeStoreTests : IDisposable
         await AddAsync(store, 10);
         store.BringToDisk(isLast: false);
         await HoldsAsync(store);
+    }
+
+    [Fact]
+    public async Task A_full_disk_stops_recording_and_not_traffic_says_so_and_what_comes_after_it_is_whole()
+    {
+        var isFull = false;
+        var settings = Settings() with
+        {
+            WriteToDisk = (file, bytes, offset) =>
+            {
+                // As a disk does: what there is room for, and then an error.
+                RandomAccess.Write(file, Volatile.Read(ref isFull) ? bytes[..(bytes.Length / 2)] : bytes, offset);
+                ThrowIf(isFull);
+            },
+            FlushToDisk = file =>
+            {
+                ThrowIf(Volatile.Read(ref isFull));
+                RandomAccess.FlushToDisk(file);
+            },
+        };
+        await using var store = ExchangeStore.Open(settings, _log.Add, _time);
+        var traffic = new RecentExchanges(100);
+        await using var recorder = new ExchangeRecorder(_time, [store, traffic], keepQueryValues: false, new SinkFailureLog(_log.Add, _time).Add);
+        await RecordAsync(recorder, traffic, 5);
+        store.BringToDisk(isLast: false);
+        Assert.Empty(_log);
+
+        Volatile.Write(ref isFull, true);
+        await RecordAsync(recorder, traffic, 5);
+        await RecordAsync(recorder, traffic, 5);
+        Assert.True(recorder.SinkFailures.Single(sink => sink.Sink == "store").Failures >= 2);
+        Assert.Contains("No space left on device", Assert.Single(_log, line => line.Contains("do not reach the sink store", StringComparison.Ordinal)), StringComparison.Ordinal);
+        store.BringToDisk(isLast: false);
+        store.BringToDisk(isLast: false);
+        Assert.Equal(2, store.Failures);
+        Assert.Contains("No space left on device", Assert.Single(_log, line => line.Contains("cannot bring what it has to the disk", StringComparison.Ordinal)), StringComparison.Ordinal);
+
+        Volatile.Write(ref isFull, false);
+        await RecordAsync(recorder, traffic, 5);
+        store.BringToDisk(isLast: false);
+        Assert.Contains(_log, line => line.Contains("can write again", StringComparison.Ordinal));
+        Assert.Equal(0, recorder.Dropped);
+        await using var reader = new StoreReader(store, _time);
+        Assert.Equal([1, 2, 3, 4, 5, 16, 17, 18, 19, 20], (await reader.FindAsync(Everything(), Cancellation)).Select(record => (int)record.Id).Order());
+        Assert.Equal(10, (await reader.SeriesAsync(AllOf(TimeSpan.FromHours(1)), Cancellation)).Total.Cell.Count);
+
+        _time.Advance(TimeSpan.FromHours(1));
+        store.BringToDisk(isLast: false);
+        Assert.Equal(0, store.SetAsideFiles);
+        Assert.Equal(10, (await reader.FindAsync(Everything(), Cancellation)).Count);
+    }
+
+    [Fact]
+    public async Task A_process_that_is_killed_between_any_two_steps_of_an_hours_end_loses_nothing_and_counts_nothing_twice()
+    {
+        // Each flush is between two steps: after a log was begun, before and after sums are saved, before a segment is in its place, before eight of them are one.
+        var deaths = new List<(string Copy, int Truth)>();
+        var settings = Settings() with
+        {
+            FlushToDisk = file =>
+            {
+                deaths.Add((Copy(), _truth.Count));
+                RandomAccess.FlushToDisk(file);
+            },
+        };
+        await using (var store = ExchangeStore.Open(settings, _log.Add, _time))
+        {
+            for (var hour = 0; hour < 8; hour++)
+            {
+                await AddAsync(store, 20);
+                _time.Advance(TimeSpan.FromHours(1));
+                store.BringToDisk(isLast: false);
+            }
+
+            Assert.Single(store.Files.Segments);
+        }
+
+        Assert.True(deaths.Count > 8 * 3, $"{deaths.Count} deaths");
+        Assert.Contains(deaths, death => Directory.EnumerateFiles(death.Copy, "*" + SegmentFile.Unfinished).Any());
+        var all = _truth.ToList();
+        foreach (var (copy, truth) in deaths)
+        {
+            _truth.Clear();
+            _truth.AddRange(all.Take(truth));
+            await using (var next = Open(copy))
+            {
+                await HoldsAsync(next, waitsForSums: true);
+            }
+
+            await using var last = Open(copy);
+            await HoldsAsync(last, isShort: true);
+        }
+
+        Assert.Empty(_log);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    [InlineData(4)]
+    public async Task A_log_that_ends_before_what_is_counted_of_it_is_not_counted_again(int framesLeft)
+    {
+        var lengths = new List<long> { 0 };
+        string copy;
+        await using (var store = Open())
+        {
+            for (var frame = 0; frame < 5; frame++)
+            {
+                await AddAsync(store, 10);
+                lengths.Add(store.Files.Logs[^1].Length);
+            }
+
+            store.BringToDisk(isLast: false);
+            copy = Copy();
+            await using var log = new FileStream(Path.Combine(copy, Path.GetFileName(store.Files.Logs[^1].Path)), FileMode.Open, FileAccess.ReadWrite);
+            log.SetLength(lengths[framesLeft] + 7);
+        }
+
+        for (var life = 0; life < 3; life++)
+        {
+            await using var next = Open(copy);
+            var counted = 50 + (life * 20);
+            await using var reader = new StoreReader(next, _time);
+            Assert.Equal(counted, (await reader.SeriesAsync(AllOf(TimeSpan.FromHours(1)), Cancellation)).Total.Cell.Count);
+            await AddAsync(next, 20);
+            next.BringToDisk(isLast: false);
+            Assert.Equal(counted + 20, (await reader.SeriesAsync(AllOf(TimeSpan.FromHours(1)), Cancellation)).Total.Cell.Count);
+            Assert.Equal((framesLeft * 10) + ((life + 1) * 20), (await reader.FindAsync(Everything(), Cancellation)).Count);
+        }
+
+        Assert.Empty(_log);
+    }
+
+    private static void ThrowIf(bool isFull)
+    {
+        if (isFull)
+        {
+            throw new IOException("No space left on device");
+        }
+    }
+
+    private async Task RecordAsync(ExchangeRecorder recorder, RecentExchanges traffic, int count)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            var exchange = new Exchange { Connection = new ClientConnection { PeerAddress = System.Net.IPAddress.Loopback }, Client = null!, Id = ++_id, Method = "GET", Target = new ExchangeTarget("http", "api.example.com", 80, "/", null) };
+            exchange.Timings.Received = exchange.Timings.Ended = _time.GetTimestamp();
+            exchange.Answer(Outcome.Forwarded, 200);
+            recorder.Record(exchange);
+        }
+
+        for (var started = TimeProvider.System.GetTimestamp(); traffic.Find(static _ => true, 100).Count < (int)_id; await Task.Delay(1, Cancellation))
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(started) < TimeSpan.FromSeconds(30), "The records did not come.");
+        }
     }
 
     private static ExchangeSearch Everything() => new() { From = Start.AddDays(-1), To = Start.AddDays(60), Limit = ExchangeSearch.MaxLimit };
@@ -320,7 +475,7 @@ public sealed class ExchangeStoreTests : IDisposable
         return copy;
     }
 
-    private async Task HoldsAsync(ExchangeStore store, bool waitsForSums = false)
+    private async Task HoldsAsync(ExchangeStore store, bool waitsForSums = false, bool isShort = false)
     {
         if (waitsForSums)
         {
@@ -338,7 +493,7 @@ public sealed class ExchangeStoreTests : IDisposable
 
         foreach (var step in (TimeSpan[])[TimeSpan.FromMinutes(5), TimeSpan.FromHours(1)])
         {
-            foreach (var groupBy in (string[][])[[], ["api"], ["consumer", "status"], ["direction", "outcome", "destination", "region"]])
+            foreach (var groupBy in isShort ? (string[][])[[]] : [[], ["api"], ["consumer", "status"], ["direction", "outcome", "destination", "region"]])
             {
                 var result = await reader.SeriesAsync(AllOf(step) with { GroupBy = groupBy, Top = SeriesQuery.MaxGroups }, Cancellation);
                 Assert.Equal(_truth.Count, result.Total.Cell.Count);

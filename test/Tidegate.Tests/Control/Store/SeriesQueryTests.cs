@@ -97,7 +97,7 @@ public sealed class SeriesQueryTests : IDisposable
     [Fact]
     public void More_points_than_a_process_has_memory_for_are_refused_with_what_to_narrow()
     {
-        var builder = new SeriesBuilder(new SeriesQuery { From = Start, To = Start.AddDays(1), Step = TimeSpan.FromMinutes(1), GroupBy = ["api"] });
+        var builder = new SeriesBuilder(new SeriesQuery { From = Start, To = Start.AddDays(1), Step = TimeSpan.FromMinutes(1), GroupBy = ["api"] }, new SeriesPoints());
         var tooWide = Assert.Throws<TooWideException>(() =>
         {
             for (var i = 0; i < 150_000; i++)

@@ -191,6 +191,99 @@ public sealed class StoreTroubleTests : IDisposable
         Assert.Equal(0, next.Failures);
     }
 
+    [Theory]
+    [InlineData("a frame's content", true)]
+    [InlineData("a frame's content", false)]
+    [InlineData("a frame's mark", false)]
+    [InlineData("a frame's length", false)]
+    [InlineData("two frames", false)]
+    [InlineData("the first frame", true)]
+    public async Task A_log_that_is_broken_in_the_middle_costs_what_is_broken_and_is_set_aside_and_named(string what, bool areSumsSaved)
+    {
+        var store = Open();
+        for (var frame = 0; frame < 20; frame++)
+        {
+            await AddAsync(store, 1);
+        }
+
+        if (areSumsSaved)
+        {
+            store.BringToDisk(isLast: false);
+        }
+
+        await KillAsync(store);
+
+        var log = Directory.EnumerateFiles(_directory, "*.log").Single();
+        var (bytes, frames) = Frames(log);
+        int[] broken = what switch { "two frames" => [6, 7], "the first frame" => [0], _ => [6] };
+        foreach (var frame in broken)
+        {
+            bytes[frames[frame] + (what switch { "a frame's mark" => 1, "a frame's length" => 5, _ => 40 })] ^= 0x10;
+        }
+
+        await File.WriteAllBytesAsync(log, bytes, Cancellation);
+        var left = 20 - broken.Length;
+        await using var next = Open();
+        Assert.Equal(left, (await FindAsync(next)).Count);
+        next.BringToDisk(isLast: false);
+
+        Assert.Equal(areSumsSaved ? 20 : left, await CountAsync(next));
+        Assert.Equal(left, (await FindAsync(next)).Count);
+        Assert.True(File.Exists(log + SegmentFile.Corrupt));
+        Assert.Contains(Path.GetFileName(log) + SegmentFile.Corrupt, Assert.Single(_log), StringComparison.Ordinal);
+        Assert.Equal(1, next.SetAsideFiles);
+    }
+
+    [Fact]
+    public async Task A_broken_log_is_set_aside_also_when_the_process_dies_right_after_its_segment_was_made()
+    {
+        byte[] bytes;
+        string log;
+        await using (var store = Open())
+        {
+            for (var frame = 0; frame < 20; frame++)
+            {
+                await AddAsync(store, 1);
+            }
+
+            log = store.Files.Logs[^1].Path;
+            (bytes, var frames) = Frames(log);
+            bytes[frames[6] + 40] ^= 0x10;
+            await File.WriteAllBytesAsync(log, bytes, Cancellation);
+            await SegmentAsync(store);
+        }
+
+        // As if neither had happened yet.
+        File.Delete(log + SegmentFile.Corrupt);
+        await File.WriteAllBytesAsync(log, bytes, Cancellation);
+        _log.Clear();
+        await using var next = Open();
+        Assert.False(File.Exists(log));
+        Assert.True(File.Exists(log + SegmentFile.Corrupt));
+        Assert.Single(_log);
+        Assert.Equal(19, (await FindAsync(next)).Count);
+        Assert.Equal(20, await CountAsync(next));
+    }
+
+    [Fact]
+    public async Task A_tail_that_was_torn_is_cut_off_and_nothing_is_set_aside()
+    {
+        var store = Open();
+        await AddAsync(store, 5);
+        await AddAsync(store, 5);
+        await KillAsync(store);
+
+        var log = Directory.EnumerateFiles(_directory, "*.log").Single();
+        var (bytes, frames) = Frames(log);
+        await File.WriteAllBytesAsync(log, bytes[..(frames[1] + 50)], Cancellation);
+        await using var next = Open();
+        next.BringToDisk(isLast: false);
+        Assert.Equal(5, (await FindAsync(next)).Count);
+        Assert.Equal(5, await CountAsync(next));
+        Assert.Empty(_log);
+        Assert.Empty(Directory.EnumerateFiles(_directory, "*" + SegmentFile.Corrupt));
+    }
+
     [Fact]
     public async Task A_segment_of_an_earlier_version_is_searched_without_the_columns_that_it_has_not()
     {
@@ -436,6 +529,35 @@ public sealed class StoreTroubleTests : IDisposable
         }
 
         File.WriteAllBytes(path, bytes);
+    }
+
+    /// <summary>Leaves the files as they are now, whatever is done at an orderly end.</summary>
+    private async Task KillAsync(ExchangeStore store)
+    {
+        var files = Directory.EnumerateFiles(_directory).Where(file => Path.GetFileName(file) != "lock").ToDictionary(file => file, File.ReadAllBytes);
+        await store.DisposeAsync();
+        foreach (var file in Directory.EnumerateFiles(_directory))
+        {
+            File.Delete(file);
+        }
+
+        foreach (var (path, bytes) in files)
+        {
+            await File.WriteAllBytesAsync(path, bytes, Cancellation);
+        }
+    }
+
+    /// <summary>What is in a log, and where its frames begin.</summary>
+    private static (byte[] Bytes, IReadOnlyList<int> Frames) Frames(string log)
+    {
+        var bytes = File.ReadAllBytes(log);
+        var frames = new List<int>();
+        for (var at = 0; at < bytes.Length; at += LogFrame.HeadBytes + LogFrame.ContentLength(bytes.AsSpan(at)))
+        {
+            frames.Add(at);
+        }
+
+        return (bytes, frames);
     }
 
     private StoreSettings Settings(long maxBytes = 1 << 20) => new() { Directory = _directory, MaxBytes = maxBytes, MaxAge = TimeSpan.FromDays(30) };
