@@ -119,7 +119,6 @@ public sealed partial class SampleTests : IDisposable
             Egress = config.Listeners.Egress is { } egress ? egress with { Address = "127.0.0.1:0" } : null,
             Admin = config.Listeners.Admin is { } admin ? admin with { Address = "127.0.0.1:0" } : null,
             Ingress = config.Listeners.Ingress is { } ingress ? ingress with { Address = "127.0.0.1:0" } : null,
-            Admin = config.Listeners.Admin is { } admin ? admin with { Address = "127.0.0.1:0" } : null,
         },
         Apis =
         [
