@@ -138,5 +138,6 @@ internal sealed class DestinationStep : IPolicy
     }
 
     private static Rejection AllSetAside(TimeSpan wait) => new(
-        Balancer.Policy, Balancer.WouldRefuse, 503, "Every destination of this API has asked not to be called for a while. Try again after the time in Retry-After.", wait) { SparesUpstream = true };
+        Balancer.Policy, Balancer.WouldRefuse, 503, "Every destination of this API has asked not to be called for a while. Try again after the time in Retry-After.", wait)
+    { SparesUpstream = true };
 }

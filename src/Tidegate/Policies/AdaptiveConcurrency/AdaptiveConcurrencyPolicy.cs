@@ -11,7 +11,8 @@ namespace Tidegate.Policies.AdaptiveConcurrency;
 internal sealed class AdaptiveConcurrencyPolicy(AdaptiveConcurrencySettings settings, ConcurrencyGradient gradient, TimeProvider time) : IPolicy
 {
     private static readonly Rejection Limited = new(
-        "adaptive_concurrency", "limited_adaptively", 503, "The upstream has as many calls in flight as it can work on without making them wait. Try again after the time in Retry-After.", TimeSpan.FromSeconds(1)) { SparesUpstream = true };
+        "adaptive_concurrency", "limited_adaptively", 503, "The upstream has as many calls in flight as it can work on without making them wait. Try again after the time in Retry-After.", TimeSpan.FromSeconds(1))
+    { SparesUpstream = true };
 
     public string Name => "adaptive_concurrency";
 

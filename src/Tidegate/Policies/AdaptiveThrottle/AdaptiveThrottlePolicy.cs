@@ -8,7 +8,8 @@ namespace Tidegate.Policies.AdaptiveThrottle;
 internal sealed class AdaptiveThrottlePolicy(AdaptiveThrottleSettings settings, Throttle throttle, TimeProvider time) : IPolicy
 {
     private static readonly Rejection Refusal = new(
-        "adaptive_throttle", "throttled_adaptively", 503, "The upstream refuses more of what it is sent than it accepts, so part of it is refused here. Try again after the time in Retry-After.", TimeSpan.FromSeconds(1)) { SparesUpstream = true };
+        "adaptive_throttle", "throttled_adaptively", 503, "The upstream refuses more of what it is sent than it accepts, so part of it is refused here. Try again after the time in Retry-After.", TimeSpan.FromSeconds(1))
+    { SparesUpstream = true };
 
     public string Name => "adaptive_throttle";
 

@@ -73,7 +73,7 @@ internal sealed class PartGap
             case 206 when IsMissing(exchange):
                 return GapAnswer.Missing;
             case 206 or 416:
-                // Of another whole, or another part: not what the client has asked for. Nothing held is of use any more.
+            // Of another whole, or another part: not what the client has asked for. Nothing held is of use any more.
             case 400 or 401 or 403 or 412:
                 // Of how it was asked, perhaps: a client's signature may be over its Range. Asked once more for nothing, and not for ever.
                 _cache.Store.Drop(_held);

@@ -71,7 +71,8 @@ internal sealed class CircuitBreakerPolicy(CircuitBreakerSettings settings, Circ
     }
 
     private static Rejection Open(TimeSpan wait) => new(
-        "circuit_breaker", "circuit_open", 503, "The upstream has failed too often of late and is left alone for a while. Try again after the time in Retry-After.", wait) { SparesUpstream = true };
+        "circuit_breaker", "circuit_open", 503, "The upstream has failed too often of late and is left alone for a while. Try again after the time in Retry-After.", wait)
+    { SparesUpstream = true };
 
     // What says that nobody is there to answer. 500 is an answer, 429 one about the caller.
     private static bool IsDown(int status) => status is 502 or 503 or 504;

@@ -61,7 +61,7 @@ public sealed class CacheModelTests : IDisposable
         foreach (var steps in Steps(seed, 800).Chunk(80))
         {
             // A new process each time, with the clock of the last one, and memory for a few answers.
-            var run = new CacheModelRun(new CacheBench(time: bench.Time), model) ;
+            var run = new CacheModelRun(new CacheBench(time: bench.Time), model);
             run.Bench.Cache.Store.MaxBytes = 3_000;
             await using (DiskTier.Open(run.Bench.Cache, _directory, 16 << 20, static problem => Assert.Fail(problem)))
             {
