@@ -180,8 +180,12 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
         exchange.RequestBodyBytes = 0;
         _delivery.Note(exchange, miss);
         var endings = exchange.EndingCount;
+
+        // Once: behind the first answer the exchange has what policies further in have put on, the gateway's credential among it.
+        var requested = new HeaderList();
+        requested.AddAll(exchange.RequestHeaders);
         gap?.Ask(exchange.RequestHeaders);
-        var part = PartAnswer.Expect(exchange, cache, settings, key, request);
+        var part = PartAnswer.Expect(exchange, requested, cache, settings, key, request);
         await next(exchange);
         var filled = GapAnswer.Other;
         if (gap is not null)
@@ -195,7 +199,7 @@ internal sealed class CachePolicy(CacheSettings settings, HttpCache cache) : IPo
             await AnswerDiscard.DiscardAsync(exchange);
             exchange.EndAnswer(endings);
             exchange.ForgetAnswer();
-            part = PartAnswer.Expect(exchange, cache, settings, key, request);
+            part = PartAnswer.Expect(exchange, requested, cache, settings, key, request);
             await next(exchange);
         }
 

@@ -3,8 +3,8 @@ using Tidegate.Exchanges;
 namespace Tidegate.Policies.Cache;
 
 /// <summary>
-/// What an upstream's answer to HEAD says of the stored answer to GET that it would have been (RFC 9111 4.3.5): that it still holds, and then with newer fields; or
-/// that it is another one by now.
+/// What an upstream's answer to HEAD says of the stored answer to GET that it would have been (RFC 9111 4.3.5): that it still holds, and then with newer fields; that
+/// it is another one by now; or that this is in doubt.
 /// </summary>
 internal sealed class HeadAnswer
 {
@@ -27,21 +27,26 @@ internal sealed class HeadAnswer
         _epoch = cache.Epochs.Current;
     }
 
-    /// <summary>Has the stored answer say what is so now, or lets it go.</summary>
+    /// <summary>Has the stored answer say what is so now, has it validated before its next use, or lets it go.</summary>
     public void Apply(Exchange exchange)
     {
-        if (exchange.ResponseStatus != 200 || _stored.Place == AnswerPlace.None || Compare(exchange.ResponseHeaders, exchange.ResponseBody.Length) is not { } isSame)
+        if (exchange.ResponseStatus != 200 || _stored.Place == AnswerPlace.None)
         {
             return;
         }
 
-        if (!isSame || Update(exchange.ResponseHeaders) is not { } updated)
+        switch (Compare(exchange.ResponseHeaders, exchange.ResponseBody.Length))
         {
-            _cache.DropUntrue(_stored);
-            return;
+            case Likeness.Same when Update(exchange.ResponseHeaders) is { } updated:
+                _cache.Keep(updated, _stored, reserved: 0);
+                break;
+            case Likeness.Same or Likeness.Other:
+                _cache.DropUntrue(_stored);
+                break;
+            case Likeness.Doubtful:
+                _cache.Doubt(_stored);
+                break;
         }
-
-        _cache.Keep(updated, _stored, reserved: 0);
     }
 
     private StoredAnswer? Update(HeaderList newer)
@@ -61,24 +66,41 @@ internal sealed class HeadAnswer
     }
 
     /// <summary>
-    /// Whether it is the same by all that it says; null when that is too little. A length alone is enough only where nothing stronger is stored: many answers have as
-    /// many bytes and are others.
+    /// What it says of the stored one. A length never confirms: many answers have as many bytes and are others. Nor does it refute by itself: services that compress
+    /// answers to GET and not those to HEAD say another one of the same answer.
     /// </summary>
-    private bool? Compare(HeaderList fields, long? length)
+    private Likeness Compare(HeaderList fields, long? length)
     {
         if (_stored.Status != 200)
         {
-            return false;
+            return Likeness.Other;
         }
 
         var (hasTag, hasTime) = (StoredHead.TryGet(_stored.Head, KnownHeader.ETag, out var tag), StoredHead.TryGet(_stored.Head, KnownHeader.LastModified, out var time));
         var (saysTag, saysTime) = (fields.TryGet(KnownHeader.ETag, out ReadOnlySpan<byte> newTag), fields.TryGet(KnownHeader.LastModified, out ReadOnlySpan<byte> newTime));
-        if ((saysTag && !(hasTag && newTag.SequenceEqual(tag))) || (saysTime && !(hasTime && newTime.SequenceEqual(time)))
-            || (length is not null && length != _stored.Content.TotalLength))
+        if ((saysTag && !(hasTag && newTag.SequenceEqual(tag))) || (saysTime && !(hasTime && newTime.SequenceEqual(time))))
         {
-            return false;
+            return Likeness.Other;
         }
 
-        return (hasTag ? saysTag : hasTime ? saysTime : length is not null) ? true : null;
+        if (length is not null && length != _stored.Content.TotalLength && !(saysTag && EntityTags.StronglyEqual(newTag, tag)))
+        {
+            return Likeness.Doubtful;
+        }
+
+        return (hasTag ? saysTag : hasTime && saysTime) ? Likeness.Same : Likeness.Unknown;
+    }
+
+    private enum Likeness
+    {
+        /// <summary>It says too little.</summary>
+        Unknown,
+
+        Same,
+
+        /// <summary>By its length alone it is another one.</summary>
+        Doubtful,
+
+        Other,
     }
 }

@@ -92,6 +92,21 @@ internal sealed class HttpCache(TimeProvider time)
         }
     }
 
+    /// <summary>Has an answer validated that may be no more what the upstream says, also where it comes back from the disk.</summary>
+    public void Doubt(StoredAnswer answer)
+    {
+        if (answer.IsSoftPurged)
+        {
+            return;
+        }
+
+        answer.IsSoftPurged = true;
+        if (Disk is not null)
+        {
+            Epochs.Purge(CacheKey.OfAnswer(answer), isSoft: true);
+        }
+    }
+
     /// <summary>What came before an answer in its place must not come back, wherever it is.</summary>
     public void Supersede(StoredAnswer answer)
     {

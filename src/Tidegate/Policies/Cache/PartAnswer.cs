@@ -16,16 +16,19 @@ internal sealed class PartAnswer
     private readonly ulong[] _credentials;
 
     // As the client sent them: policies further in change the exchange's own.
-    private readonly HeaderList _requested = new();
+    private readonly HeaderList _requested;
+    private readonly bool _hasIfRange;
     private readonly long _asked;
     private readonly long _epoch;
     private byte[]? _vary;
     private long _received;
 
-    private PartAnswer(Exchange exchange, HttpCache cache, CacheSettings settings, in CacheKey key, in RequestTerms request)
+    private PartAnswer(Exchange exchange, HeaderList requested, HttpCache cache, CacheSettings settings, in CacheKey key, in RequestTerms request)
     {
-        (_cache, _settings, _key, _request, _target) = (cache, settings, key, request, exchange.Target);
-        _requested.AddAll(exchange.RequestHeaders);
+        (_cache, _settings, _key, _request, _target, _requested) = (cache, settings, key, request, exchange.Target, requested);
+
+        // The client's, or the gateway's when it asks for what is missing.
+        _hasIfRange = exchange.RequestHeaders.Contains(KnownHeader.IfRange);
         _credentials = key.IsPrivate ? CacheKey.OfCredentials(cache.Secret, _requested) : [];
         _asked = cache.Time.GetTimestamp();
         _epoch = cache.Epochs.Current;
@@ -35,8 +38,14 @@ internal sealed class PartAnswer
     public bool IsOverridden { get; private set; }
 
     /// <summary>What must be known before the request goes on; null when its answer will not be stored in any case.</summary>
-    public static PartAnswer? Expect(Exchange exchange, HttpCache cache, CacheSettings settings, in CacheKey key, in RequestTerms request) =>
-        settings.Mode == CacheMode.Standard && exchange.Method == "GET" && request is { HasRange: true, IsPost: false } ? new PartAnswer(exchange, cache, settings, key, request) : null;
+    /// <param name="exchange">As it goes on.</param>
+    /// <param name="requested">The fields as the client sent them, never changed again.</param>
+    /// <param name="cache">Where it goes.</param>
+    /// <param name="settings">The route's.</param>
+    /// <param name="key">Of the whole.</param>
+    /// <param name="request">What the request says.</param>
+    public static PartAnswer? Expect(Exchange exchange, HeaderList requested, HttpCache cache, CacheSettings settings, in CacheKey key, in RequestTerms request) =>
+        settings.Mode == CacheMode.Standard && exchange.Method == "GET" && request is { HasRange: true, IsPost: false } ? new PartAnswer(exchange, requested, cache, settings, key, request) : null;
 
     /// <summary>Has the answer stored as the client reads it, when that may be.</summary>
     /// <param name="exchange">With the answer on it.</param>
@@ -64,7 +73,7 @@ internal sealed class PartAnswer
 
         // An answer to If-Range need not describe the whole again (RFC 9110 15.3.7): there must be something that does.
         var held = Held(tag, total);
-        if (held is null && _requested.Contains(KnownHeader.IfRange))
+        if (held is null && _hasIfRange)
         {
             return false;
         }
@@ -84,7 +93,7 @@ internal sealed class PartAnswer
     {
         fields.TryGet(KnownHeader.ETag, out var tag);
         var held = Held(tag, total);
-        if (held is null && _requested.Contains(KnownHeader.IfRange))
+        if (held is null && _hasIfRange)
         {
             return;
         }

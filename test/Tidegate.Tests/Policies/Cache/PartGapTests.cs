@@ -179,6 +179,44 @@ public sealed class PartGapTests
         Assert.Equal("tidegate; fwd=partial; fwd-status=206; stored; detail=gap-changed", call.ResponseHeaders.Get("Cache-Status"));
     }
 
+    [Fact]
+    public async Task What_comes_of_asking_once_more_is_for_those_who_ask_as_the_client_did_not_as_the_gateway_did()
+    {
+        _bench.Upstream = asked => AsGatewayAsync(asked, "Accept-Language", "gateway", "Vary: Accept-Language");
+        await _bench.CallAsync(fields: "Range: bytes=0-9999\nAccept-Language: de");
+        await _bench.CallAsync(fields: "Range: bytes=5000-14999\nAccept-Language: de");
+        Assert.False((await _bench.CallAsync(fields: "Range: bytes=5000-14999\nAccept-Language: gateway")).IsFromStore);
+        Assert.True((await _bench.CallAsync(fields: "Range: bytes=5000-14999\nAccept-Language: de")).IsFromStore);
+    }
+
+    [Fact]
+    public async Task What_comes_of_asking_once_more_goes_with_the_clients_credential_not_with_the_gateways()
+    {
+        var bench = new CacheBench(new CacheSettings { Api = "api", Partition = CachePartition.Credential }) { Upstream = asked => AsGatewayAsync(asked, "Authorization", "Bearer gateway", "X-A: 1") };
+        const string Credentials = "\nAuthorization: Bearer a\nX-Token: t";
+        await bench.CallAsync(fields: "Range: bytes=0-9999" + Credentials);
+        await bench.CallAsync(fields: "Range: bytes=5000-14999" + Credentials);
+        bench.Cache.PurgeCredential("Authorization", "Bearer gateway", isSoft: false, []);
+        Assert.True((await bench.CallAsync(fields: "Range: bytes=5000-14999" + Credentials)).IsFromStore);
+        bench.Cache.PurgeCredential("Authorization", "Bearer a", isSoft: false, []);
+        Assert.False((await bench.CallAsync(fields: "Range: bytes=5000-14999" + Credentials)).IsFromStore);
+    }
+
+    [Fact]
+    public async Task A_missing_part_is_not_stored_alone_where_the_others_have_gone_while_it_was_asked_for()
+    {
+        await GetAsync("0-9999");
+        _bench.Upstream = asked =>
+        {
+            var key = CacheKey.Of(CacheBench.Request(), _bench.Policy.Settings, CacheKeyParts.Of(_bench.Policy.Settings, _bench.Cache.Secret))!.Value;
+            _bench.Cache.Store.Drop(_bench.Cache.Store.Find(CacheKey.OfParts(key.Value), asked.RequestHeaders, out _)!);
+            return Answer(asked);
+        };
+        var answer = await GetAsync("5000-14999");
+        Assert.Equal((Whole[5_000..15_000], "tidegate; fwd=partial; fwd-status=206; detail=gap"), (answer.Content, answer["Cache-Status"]));
+        Assert.Equal(0, _bench.Cache.Store.Count);
+    }
+
     [Theory]
     [InlineData(4_999)]
     [InlineData(5_001)]
@@ -295,6 +333,20 @@ public sealed class PartGapTests
     }
 
     private Task<CacheAnswer> GetAsync(string range) => _bench.CallAsync(fields: "Range: bytes=" + range);
+
+    /// <summary>Behind policies that change what the client sent, and a service that refuses the gateway's own condition.</summary>
+    private async Task AsGatewayAsync(Exchange asked, string name, string value, string fields)
+    {
+        asked.RequestHeaders.Set(name, value);
+        if (asked.RequestHeaders.Contains(KnownHeader.IfRange))
+        {
+            await CacheBench.Answer(asked, 412, "", "refused");
+            return;
+        }
+
+        await Answer(asked);
+        asked.ResponseHeaders.Add(fields.Split(": ")[0], fields.Split(": ")[1]);
+    }
 
     private Task Answer(Exchange asked)
     {
