@@ -266,6 +266,26 @@ public sealed class StoreTroubleTests : IDisposable
     }
 
     [Fact]
+    public async Task A_log_that_cannot_be_read_is_set_aside_when_its_segment_is_complete_and_the_store_opens()
+    {
+        string log;
+        await using (var store = Open())
+        {
+            await AddAsync(store, 10);
+            log = store.Files.Logs[^1].Path;
+            await SegmentAsync(store);
+            Assert.Single(store.Files.Segments);
+        }
+
+        // Whoever opens it gets an error from the system.
+        File.CreateSymbolicLink(log, log);
+        await using var next = Open();
+        Assert.Equal(1, next.SetAsideFiles);
+        Assert.Contains(_log, line => line.Contains(Path.GetFileName(log) + SegmentFile.Corrupt, StringComparison.Ordinal));
+        Assert.Equal(10, (await FindAsync(next)).Count);
+    }
+
+    [Fact]
     public async Task A_tail_that_was_torn_is_cut_off_and_nothing_is_set_aside()
     {
         var store = Open();
