@@ -203,6 +203,7 @@ internal sealed class ExchangeStore : IExchangeStore
 
     private void TryBringToDisk(bool isLast)
     {
+        var isInLine = false;
         try
         {
             if (Interlocked.Exchange(ref _areSumsDoubted, false))
@@ -223,11 +224,18 @@ internal sealed class ExchangeStore : IExchangeStore
             {
                 Rotate();
                 MakeSegments();
+                isInLine = true;
                 _sums.Prune();
             }
         }
         finally
         {
+            if (!isInLine)
+            {
+                // What fails before segments are made may fail for hours, and others wait for the room.
+                GiveRoomBack();
+            }
+
             // Also when the disk is full: then most of all.
             _files.LetGo(_time.GetUtcNow(), _writer.Length);
         }
@@ -292,38 +300,55 @@ internal sealed class ExchangeStore : IExchangeStore
 
     private void MakeSegments()
     {
-        if (_files.Current.Logs.Count == 0 || _time.GetTimestamp() < _nextSegments)
+        if (_time.GetTimestamp() < _nextSegments)
         {
+            GiveRoomBack();
             return;
         }
 
-        // Searches and exports end soon; until then logs are searched as they are. This thread has better to do than to wait.
-        _room ??= Memory.Ask(EngineMemory.Maker);
-        if (!_room.IsTaken)
+        var areSumsSaved = false;
+        while (_segments.HasNext)
         {
-            return;
+            // Searches and exports end soon; until then logs are searched as they are. This thread has better to do than to wait. Whoever waits has their turn before the next log.
+            _room ??= Memory.Ask(EngineMemory.Maker);
+            if (!_room.IsTaken)
+            {
+                return;
+            }
+
+            try
+            {
+                // What fails now is not tried again each second.
+                _nextSegments = AfterRest();
+                if (!areSumsSaved)
+                {
+                    // They must not need the logs any more.
+                    Save(isDurable: true);
+                    areSumsSaved = true;
+                }
+
+                _segments.MakeNext();
+                _nextSegments = 0;
+            }
+            finally
+            {
+                GiveRoomBack();
+            }
         }
 
-        try
-        {
-            MakeSegmentsNow();
-        }
-        finally
-        {
-            _room.Dispose();
-            _room = null;
-        }
+        // Logs may also have been let go of.
+        GiveRoomBack();
+        _nextSegments = AfterRest();
+        _segments.EndRound();
+        _nextSegments = 0;
     }
 
-    private void MakeSegmentsNow()
-    {
-        // What fails now is not tried again each second.
-        _nextSegments = _time.GetTimestamp() + (_time.TimestampFrequency * (long)LongestRest.TotalSeconds);
+    private long AfterRest() => _time.GetTimestamp() + (_time.TimestampFrequency * (long)LongestRest.TotalSeconds);
 
-        // The sums must not need the logs any more.
-        Save(isDurable: true);
-        _segments.MakeAll();
-        _nextSegments = 0;
+    private void GiveRoomBack()
+    {
+        _room?.Dispose();
+        _room = null;
     }
 
     private void BeginSumsAnew(SqliteException broken)

@@ -5,12 +5,16 @@ namespace Tidegate.Dashboard.SignIn;
 
 /// <summary>
 /// Makes guessing slow. After a few wrong passwords for one name from one address each further one has to wait twice as long as the one before. Whatever the names, a network has so many
-/// wrong ones at once and then one every few seconds: each takes some of a core, and names can be made up.
+/// wrong ones at once and then one every few seconds: each takes some of a core, and names can be made up. A name that has signed in from a network has some of its own there instead: behind a
+/// proxy everybody may be one network, and whoever makes names up must not keep those out who are known.
 /// </summary>
 internal sealed class SignInThrottle(TimeProvider time)
 {
     /// <summary>An office in the morning mistypes no more.</summary>
     public const int FreeOfNetwork = 20;
+
+    /// <summary>One more than a single address has before it has to wait.</summary>
+    public const int FreeOfKnown = 5;
 
     // Whoever mistypes does so once or twice.
     private const int FreeFailures = 4;
@@ -29,7 +33,10 @@ internal sealed class SignInThrottle(TimeProvider time)
     // When each has all of its free ones again.
     private readonly Dictionary<string, DateTimeOffset> _networks = [];
 
-    /// <summary>How long the next attempt has to wait. That a network's is used up is the same for every name.</summary>
+    // Who has signed in, from where and when last; and when each has all of its free ones again.
+    private readonly Dictionary<(string Name, string Network), (DateTimeOffset Last, DateTimeOffset Full)> _known = [];
+
+    /// <summary>How long the next attempt has to wait. That a network's is used up is the same for every name that has not signed in from there.</summary>
     public TimeSpan Wait(string name, string address)
     {
         var (one, network) = (AddressOf(address), NetworkOf(address));
@@ -42,7 +49,8 @@ internal sealed class SignInThrottle(TimeProvider time)
                 due = known.Last + TimeSpan.FromSeconds(1 << Math.Min(known.Failures - FreeFailures, MaxDoublings));
             }
 
-            if (_networks.TryGetValue(network, out var full) && full - ((FreeOfNetwork - 1) * EachOfNetwork) is var free && free > due)
+            var (full, most) = _known.TryGetValue((name, network), out var good) ? (good.Full, FreeOfKnown) : (_networks.GetValueOrDefault(network), FreeOfNetwork);
+            if (full > now && full - ((most - 1) * EachOfNetwork) is var free && free > due)
             {
                 due = free;
             }
@@ -64,23 +72,35 @@ internal sealed class SignInThrottle(TimeProvider time)
 
             var before = _failures.TryGetValue((name, one), out var known) && now - known.Last <= Forgotten ? known.Failures : 0;
             _failures[(name, one)] = (before + 1, now);
+            if (_known.TryGetValue((name, network), out var good))
+            {
+                _known[(name, network)] = good with { Full = OneLess(good.Full, now, FreeOfKnown) };
+                return;
+            }
+
             if (_networks.Count >= Capacity && !_networks.ContainsKey(network))
             {
                 _networks.Remove(_networks.MinBy(known => known.Value).Key);
             }
 
-            // Whatever came at the same moment, the next may come as soon as one more is free.
-            var (full, most) = (_networks.TryGetValue(network, out var until) && until > now ? until : now, now + (FreeOfNetwork * EachOfNetwork));
-            _networks[network] = full + EachOfNetwork < most ? full + EachOfNetwork : most;
+            _networks[network] = OneLess(_networks.GetValueOrDefault(network), now, FreeOfNetwork);
         }
     }
 
     public void Succeeded(string name, string address)
     {
+        var network = NetworkOf(address);
         lock (_gate)
         {
             // What others of its network got wrong stays: whoever knows one password may guess at others.
             _failures.Remove((name, AddressOf(address)));
+            if (_known.Count >= Capacity && !_known.ContainsKey((name, network)))
+            {
+                _known.Remove(_known.MinBy(known => known.Value.Last).Key);
+            }
+
+            var now = time.GetUtcNow();
+            _known[(name, network)] = (now, now);
         }
     }
 
@@ -101,6 +121,13 @@ internal sealed class SignInThrottle(TimeProvider time)
 
         bytes[3] = 0;
         return new IPAddress(bytes).ToString();
+    }
+
+    /// <summary>Whatever came at the same moment, the next may come as soon as one more is free.</summary>
+    private static DateTimeOffset OneLess(DateTimeOffset full, DateTimeOffset now, int free)
+    {
+        var (next, most) = ((full > now ? full : now) + EachOfNetwork, now + (free * EachOfNetwork));
+        return next < most ? next : most;
     }
 
     private static string AddressOf(string address) => IPAddress.TryParse(address, out var parsed) ? PeerAddress.NetworkOf(parsed).ToString() : address;

@@ -140,10 +140,11 @@ public sealed class SessionsTests
         Assert.Equal(TimeSpan.FromSeconds(64), throttle.Wait("ana", "10.0.0.1"));
         throttle.Succeeded("ana", "10.0.0.1");
 
-        // Of its network's wrong ones all were used; of its own name's none are left.
-        Assert.Equal(SignInThrottle.EachOfNetwork, throttle.Wait("ana", "10.0.0.1"));
-        _time.Advance(SignInThrottle.EachOfNetwork);
+        // Of its network's wrong ones all were used; of its own name's none are left, and it is known there from now on.
         Assert.Equal(TimeSpan.Zero, throttle.Wait("ana", "10.0.0.1"));
+        Assert.Equal(SignInThrottle.EachOfNetwork, throttle.Wait("bob", "10.0.0.1"));
+        _time.Advance(SignInThrottle.EachOfNetwork);
+        Assert.Equal(TimeSpan.Zero, throttle.Wait("bob", "10.0.0.1"));
     }
 
     [Fact]

@@ -52,6 +52,33 @@ public sealed class SignInLoadTests : IDisposable
     }
 
     [Fact]
+    public async Task Whoever_has_signed_in_from_a_network_still_does_while_others_there_make_names_up()
+    {
+        Assert.Equal("", await TroubleAsync("ana", Password, "127.0.0.1"));
+        for (var i = 0; i < SignInThrottle.FreeOfNetwork; i++)
+        {
+            await TroubleAsync($"fresh {i}", "guess", "127.0.0.1");
+        }
+
+        Assert.Equal("Too many wrong passwords. Try again in 3 s.", await TroubleAsync("one more", "guess", "127.0.0.1"));
+        Assert.Equal("Name or password is wrong.", await TroubleAsync("ana", "mistyped", "127.0.0.1"));
+        Assert.Equal("", await TroubleAsync("ana", Password, "127.0.0.1"));
+    }
+
+    [Fact]
+    public async Task A_name_that_has_signed_in_is_guessed_at_no_faster_from_many_addresses_of_its_network()
+    {
+        Assert.Equal("", await TroubleAsync("ana", Password, "203.0.113.1"));
+        for (var i = 0; i < SignInThrottle.FreeOfKnown; i++)
+        {
+            Assert.Equal("Name or password is wrong.", await TroubleAsync("ana", "guess", $"203.0.113.{10 + i}"));
+        }
+
+        Assert.Equal("Too many wrong passwords. Try again in 3 s.", await TroubleAsync("ana", "guess", "203.0.113.100"));
+        Assert.Equal("Name or password is wrong.", await TroubleAsync("bo", "guess", "203.0.113.100"));
+    }
+
+    [Fact]
     public async Task One_name_is_guessed_at_ever_more_slowly_within_what_its_network_may()
     {
         for (var i = 0; i < 4; i++)

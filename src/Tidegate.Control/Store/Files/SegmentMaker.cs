@@ -13,29 +13,73 @@ internal sealed class SegmentMaker(StoreFiles files, StoreSettings settings)
     // A segment is let go of as a whole, when its last exchange is too old.
     private static readonly TimeSpan LongestMerged = TimeSpan.FromDays(1);
 
-    /// <summary>Makes a segment of every log to which nothing is added any more. The sums must not need them.</summary>
-    /// <exception cref="DuckDBException">Some could not be made; the others are.</exception>
-    public void MakeAll()
+    // Of this round: logs of which no segment could be made, and why.
+    private readonly HashSet<long> _failed = [];
+    private DuckDBException? _trouble;
+    private bool _isMergeDue;
+
+    /// <summary>There is a log to which nothing is added any more, or after one there are small segments.</summary>
+    public bool HasNext => NextLog() is not null || (_isMergeDue && Small() is not null);
+
+    /// <summary>Makes a segment of one log, or one of some small segments. The sums must not need the logs.</summary>
+    public void MakeNext()
     {
-        DuckDBException? trouble = null;
-        foreach (var log in files.Current.Logs)
+        try
         {
-            try
+            if (NextLog() is { } log)
             {
-                Make(log);
+                MakeOrRemember(log);
+                _isMergeDue = true;
             }
-            catch (DuckDBException failed)
+            else if (Small() is { } parts)
             {
-                // The log stays, and is searched as it is.
-                trouble = failed;
+                Merge(parts);
             }
         }
+        catch
+        {
+            // All are tried again.
+            BeginRound();
+            throw;
+        }
+        finally
+        {
+            NativeMemory.GiveBack();
+        }
+    }
 
-        Merge();
-        NativeMemory.GiveBack();
+    /// <summary>There is nothing more to make; what could not be made is next again.</summary>
+    /// <exception cref="DuckDBException">Some could not be made; the others are.</exception>
+    public void EndRound()
+    {
+        var trouble = _trouble;
+        BeginRound();
         if (trouble is not null)
         {
             throw trouble;
+        }
+    }
+
+    private void BeginRound()
+    {
+        _failed.Clear();
+        _trouble = null;
+        _isMergeDue = false;
+    }
+
+    private LogFile? NextLog() => files.Current.Logs.Where(log => !_failed.Contains(log.Sequence)).Select(log => (LogFile?)log).FirstOrDefault();
+
+    private void MakeOrRemember(LogFile log)
+    {
+        try
+        {
+            Make(log);
+        }
+        catch (DuckDBException failed)
+        {
+            // The log stays, and is searched as it is.
+            _failed.Add(log.Sequence);
+            _trouble = failed;
         }
     }
 
@@ -54,19 +98,16 @@ internal sealed class SegmentMaker(StoreFiles files, StoreSettings settings)
         }
     }
 
-    private void Merge()
+    private void Merge(List<SegmentFile> parts)
     {
-        while (Small() is { } parts)
+        try
         {
-            try
-            {
-                using var engine = new SegmentEngine(files.Folder, settings.FlushToDisk);
-                files.Replace(parts, engine.Merge(parts, files.Folder));
-            }
-            catch (DuckDBException) when (SegmentCheck.Broken(files.Folder, parts, CancellationToken.None) is { Count: > 0 } broken)
-            {
-                broken.ForEach(files.SetAside);
-            }
+            using var engine = new SegmentEngine(files.Folder, settings.FlushToDisk);
+            files.Replace(parts, engine.Merge(parts, files.Folder));
+        }
+        catch (DuckDBException) when (SegmentCheck.Broken(files.Folder, parts, CancellationToken.None) is { Count: > 0 } broken)
+        {
+            broken.ForEach(files.SetAside);
         }
     }
 

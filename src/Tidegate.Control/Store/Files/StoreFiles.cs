@@ -229,9 +229,9 @@ internal sealed class StoreFiles : IDisposable
     /// <summary>What is wrong with a log of which the process died before it could say so; null when nothing is.</summary>
     private static string? ProblemOf(string log)
     {
-        using var reader = new LogReader(log);
         try
         {
+            using var reader = new LogReader(log);
             while (reader.Next() is not null)
             {
                 // All of it is in the segment; only what is broken matters.
@@ -243,6 +243,11 @@ internal sealed class StoreFiles : IDisposable
         catch (InvalidDataException strange)
         {
             return LogProblem.Of(strange);
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            // A bad sector stays bad, and what could be read of it is in the segment: the store opens all the same.
+            return $"it cannot be read ({unreadable.Message}), and what could be read of it is in its segment";
         }
     }
 }

@@ -266,6 +266,79 @@ public sealed class StoreTroubleTests : IDisposable
     }
 
     [Fact]
+    public async Task A_log_that_cannot_be_read_is_set_aside_when_its_segment_is_complete_and_the_store_opens()
+    {
+        string log;
+        await using (var store = Open())
+        {
+            await AddAsync(store, 10);
+            log = store.Files.Logs[^1].Path;
+            await SegmentAsync(store);
+            Assert.Single(store.Files.Segments);
+        }
+
+        // Whoever opens it gets an error from the system.
+        File.CreateSymbolicLink(log, log);
+        await using var next = Open();
+        Assert.Equal(1, next.SetAsideFiles);
+        Assert.Contains(_log, line => line.Contains(Path.GetFileName(log) + SegmentFile.Corrupt, StringComparison.Ordinal));
+        Assert.Equal(10, (await FindAsync(next)).Count);
+    }
+
+    [Fact]
+    public async Task A_disk_that_is_full_before_segments_are_made_keeps_no_room_from_searches()
+    {
+        var isFull = false;
+        var settings = Settings() with
+        {
+            FlushToDisk = file => (isFull ? throw new IOException("No space left on device") : (Action)(() => RandomAccess.FlushToDisk(file)))(),
+            WriteToDisk = (file, bytes, offset) => (isFull ? throw new IOException("No space left on device") : (DiskWrite)RandomAccess.Write)(file, bytes, offset),
+        };
+        await using var store = ExchangeStore.Open(settings, _log.Add, _time);
+        var search = store.Memory.Ask(EngineMemory.Search);
+        await AddAsync(store, 10);
+        await SegmentAsync(store);
+        Assert.True(store.Memory.IsWanted);
+
+        await AddAsync(store, 10);
+        _time.Advance(TimeSpan.FromHours(1));
+        isFull = true;
+        search.Dispose();
+        store.BringToDisk(isLast: false);
+        Assert.True(store.Failures > 0);
+        Assert.Equal(0, store.Memory.Taken);
+
+        isFull = false;
+        store.BringToDisk(isLast: false);
+        Assert.Equal(2, store.Files.Segments.Count);
+        Assert.Equal(0, store.Memory.Taken);
+    }
+
+    [Fact]
+    public async Task Whoever_waits_for_room_has_their_turn_between_two_logs_of_a_backlog()
+    {
+        await using var store = Open();
+        var first = store.Memory.Ask(EngineMemory.Search);
+        for (var hour = 0; hour < 3; hour++)
+        {
+            await AddAsync(store, 10);
+            await SegmentAsync(store);
+        }
+
+        var second = store.Memory.Ask(EngineMemory.Search);
+        first.Dispose();
+        Assert.False(second.IsTaken);
+        store.BringToDisk(isLast: false);
+        Assert.True(second.IsTaken);
+        Assert.Single(store.Files.Segments);
+
+        second.Dispose();
+        store.BringToDisk(isLast: false);
+        Assert.Equal(3, store.Files.Segments.Count);
+        Assert.Equal(0, store.Memory.Taken);
+    }
+
+    [Fact]
     public async Task A_tail_that_was_torn_is_cut_off_and_nothing_is_set_aside()
     {
         var store = Open();
