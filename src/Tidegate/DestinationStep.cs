@@ -13,6 +13,8 @@ namespace Tidegate;
 /// </summary>
 internal sealed class DestinationStep : IPolicy
 {
+    private const string CoolingDown = "provider_cooling_down";
+
     private readonly Balancer _balancer;
     private readonly Upstream _upstream;
     private readonly bool _throttlesSetAside;
@@ -61,20 +63,21 @@ internal sealed class DestinationStep : IPolicy
     {
         var mustNotQueue = exchange.MustNotQueue;
         exchange.SetsDestinationAside = !_upstream.Ejection.IsObserved;
-        var (without, roomiest, soonest) = (0UL, -1, TimeSpan.MaxValue);
+        var (without, roomiest, soonest, aside) = (0UL, -1, TimeSpan.MaxValue, TimeSpan.MaxValue);
         for (var isLast = false; ;)
         {
             // :: Step 1: A destination. While another account's has not been asked, nobody waits for one that has no room; when none has, for the one that will have first.
             var wait = TimeSpan.Zero;
             if ((isLast ? _balancer.Take(exchange, _upstream, roomiest) : _balancer.Choose(exchange, _upstream, without, out wait)) is not { } pass)
             {
-                if (wait < soonest)
+                if (roomiest < 0)
                 {
                     exchange.Reject(AllSetAside(wait));
                     return;
                 }
 
-                isLast = true;
+                // Its limit may let it wait, which a pause does not.
+                (isLast, aside) = (true, wait);
                 continue;
             }
 
@@ -100,9 +103,29 @@ internal sealed class DestinationStep : IPolicy
             }
 
             Learn(exchange, pass, same);
-            if (!mayPassOver || exchange.Rejection is not { Policy: "limits", Code: "provider_cooling_down" } full)
+            if (exchange.Rejection is not { Policy: "limits", Status: 429 } full)
             {
                 return;
+            }
+
+            if (!mayPassOver)
+            {
+                if (full.Code == CoolingDown && aside < (full.RetryAfter ?? TimeSpan.MaxValue))
+                {
+                    // One that asked for a pause is back before any limit has room.
+                    exchange.ForgetAnswer();
+                    exchange.Reject(AllSetAside(aside));
+                }
+
+                return;
+            }
+
+            if (full.Code != CoolingDown)
+            {
+                // A limit of the whole API has no more room for another account. What may wait for it does, and here.
+                (isLast, roomiest) = (true, pass.Index);
+                exchange.ForgetAnswer();
+                continue;
             }
 
             // :: Step 3: It was not sent because of what its account's limits are known to be. Another's may have room.
@@ -116,11 +139,16 @@ internal sealed class DestinationStep : IPolicy
     private void Learn(Exchange exchange, DestinationPass pass, ulong same)
     {
         _balancer.Note(exchange, _upstream, pass);
-        if (exchange.Outcome != Outcome.Forwarded)
+        if (exchange.Outcome == Outcome.Forwarded)
         {
-            return;
+            LearnAnswer(exchange, pass, same);
         }
 
+        exchange.IsDestinationLeftOut = !_upstream.Ejection.IsObserved && _balancer.IsLeftOut(_upstream, pass.Index);
+    }
+
+    private void LearnAnswer(Exchange exchange, DestinationPass pass, ulong same)
+    {
         var isThrottle = exchange.ResponseStatus == 429 || exchange.Signal is ProviderSignal.Throttle or ProviderSignal.Concurrency or ProviderSignal.Quota or ProviderSignal.Billing;
         if (isThrottle && same != 0 && !exchange.HasOtherKey)
         {

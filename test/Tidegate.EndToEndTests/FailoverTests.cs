@@ -187,6 +187,73 @@ public sealed class FailoverTests
     }
 
     [Fact]
+    public async Task An_endpoint_that_fails_in_healthy_regions_opens_its_circuit()
+    {
+        await using var first = FailingPosts();
+        await using var second = FailingPosts();
+        await using var gateway = await StartAsync(
+            $$"""
+            upstream: { destinations: ["http://127.0.0.1:{{first.Port}}", "http://127.0.0.1:{{second.Port}}"] }
+            endpoints: [{ match: { methods: [POST], path: /** }, circuit_breaker: { minimum: 5, open_for: 1m } }]
+            """);
+        using var client = new HttpClient();
+        for (var i = 0; i < 5; i++)
+        {
+            using var failed = await client.PostAsync($"http://{gateway["egress"]}/provider/", new StringContent("pay"), Cancellation);
+            Assert.Equal(HttpStatusCode.GatewayTimeout, failed.StatusCode);
+            for (var k = 0; k < 4; k++)
+            {
+                Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+            }
+        }
+
+        using var refused = await client.PostAsync($"http://{gateway["egress"]}/provider/", new StringContent("pay"), Cancellation);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.Equal("circuit_open", (await gateway.RecordsAsync(26, Cancellation))[25].Code);
+
+        static ScriptedUpstream FailingPosts() => new(async connection =>
+        {
+            while (await connection.ReadRequestAsync() is { } request)
+            {
+                await connection.WriteAsync(request.StartsWith("POST", StringComparison.Ordinal) ? "HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n" : Good);
+            }
+        });
+    }
+
+    [Fact]
+    public async Task Calls_wait_for_a_limit_of_the_whole_api_although_its_regions_are_several_accounts()
+    {
+        await using var first = ScriptedUpstream.Answering(Good);
+        await using var second = ScriptedUpstream.Answering(Good);
+        await using var gateway = await StartAsync(Regions(first.Port, second.Port, "limits: [{ rate: 5/s, when_exceeded: queue, max_wait: 20s }]"));
+        using var client = new HttpClient();
+        var answers = await Task.WhenAll(Enumerable.Range(0, 12).Select(_ => client.GetAsync($"http://{gateway["egress"]}/provider/", Cancellation)));
+
+        Assert.All(answers, answer => Assert.Equal(HttpStatusCode.OK, answer.StatusCode));
+        Assert.All(await gateway.RecordsAsync(12, Cancellation), record => Assert.Equal("eu", record.Region));
+    }
+
+    [Fact]
+    public async Task Calls_wait_for_the_account_that_has_room_first_although_another_region_asked_for_a_pause()
+    {
+        const string Spent = "HTTP/1.1 200 OK\r\nRateLimit: \"default\";r=0;t=2\r\nContent-Length: 4\r\n\r\ngood";
+        await using var first = ScriptedUpstream.Answering(Spent);
+        await using var second = ScriptedUpstream.Answering(Spent);
+        await using var third = ScriptedUpstream.Answering(Busy.Replace("60", "1", StringComparison.Ordinal));
+        await using var gateway = await StartAsync(
+            $$"""
+            upstream: { destinations: ["http://127.0.0.1:{{third.Port}}", "http://127.0.0.1:{{first.Port}}", "http://127.0.0.1:{{second.Port}}"], balance: ordered }
+            retry: {}
+            limits: [{ rate: 1000/s, when_exceeded: queue, max_wait: 20s }]
+            """);
+        using var client = new HttpClient();
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Equal("good", await client.GetStringAsync($"http://{gateway["egress"]}/provider/", Cancellation));
+        }
+    }
+
+    [Fact]
     public async Task A_region_that_cannot_be_reached_costs_no_call_however_few_retries_are_left()
     {
         const int Calls = 60;
@@ -257,7 +324,7 @@ public sealed class FailoverTests
             $$"""
             upstream: { destinations: ["http://127.0.0.1:{{TestPorts.Free()}}", "http://127.0.0.1:{{TestPorts.Free()}}"] }
             retry: { attempts: 2, backoff: { base: 1ms } }
-            circuit_breaker: { minimum: 1, open_for: 1m }
+            circuit_breaker: { minimum: 2, open_for: 1m }
             fallback: { body: '{"rates":[]}' }
             """);
         using var client = new HttpClient();

@@ -24,7 +24,8 @@ public sealed record DestinationState(string Name, string Region, bool IsEjected
         }
 
         var health = known.Health;
-        var (past, left) = !known.IsEjected ? default((TimeSpan?, TimeSpan?)) : health.EjectedFor(timestamp) is { } span ? (span.Past, span.Left) : (null, TimeSpan.FromSeconds(known.AskedSeconds));
+        var asked = TimeSpan.FromSeconds(known.AskedSeconds);
+        var (past, left) = !known.IsEjected ? default((TimeSpan?, TimeSpan?)) : health.EjectedFor(timestamp) is { } span ? (span.Past, span.Left > asked ? span.Left : asked) : (null, asked);
         var isOnTrial = known is { IsOnTrial: true, IsEjected: false, IsObserved: false };
         var word = !known.IsEjected ? isOnTrial ? "on trial" : "in turn" : known.IsObserved ? "would be left out" : "left out";
         var leftOut = health.Ejected + health.SetAside;

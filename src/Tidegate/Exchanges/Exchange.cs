@@ -188,8 +188,11 @@ public sealed class Exchange
     /// <summary>The last attempt's destination is one of several, and is left out for a pause that it asks for: nobody else need wait.</summary>
     internal bool SetsDestinationAside { get; set; }
 
-    /// <summary>What the last attempt failed at is one destination's trouble, which is left out when it lasts: it says nothing of the upstream as a whole.</summary>
-    internal bool IsForAnotherDestination => HasOtherDestination && SetsDestinationAside;
+    /// <summary>The last attempt's destination is one of several, and is left out or on trial by now: its own breaker has taken it over.</summary>
+    internal bool IsDestinationLeftOut { get; set; }
+
+    /// <summary>What the last attempt failed at is one destination's trouble, which is left out for it: it says nothing of the upstream as a whole.</summary>
+    internal bool IsForAnotherDestination => HasOtherDestination && IsDestinationLeftOut;
 
     /// <summary>How long the last answer asked to stay away, in whatever way its provider says it; null when it did not, or nobody looked.</summary>
     internal TimeSpan? AskedPause { get; set; }
@@ -289,6 +292,7 @@ public sealed class Exchange
         ResponseBody = MessageBody.Empty;
         UpstreamStream = null;
         HasOtherDestination = false;
+        IsDestinationLeftOut = false;
         HasOtherKey = false;
         IsKeyRefused = false;
         IsSignalOfBucket = false;

@@ -110,6 +110,13 @@ internal sealed class Balancer(TimeProvider time)
         return false;
     }
 
+    /// <summary>Whether what fails at this one is held back already: it is left out, or one attempt at a time finds out whether it is back.</summary>
+    public bool IsLeftOut(Upstream upstream, int index)
+    {
+        var (health, now) = (HealthOf(upstream, index), time.GetTimestamp());
+        return health.IsLeftOut(now) || health.IsOnTrial(now);
+    }
+
     /// <summary>An attempt was not made, or ended without saying anything about its destination.</summary>
     public void Abandon(Upstream upstream, DestinationPass pass) => HealthOf(upstream, pass.Index).Abandoned(pass);
 

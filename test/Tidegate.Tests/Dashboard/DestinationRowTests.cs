@@ -41,6 +41,22 @@ public sealed class DestinationRowTests
         Assert.Equal(isEjected ? time.GetUtcNow().AddSeconds(6) : null, state.Until);
     }
 
+    [Theory]
+    [InlineData(3, 6)]
+    [InlineData(60, 56)]
+    public void One_that_failed_and_asked_for_a_pause_too_is_left_out_until_the_later_of_both(int askedSeconds, int leftSeconds)
+    {
+        var time = new FakeTimeProvider(new DateTimeOffset(2026, 11, 26, 10, 0, 0, TimeSpan.Zero));
+        var health = new DestinationHealth(time);
+        health.Failed(new Ejection(1, TimeSpan.FromSeconds(10)), health.Enter(0), time.GetTimestamp());
+        health.Ask(TimeSpan.FromSeconds(askedSeconds), time.GetTimestamp());
+        time.Advance(TimeSpan.FromSeconds(4));
+        var now = time.GetTimestamp();
+        var state = DestinationState.Of("http://a:1", "eu", isAlone: false, new DestinationView("orders", "http://a:1", health, IsEjected: true, IsObserved: false, health.AskedSeconds(now)), now, time.GetUtcNow());
+
+        Assert.Equal((time.GetUtcNow().AddSeconds(-4), time.GetUtcNow().AddSeconds(leftSeconds)), (state.Since, state.Until));
+    }
+
     private static GroupRow Called(string name, long calls) => new([name], Totals.None with { Calls = calls }, "/exchanges");
 
     private static DestinationState State(string name, bool isEjected = false) => new(name, "", isEjected, false, isEjected ? "left out" : "in turn", null, null, 0, "");

@@ -38,19 +38,19 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
-    public async Task A_destination_that_fails_while_another_is_there_says_nothing_of_the_upstream()
+    public async Task A_destination_that_is_left_out_says_nothing_of_the_upstream_while_another_is_there()
     {
         var policy = Policy(new CircuitBreakerSettings { Minimum = 20 });
         for (var i = 0; i < 100; i++)
         {
             Assert.Null((await CallAsync(policy, exchange =>
             {
-                (exchange.SetsDestinationAside, exchange.HasOtherDestination) = (true, true);
+                (exchange.IsDestinationLeftOut, exchange.HasOtherDestination) = (true, true);
                 exchange.Fail(Reset);
             })).Rejection);
         }
 
-        // Where ejection only observes, nobody goes elsewhere for it: there it counts.
+        // Where it keeps its turns, nothing else holds calls back from what fails: there it counts.
         for (var i = 0; i < 20; i++)
         {
             await CallAsync(policy, exchange =>
