@@ -15,10 +15,16 @@ internal sealed class FairQueue
     private long _sequence;
     private long _weights;
 
+    // Classes of which all left before their turn, which they still have.
+    private int _empty;
+
     /// <summary>What the waiting exchanges cost together.</summary>
     public long Cost { get; private set; }
 
     public int Count { get; private set; }
+
+    /// <summary>Classes that are remembered, of whom somebody waits or not.</summary>
+    public int Classes => _classes.Count;
 
     public void Enqueue(LimitWaiter waiter)
     {
@@ -30,7 +36,11 @@ internal sealed class FairQueue
         if (one.Waiters.Count == 0)
         {
             _weights += waiter.Weight;
-            if (!one.HasTurn)
+            if (one.HasTurn)
+            {
+                _empty--;
+            }
+            else
             {
                 TakeTurn(one);
             }
@@ -101,6 +111,7 @@ internal sealed class FairQueue
 
             // All of them left meanwhile.
             _turns.Dequeue();
+            _empty--;
             one.HasTurn = false;
             Rest(one);
         }
@@ -135,6 +146,11 @@ internal sealed class FairQueue
         var one = _classes[waiter.Class];
         one.Waiters.Leave(waiter);
         Forget(waiter, one);
+        _empty += one.Waiters.Count == 0 ? 1 : 0;
+        if (_empty > 64 && _empty > _turns.Count / 2)
+        {
+            Compact();
+        }
     }
 
     private void TakeTurn(Class one)
@@ -162,6 +178,27 @@ internal sealed class FairQueue
         {
             _resting.Enqueue(one.Key, one.Finish);
         }
+    }
+
+    /// <summary>Clears the turns of classes of which all left, when they are more than the others.</summary>
+    private void Compact()
+    {
+        var stay = new List<(Class, (double, long))>();
+        foreach (var (one, turn) in _turns.UnorderedItems)
+        {
+            if (one.Waiters.Count > 0)
+            {
+                stay.Add((one, turn));
+                continue;
+            }
+
+            one.HasTurn = false;
+            Rest(one);
+        }
+
+        _turns.Clear();
+        _turns.EnqueueRange(stay);
+        _empty = 0;
     }
 
     /// <summary>Virtual time goes on; classes that are even with it are no different from new ones.</summary>

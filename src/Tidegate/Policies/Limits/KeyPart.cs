@@ -35,6 +35,9 @@ internal sealed record KeyPart(KeyPartKind Kind, string Name = "", int Segment =
         _ => Kind.ToString().ToLowerInvariant(),
     };
 
+    /// <summary>Callers may send what they like there; the others say who they are, where they come from, or what is configured.</summary>
+    public bool IsChosenByCallers => Kind is KeyPartKind.Header or KeyPartKind.Path or KeyPartKind.WholePath or KeyPartKind.Host or KeyPartKind.Method;
+
     /// <summary>Whether it is the same of every exchange as another part.</summary>
     public bool IsSame(KeyPart other) => Kind == other.Kind && Segment == other.Segment && Name == other.Name;
 

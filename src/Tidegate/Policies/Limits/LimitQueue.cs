@@ -170,7 +170,13 @@ internal sealed class LimitQueue : IDisposable
         const int MaxBytes = 256;
         Span<byte> value = stackalloc byte[MaxBytes];
         var written = value[..Math.Max(0, part.Write(exchange, value))];
-        return (SipHash.Compute(default, written), written.Length > 0 && settings.Weights.TryGetValue(System.Text.Encoding.UTF8.GetString(written), out var weight) ? weight : 1);
+        if (written.Length > 0 && settings.Weights.TryGetValue(System.Text.Encoding.UTF8.GetString(written), out var weight))
+        {
+            return (SipHash.Compute(default, written), weight);
+        }
+
+        // Whoever makes up values would else have a share for each.
+        return (part.IsChosenByCallers ? 0 : SipHash.Compute(default, written), 1);
     }
 
     /// <summary>At the bound only flows with less than their share of it may still come, and at twice the bound nobody: one flow, or class, cannot keep the others out.</summary>

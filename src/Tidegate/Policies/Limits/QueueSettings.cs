@@ -20,6 +20,6 @@ internal sealed record QueueSettings
     /// <summary>Callers with the same value are a class; classes are served by weight. Null: all are one.</summary>
     public KeyPart? WeightBy { get; init; }
 
-    /// <summary>By value of <see cref="WeightBy"/>; what is not named weighs 1.</summary>
+    /// <summary>By value of <see cref="WeightBy"/>; what is not named weighs 1, and where callers choose the value all such are one class.</summary>
     public IReadOnlyDictionary<string, int> Weights { get; init; } = new Dictionary<string, int>();
 }

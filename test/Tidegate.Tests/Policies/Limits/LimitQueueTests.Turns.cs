@@ -257,6 +257,61 @@ public sealed partial class LimitQueueTests
         await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
     }
 
+    [Fact]
+    public async Task A_caller_that_makes_up_values_has_no_more_turns_for_it()
+    {
+        var settings = Weighted(4) with { WeightBy = new KeyPart(KeyPartKind.Header, "x-priority") };
+        var policy = Policy(settings, Rate(1, TimeSpan.FromSeconds(1), maxWaitSeconds: 10_000));
+        await InvokeAsync(policy, Call("first"));
+        var made = Enumerable.Range(0, 40).Select(i => Prioritised("greedy", "made-up-" + i)).ToList();
+        var waits = made.Select(call => InvokeAsync(policy, call)).ToList();
+        var modest = Enumerable.Range(0, 4).Select(_ => Prioritised("modest", "")).ToList();
+        var production = Enumerable.Range(0, 16).Select(_ => Prioritised("one", "production")).ToList();
+        waits.AddRange(modest.Concat(production).Select(call => InvokeAsync(policy, call)));
+        await ServeAsync(20);
+
+        // Four of five are production's, and of the others every second is the modest one's.
+        Assert.InRange(production.Count(_passed.Contains), 15, 16);
+        Assert.InRange(modest.Count(_passed.Contains), 2, 3);
+        await ServeAsync(50);
+        await Task.WhenAll(waits).WaitAsync(Patience, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public void Classes_that_came_and_left_leave_nothing_behind_while_nobody_is_served()
+    {
+        var queue = new FairQueue();
+        queue.Enqueue(Waiter(1));
+        for (var i = 2; i < 5_000; i++)
+        {
+            var waiter = Waiter((UInt128)i);
+            queue.Enqueue(waiter);
+            waiter.Decide(WaitResult.Left);
+            queue.Leave(waiter);
+        }
+
+        Assert.InRange(queue.Classes, 1, 70);
+
+        // A newcomer is told of its turn, and not of the whole line.
+        for (var i = 0; i < 20; i++)
+        {
+            queue.Enqueue(Waiter(1));
+        }
+
+        Assert.Equal(1, queue.Before(key: 9_999, weight: 1, flow: 0).Count);
+        Assert.True(queue.TryPeek(out var next));
+        Assert.Equal((UInt128)1, next.Class);
+
+        LimitWaiter Waiter(UInt128 ofClass) => new(null!, null!, Call("a")) { Deadline = 0, Class = ofClass, Weight = 1, Flow = 0, Cost = 1, Line = queue };
+    }
+
+    private static Exchange Prioritised(string consumer, string priority)
+    {
+        var call = Call(consumer);
+        call.RequestHeaders.Add("x-priority"u8, System.Text.Encoding.ASCII.GetBytes(priority));
+        return call;
+    }
+
     private static QueueSettings Weighted(int production) => new()
     {
         Capacity = 10_000,

@@ -13,6 +13,11 @@ internal static class ScopeLabel
             parts.Add(exchange.ProviderKey is { } key ? "key " + key.Name : exchange.Consumer.Name == Consumer.Anonymous.Name ? "a caller's key" : "a key of " + exchange.Consumer.Name);
         }
 
+        if (exchange is { DestinationAccount.Length: > 0 })
+        {
+            parts.Add(exchange.DestinationAccount);
+        }
+
         if (settings.PerHost && exchange is not null)
         {
             parts.Add(exchange.Target.Host);

@@ -68,6 +68,22 @@ public sealed class ProviderMemoryTests : IDisposable
         Assert.Empty(memory.Windows());
     }
 
+    [Fact]
+    public void Windows_of_several_accounts_say_which_destination_is_whose()
+    {
+        var settings = new LearningSettings { PerDestination = true };
+        var memory = _store.ProviderOf("api");
+        var learning = new ProviderLearning(settings, memory, _store);
+        foreach (var account in (string[])["https://east.test", "https://west.test"])
+        {
+            var call = Call("Bearer one");
+            call.DestinationAccount = account;
+            Learn(learning.For(call).Wide, "daily", 1_000, 10, 60);
+        }
+
+        Assert.Equal(["https://east.test", "https://west.test"], memory.Windows().Select(window => window.Of).Order(StringComparer.Ordinal));
+    }
+
     private void Learn(LearnedScope scope, string name, long limit, long remaining, int resetSeconds)
     {
         var number = SignalName.Of(Encoding.UTF8.GetBytes(name));
