@@ -21,8 +21,17 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
     // Long enough that what is called once in a while is not forgotten in between.
     private const int MinutesOfCharges = 10;
 
+    // Where no answer says what it was charged, it is reckoned from what is left, and others may have taken of that: a maximum holds for so many answers at least, and less than twice as many.
+    private const int AnswersOfCharges = 32;
+
+    // And one answer raises what a request is taken to need to so many times as much at most: calls that grow are followed within a few answers.
+    private const int MaxRaise = 4;
+
+    // How many takes are remembered to know what was taken before a call was sent. Of more that are under way it is what was taken by the oldest of these.
+    private const int RememberedTakes = 128;
+
     // The largest of some is seldom the largest of all: without room for more the next that is larger would be refused.
-    private const int RoomDivisor = 4;
+    private const int RoomDivisor = 2;
 
     // Whoever has more than so many answered while one is under way is not raised by what that one says, until fewer are in flight.
     private const int RememberedAnswers = 64;
@@ -48,9 +57,15 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
     private long _largest;
     private long _largestBefore;
     private long _largestSince;
+    private int _charges;
+    private bool _isEstimated;
     private long _told;
-    private long _toldAt;
-    private long _takenSinceTold;
+    private long _toldSent;
+    private long _takenByTold;
+    private long _taken;
+    private (long At, long Taken)[]? _takes;
+    private long _takeCount;
+    private long _takesFrom;
     private long[]? _answeredAt;
     private int _answers;
 
@@ -73,7 +88,7 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
             if (wait == 0)
             {
                 _inFlight += cost;
-                _takenSinceTold += cost;
+                NoteTaken(cost, now);
             }
 
             return wait;
@@ -85,19 +100,19 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
         lock (_gate)
         {
             _inFlight += cost;
-            _takenSinceTold += cost;
+            NoteTaken(cost, now);
         }
     }
 
-    public override void Give(ref LimitCell cell, long cost, long takenAt, long now) => NotSent(cost);
+    public override void Give(ref LimitCell cell, long cost, long takenAt, long now) => NotSent(cost, takenAt);
 
     /// <summary>An exchange that had taken was not sent: the provider knows nothing of it.</summary>
-    public void NotSent(long cost)
+    public void NotSent(long cost, long takenAt = long.MaxValue)
     {
         lock (_gate)
         {
             _inFlight = Math.Max(0, _inFlight - cost);
-            _takenSinceTold = Math.Max(0, _takenSinceTold - cost);
+            ForgetTaken(cost, takenAt);
         }
     }
 
@@ -171,7 +186,7 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
         {
             _inFlight = Math.Max(0, _inFlight - cost);
             Pass(now);
-            Estimate(in window, now);
+            Estimate(in window, sent, now);
             _limit = window.Limit;
             if (window.Refills)
             {
@@ -182,7 +197,7 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
                 LearnWindow(in window, now);
             }
 
-            (_told, _toldAt, _takenSinceTold) = (window.Remaining, now, 0);
+            Tell(window.Remaining, sent);
             Note(now);
         }
     }
@@ -266,7 +281,7 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
     }
 
     /// <summary>What a request takes of a window that counts something else. Nobody can know before; the next is taken to be as large as the last ones were.</summary>
-    private void Estimate(in SignalWindow window, long now)
+    private void Estimate(in SignalWindow window, long sent, long now)
     {
         _countsRequests = window.Unit == SignalUnit.Requests;
         if (_countsRequests)
@@ -276,19 +291,84 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
         else if (window.Charged > 0)
         {
             // The provider takes it before it begins, and refuses when it is not there: room for the largest passes them all.
-            Remember(window.Charged, now);
+            Remember(window.Charged, int.MaxValue, now);
             _unitsPerRequest = Math.Max(1, Math.Max(_largest, _largestBefore));
         }
-        else if (_isKnown && Expected(now) - window.Remaining is > 0 and var taken)
+        else if (_isKnown && sent >= _toldSent && CallsSinceTold(sent) is > 0 and var calls && Expected(sent) - window.Remaining is > 0 and var taken)
         {
-            Remember(DivideUp(taken, _takenSinceTold), now);
+            // What was sent before the last that told says only what was left before that: the difference would be everybody's since then.
+            var each = DivideUp(taken, calls);
+            Remember(_isEstimated ? Math.Min(each, _unitsPerRequest * MaxRaise) : each, AnswersOfCharges, now);
             var largest = Math.Max(_largest, _largestBefore);
             _unitsPerRequest = largest + (largest / RoomDivisor);
+            _isEstimated = true;
         }
     }
 
-    /// <summary>What would be left if nobody had taken anything since the provider spoke last.</summary>
-    private long Expected(long now) => _refills && _ticksPerUnit > 0 ? Math.Min(_limit, _told + ((now - _toldAt) / _ticksPerUnit)) : _told;
+    /// <summary>Providers tell in the order in which calls are sent, and answers come in any.</summary>
+    private void Tell(long remaining, long sent)
+    {
+        var taken = TakenBy(sent);
+        if (sent > _toldSent || taken > _takenByTold)
+        {
+            (_told, _toldSent, _takenByTold) = sent >= _toldSent ? (remaining, sent, taken) : (_told, _toldSent, _takenByTold);
+        }
+        else if (sent == _toldSent)
+        {
+            _told = Math.Min(_told, remaining);
+        }
+    }
+
+    /// <summary>What would be left for a call if nobody had taken anything since the last that told was sent.</summary>
+    private long Expected(long sent) => _refills && _ticksPerUnit > 0 ? Math.Min(_limit, _told + ((sent - _toldSent) / _ticksPerUnit)) : _told;
+
+    private void NoteTaken(long cost, long now)
+    {
+        _taken += cost;
+        if (!_countsRequests)
+        {
+            (_takes ??= new (long, long)[RememberedTakes])[_takeCount++ & (RememberedTakes - 1)] = (now, _taken);
+            _takesFrom = Math.Max(_takesFrom, _takeCount - RememberedTakes);
+        }
+    }
+
+    /// <summary>It was taken and given back, most often at once, because another limit refuses.</summary>
+    private void ForgetTaken(long cost, long takenAt)
+    {
+        _taken = Math.Max(0, _taken - cost);
+        if (_takes is not { } takes)
+        {
+            return;
+        }
+
+        for (var i = _takeCount - 1; i >= _takesFrom && takes[i & (RememberedTakes - 1)].Taken > _taken && takes[i & (RememberedTakes - 1)].At >= takenAt; i--)
+        {
+            takes[i & (RememberedTakes - 1)].Taken -= cost;
+        }
+
+        // Those that are refused come by the thousand and must not push out what is under way.
+        if (_takeCount - _takesFrom > 1 && takes[(_takeCount - 1) & (RememberedTakes - 1)].Taken <= takes[(_takeCount - 2) & (RememberedTakes - 1)].Taken)
+        {
+            _takeCount--;
+        }
+    }
+
+    /// <summary>What was taken between the sending of the last that told and of this one; those before the window was known were not seen to take.</summary>
+    private long CallsSinceTold(long sent) => Math.Max(TakenBy(sent) - _takenByTold, sent > _toldSent && _takesFrom == 0 ? 1 : 0);
+
+    /// <summary>What had been taken in all when a call was sent.</summary>
+    private long TakenBy(long sent)
+    {
+        for (var i = _takeCount - 1; i >= _takesFrom; i--)
+        {
+            if (_takes![i & (RememberedTakes - 1)] is var take && (take.At <= sent || i == _takesFrom))
+            {
+                return take.Taken;
+            }
+        }
+
+        return _taken;
+    }
 
     /// <summary>Somebody was answered.</summary>
     private void Note(long now)
@@ -311,15 +391,18 @@ internal sealed class LearnedWindow(long ticksPerSecond, WindowContent? content 
         return count < RememberedAnswers ? count : -1;
     }
 
-    private void Remember(long charged, long now)
+    private void Remember(long charged, int answers, long now)
     {
         var span = ticksPerSecond * 60 * MinutesOfCharges;
-        if (now - _largestSince >= span)
+        if (now - _largestSince >= span || _charges >= answers)
         {
             _largestBefore = now - _largestSince < 2 * span ? _largest : 0;
             _largest = 0;
             _largestSince = now;
+            _charges = 0;
         }
+
+        _charges++;
 
         _largest = Math.Max(_largest, charged);
     }
