@@ -207,7 +207,7 @@ public sealed class LearnedWindowTests
             _now++;
         }
 
-        Assert.InRange(Passing(), 400, 535);
+        Assert.InRange(Passing(), 350, 535);
 
         int Passing()
         {
