@@ -163,10 +163,11 @@ public sealed class DuplexTests : ForwardTest
     [Fact]
     public async Task Content_that_breaks_breaks_the_exchange_with_the_clients_failure()
     {
-        var sawEnd = new TaskCompletionSource();
+        var (sawHead, sawEnd) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         await using var upstream = new ScriptedUpstream(async connection =>
         {
             await connection.ReadHeadAsync();
+            sawHead.SetResult();
             await connection.WaitForEndAsync();
             sawEnd.SetResult();
         });
@@ -176,11 +177,13 @@ public sealed class DuplexTests : ForwardTest
         exchange.RequestBody = content;
         var forwarding = ForwardAsync(exchange, Upstream());
 
+        // What breaks before anything was sent is no request at all.
+        await sawHead.Task.WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
         content.Fail(new Failure(FailureSource.Client, FailureKind.ClientBodyMalformed, Retryable: false, "Malformed."));
         await forwarding;
 
         Assert.Equal(("client_body_malformed", FailureSource.Client), (exchange.Failure?.Code, exchange.Failure!.Source));
-        await sawEnd.Task.WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+        await sawEnd.Task.WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
         await EventuallyAsync(() => Pool.Open == 0, "The connection was kept.");
     }
 
