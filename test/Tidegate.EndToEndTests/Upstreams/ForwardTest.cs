@@ -12,10 +12,11 @@ namespace Tidegate.EndToEndTests.Upstreams;
 /// </summary>
 public abstract class ForwardTest : IAsyncDisposable
 {
-    private readonly ReactorTransport? _reactors = TransportChoice.Create(Environment.GetEnvironmentVariable(TransportChoice.Variable), TimeProvider.System, static line => TestContext.Current.TestOutputHelper?.WriteLine(line));
+    private readonly ReactorTransport? _reactors;
 
-    private protected ForwardTest(ForwarderOptions? options = null)
+    private protected ForwardTest(ForwarderOptions? options = null, bool isOnReactors = true)
     {
+        _reactors = isOnReactors ? TransportChoice.Create(Environment.GetEnvironmentVariable(TransportChoice.Variable), TimeProvider.System, static line => TestContext.Current.TestOutputHelper?.WriteLine(line)) : null;
         options ??= ForwarderOptions.FromEnvironment(Environment.GetEnvironmentVariable(ForwarderOptions.ClientVariable));
         HasOwnClient = options.Client == UpstreamClient.Own;
         Forwarder = new Forwarder(TimeProvider.System, options);
