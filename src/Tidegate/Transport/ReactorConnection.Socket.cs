@@ -169,6 +169,8 @@ internal sealed unsafe partial class ReactorConnection<TCalls>
             return 0;
         }
 
+        // What the peer had said before it reset is still there to be read, although epoll has not told of it yet: an upstream's early answer, say (RFC 9112 9.6).
+        _isReadable = true;
         Fail(-result);
         return Gone;
     }

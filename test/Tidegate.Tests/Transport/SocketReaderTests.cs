@@ -34,6 +34,22 @@ public sealed class SocketReaderTests : IAsyncLifetime
         Assert.True(_pair.Reactor.IsCurrent);
     });
 
+    [Fact]
+    public Task What_the_peer_said_before_it_reset_is_read_although_a_send_met_the_reset_first() => _pair.RunAsync(onReactor: true, async () =>
+    {
+        // All within one turn, so that epoll has told of neither the bytes nor the reset.
+        Assert.False(Input.TryRead(out _));
+        _pair.Peer.Send("too large"u8);
+        _pair.Peer.LingerState = new LingerOption(true, 0);
+        _pair.Peer.Dispose();
+        Assert.True((await _pair.Output.WriteAsync(new byte[100_000], Cancellation)).IsCompleted);
+
+        var result = await Input.ReadAsync(Cancellation);
+        Assert.Equal("too large", Text(result));
+        Input.AdvanceTo(result.Buffer.End);
+        await Assert.ThrowsAsync<ConnectionResetException>(() => Input.ReadAsync(Cancellation).AsTask());
+    });
+
     [Theory, InlineData(true), InlineData(false)]
     public Task What_was_examined_comes_back_only_with_news(bool onReactor) => _pair.RunAsync(onReactor, async () =>
     {
