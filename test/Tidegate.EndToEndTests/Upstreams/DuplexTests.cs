@@ -10,12 +10,6 @@ namespace Tidegate.EndToEndTests.Upstreams;
 /// <summary>Content that flows while the answer does, and upstreams that answer before they have heard everything.</summary>
 public sealed class DuplexTests : ForwardTest
 {
-    // On reactors an answer was once lost to the reset that followed it: 1 run of 8. Until that is understood these run on the runtime's sockets.
-    public DuplexTests()
-        : base(isOnReactors: false)
-    {
-    }
-
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -12,11 +12,10 @@ namespace Tidegate.EndToEndTests.Upstreams;
 /// </summary>
 public abstract class ForwardTest : IAsyncDisposable
 {
-    private readonly ReactorTransport? _reactors;
+    private readonly ReactorTransport? _reactors = TransportChoice.Create(Environment.GetEnvironmentVariable(TransportChoice.Variable), TimeProvider.System, static line => TestContext.Current.TestOutputHelper?.WriteLine(line));
 
-    private protected ForwardTest(ForwarderOptions? options = null, bool isOnReactors = true)
+    private protected ForwardTest(ForwarderOptions? options = null)
     {
-        _reactors = isOnReactors ? TransportChoice.Create(Environment.GetEnvironmentVariable(TransportChoice.Variable), TimeProvider.System, static line => TestContext.Current.TestOutputHelper?.WriteLine(line)) : null;
         options ??= ForwarderOptions.FromEnvironment(Environment.GetEnvironmentVariable(ForwarderOptions.ClientVariable));
         HasOwnClient = options.Client == UpstreamClient.Own;
         Forwarder = new Forwarder(TimeProvider.System, options);
