@@ -324,7 +324,7 @@ public sealed class FailoverTests
             $$"""
             upstream: { destinations: ["http://127.0.0.1:{{TestPorts.Free()}}", "http://127.0.0.1:{{TestPorts.Free()}}"] }
             retry: { attempts: 2, backoff: { base: 1ms } }
-            circuit_breaker: { minimum: 2, open_for: 1m }
+            circuit_breaker: { minimum: 1, open_for: 1m }
             fallback: { body: '{"rates":[]}' }
             """);
         using var client = new HttpClient();

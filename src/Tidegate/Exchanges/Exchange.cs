@@ -191,8 +191,14 @@ public sealed class Exchange
     /// <summary>The last attempt's destination is one of several, and is left out or on trial by now: its own breaker has taken it over.</summary>
     internal bool IsDestinationLeftOut { get; set; }
 
-    /// <summary>What the last attempt failed at is one destination's trouble, which is left out for it: it says nothing of the upstream as a whole.</summary>
-    internal bool IsForAnotherDestination => HasOtherDestination && IsDestinationLeftOut;
+    /// <summary>The rules of retries allow another attempt after this one.</summary>
+    internal bool MayBeRepeated { get; set; }
+
+    /// <summary>
+    /// What the last attempt failed at is for another destination to judge: this one is left out for it, or the exchange goes to the other next, and what becomes of it there is what counts. Where
+    /// neither is so, the failure says something of the upstream as a whole.
+    /// </summary>
+    internal bool IsForAnotherDestination => HasOtherDestination && (IsDestinationLeftOut || MayBeRepeated);
 
     /// <summary>How long the last answer asked to stay away, in whatever way its provider says it; null when it did not, or nobody looked.</summary>
     internal TimeSpan? AskedPause { get; set; }
@@ -485,6 +491,7 @@ public sealed class Exchange
         TriedKeys = 0;
         SuspectedKey = default;
         MustNotQueue = false;
+        MayBeRepeated = false;
         CircuitGeneration = 0;
         AvoidsLastDestination = false;
         UpstreamProtocol = ProtocolVersion.None;

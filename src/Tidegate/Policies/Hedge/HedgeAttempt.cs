@@ -42,6 +42,7 @@ internal sealed class HedgeAttempt : IAnswerEnding
         attempt.Exchange.Timings.Received = exchange.Timings.Received;
         attempt.Exchange.AvoidsLastDestination = before is not null;
         attempt.Exchange.MustNotQueue = before is not null || exchange.MustNotQueue;
+        attempt.Exchange.MayBeRepeated = exchange.MayBeRepeated;
         attempt._clients = exchange.Aborted;
         attempt._clientLeft = exchange.Aborted.UnsafeRegister(static attempt => ((HedgeAttempt)attempt!).Break(), attempt);
         return attempt;

@@ -76,6 +76,7 @@ internal sealed class RetryPolicy : IPolicy
                 replay?.KeepNoMore();
             }
 
+            exchange.MayBeRepeated = mayRepeat && made < _settings.Attempts && _settings.Mode == PolicyMode.Enforce;
             var began = _time.GetTimestamp();
             await next(exchange);
             if (Trouble(exchange, mayRepeat, mayMend500, made) is not { } cause)

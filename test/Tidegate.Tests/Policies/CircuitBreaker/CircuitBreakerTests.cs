@@ -64,6 +64,25 @@ public sealed class CircuitBreakerTests
         Assert.Equal(120, _reached);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_may_go_to_another_destination_next_is_judged_by_what_becomes_of_it_there(bool mayBeRepeated)
+    {
+        var policy = Policy(new CircuitBreakerSettings { Minimum = 5 });
+        for (var i = 0; i < 5; i++)
+        {
+            await CallAsync(policy, exchange =>
+            {
+                (exchange.MayBeRepeated, exchange.HasOtherDestination) = (mayBeRepeated, true);
+                exchange.Fail(Reset);
+            });
+            await CallAsync(policy, 200);
+        }
+
+        Assert.Equal(mayBeRepeated ? CircuitState.Closed : CircuitState.Open, _circuit.State);
+    }
+
     [Fact]
     public async Task When_its_time_is_over_it_says_half_open_although_nobody_tries()
     {
